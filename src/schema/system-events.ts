@@ -1,0 +1,103 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Events of the ledger `system`: a closed union by type and version. The administration's state is their fold, so
+ * one that this version does not know stops the start instead of being passed over.
+ */
+import { z } from 'zod'
+import { LEDGER_NAME } from './limits.ts'
+
+export const SCOPES = ['append', 'read', 'verify', 'admin'] as const
+export const scopeSchema = z.enum(SCOPES)
+export type Scope = z.infer<typeof scopeSchema>
+
+const count = z.int().nonnegative()
+const time = z.iso.datetime({ precision: 3 })
+const ledgerName = z.string().regex(LEDGER_NAME, 'use 1 to 63 of a–z, 0–9 and -, beginning with a letter or digit')
+const sourcePattern = z
+  .string()
+  .regex(/^[a-z0-9]+(?:[.-][a-z0-9]+)*(?:\/[A-Za-z0-9._~@:-]{1,128})?$/, 'use TYPE or TYPE/INSTANCE')
+
+/** What a token may do: the body of `POST /v1/tokens`. */
+export const tokenRequestSchema = z
+  .strictObject({
+    scopes: z.array(scopeSchema).min(1).meta({ description: 'What the token may do.', examples: [['append', 'read']] }),
+    ledgers: z
+      .array(z.union([z.literal('*'), ledgerName]))
+      .min(1)
+      .meta({ description: 'Ledgers that it may do it to; `*` is all of them.', examples: [['main']] }),
+    sources: z
+      .array(sourcePattern)
+      .min(1)
+      .optional()
+      .meta({ description: 'Source types that it may append, each TYPE or TYPE/INSTANCE.', examples: [['entra.audit']] }),
+    expiresAt: time.optional().meta({ description: 'When it ends: RFC 3339, UTC, milliseconds.' }),
+    label: z.string().min(1).max(100).optional().meta({ description: 'A name for people.' }),
+  })
+  .refine((request) => !request.scopes.includes('admin') || request.ledgers.includes('*'), {
+    message: 'an admin token is for all ledgers: give "*"',
+    path: ['ledgers'],
+  })
+export type TokenRequest = z.infer<typeof tokenRequestSchema>
+
+/** The body of `POST /v1/ledgers`. */
+export const ledgerRequestSchema = z.strictObject({
+  name: ledgerName.meta({ description: 'Never reused.', examples: ['payments'] }),
+  public: z
+    .boolean()
+    .optional()
+    .meta({ description: 'Whether checkpoint, tiles, entries and proofs (never content) are open without a token.' }),
+})
+export type LedgerRequest = z.infer<typeof ledgerRequestSchema>
+
+const by = z.string()
+const base = <T extends string>(type: T) => ({ type: z.literal(type), v: z.literal(1) })
+
+export const systemEventSchema = z.discriminatedUnion('type', [
+  z.strictObject({ ...base('install'), name: z.string(), installId: z.string() }),
+  z.strictObject({
+    ...base('ledger.created'),
+    name: ledgerName,
+    origin: z.string(),
+    vkey: z.string(),
+    public: z.boolean(),
+    by,
+  }),
+  z.strictObject({
+    ...base('token.created'),
+    id: z.string(),
+    hash: z.string(),
+    scopes: z.array(scopeSchema),
+    ledgers: z.array(z.string()),
+    sources: z.array(z.string()).optional(),
+    expiresAt: time.optional(),
+    label: z.string().optional(),
+    by,
+  }),
+  z.strictObject({ ...base('token.revoked'), id: z.string(), by }),
+  z.strictObject({ ...base('server.started'), version: z.string() }),
+  z.strictObject({ ...base('server.stopped') }),
+  z.strictObject({
+    ...base('recovered'),
+    file: z.string(),
+    position: count,
+    bytesCut: count,
+    ledgers: z.array(z.strictObject({ name: z.string(), size: count, root: z.string() })),
+  }),
+  z.strictObject({ ...base('derived.rebuilt'), reason: z.string() }),
+  z.strictObject({ ...base('head.missing'), where: z.string() }),
+  z.strictObject({ ...base('clock.jumped'), wall: time, ledger: time }),
+  z.strictObject({ ...base('clock.confirmed'), by }),
+  z.strictObject({
+    ...base('refused'),
+    credential: z.string().optional(),
+    via: z.string(),
+    code: z.string(),
+    action: z.string(),
+    count,
+    since: time,
+    until: time,
+  }),
+])
+export type SystemEvent = z.infer<typeof systemEventSchema>
