@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The anchor: how far the derived files (tree levels, places) are known to be written, so that a start reads the WAL
+ * from there and not from its beginning. Derived itself: roots are recomputed from the tree files and compared with
+ * it, and where anything disagrees all is derived again from the WAL.
+ */
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type Disk, replaceFile } from '../platform/disk.ts'
+
+const index = z.int().nonnegative()
+const hash = z.string().regex(/^[0-9a-f]{64}$/)
+
+const anchorSchema = z.strictObject({
+  v: z.literal(1),
+  originPrefix: z.string(),
+  /** First commit of the WAL file that the position counts in. */
+  file: index,
+  position: index,
+  /** Last commit before the position, and the hash of its frame. */
+  commit: index,
+  hash,
+  /** Newest ledger time given, Unix milliseconds. */
+  lastMs: index,
+  /** All WAL files before `file`: first commit and length. */
+  files: z.array(z.strictObject({ firstCommit: index, sizeBytes: index })),
+  ledgers: z.array(z.strictObject({ name: z.string(), size: index, root: hash, places: index })),
+  /** What `heads` last said of each ledger. */
+  published: z.array(z.strictObject({ name: z.string(), size: index, root: hash })),
+})
+
+export type Anchor = z.infer<typeof anchorSchema>
+
+export function anchorPath(directory: string): string {
+  return join(directory, 'derived', 'anchor.json')
+}
+
+export async function writeAnchor(disk: Disk, directory: string, anchor: Anchor): Promise<void> {
+  await replaceFile(disk, anchorPath(directory), Buffer.from(`${JSON.stringify(anchor)}\n`))
+}
+
+/** The anchor, or why there is none that could be used. Its text must be exactly what `writeAnchor` writes. */
+export async function readAnchor(disk: Disk, directory: string): Promise<Anchor | string> {
+  const bytes = await disk.readFile(anchorPath(directory))
+  if (bytes === undefined) return 'there is no anchor'
+  try {
+    const anchor = anchorSchema.parse(JSON.parse(bytes.toString('utf8')))
+    return `${JSON.stringify(anchor)}\n` === bytes.toString('utf8') ? anchor : 'the anchor was changed'
+  } catch {
+    return 'the anchor cannot be read'
+  }
+}

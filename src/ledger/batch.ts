@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What an append puts into a frame: each event cut out of the body, salted, hashed where it lies, and committed to by
+ * an entry whose leaf is hashed where it lies. One copy of the event's bytes, two hashes, no object an event.
+ */
+import { hash } from 'node:crypto'
+import { formatEntry, type MediaType, SALT_BYTES } from '@stele/proof'
+import type { Random } from '../platform/random.ts'
+import { HASH_BYTES, type Section } from './wal/format.ts'
+
+/** Events that are appended together: slices of one body, in order. */
+export interface Batch {
+  readonly body: Buffer
+  readonly count: number
+  /** Event i is `body.subarray(starts[i], ends[i])`. */
+  readonly starts: Uint32Array
+  readonly ends: Uint32Array
+  /** The source of event i is `sources[kinds[i]]`. */
+  readonly sources: readonly string[]
+  readonly kinds: Uint8Array
+  readonly media: MediaType
+  /** Credential that appended. */
+  readonly by: string
+  /** Peer address or TLS subject as received. */
+  readonly via?: string
+  /** False where the source was recognised and not named. */
+  readonly asserted: boolean
+}
+
+/** A batch of events that Stele writes itself. */
+export function ownBatch(events: readonly Buffer[], source: string, media: MediaType, by: string): Batch {
+  const starts = new Uint32Array(events.length)
+  const ends = new Uint32Array(events.length)
+  let end = 0
+  for (const [position, event] of events.entries()) {
+    starts[position] = end
+    end += event.length
+    ends[position] = end
+  }
+  const kinds = new Uint8Array(events.length)
+  const body = Buffer.concat(events)
+  return { body, count: events.length, starts, ends, sources: [source], kinds, media, by, asserted: true }
+}
+
+const DIGEST_CHARS = 43
+const PLACEHOLDER_DIGEST = 'A'.repeat(DIGEST_CHARS)
+const PLACEHOLDER_AT = '2000-01-01T00:00:00.000Z'
+
+/** The parts of an entry line around its size and digest, which alone differ within a batch and source. */
+interface EntryParts {
+  readonly head: string
+  readonly middle: string
+  readonly tail: string
+}
+
+function entryParts(batch: Batch, source: string, at: string): EntryParts {
+  const line = formatEntry({
+    at,
+    source,
+    by: batch.by,
+    ...(batch.via === undefined ? {} : { via: batch.via }),
+    ...(batch.asserted ? {} : { asserted: false }),
+    media: batch.media,
+    size: 0,
+    sha256: PLACEHOLDER_DIGEST,
+  })
+  const sizeAt = line.indexOf(',"size":0,') + ',"size":'.length
+  const digestAt = line.indexOf(PLACEHOLDER_DIGEST, sizeAt)
+  return {
+    head: line.slice(0, sizeAt),
+    middle: line.slice(sizeAt + 1, digestAt),
+    tail: line.slice(digestAt + DIGEST_CHARS),
+  }
+}
+
+/** Bytes that the batch takes in a section: entries with the 0x00 before each, contents with their salts. */
+export function measure(batch: Batch): { entriesBytes: number; contentsBytes: number } {
+  const fixed = batch.sources.map((source) => {
+    const parts = entryParts(batch, source, PLACEHOLDER_AT)
+    return 1 + parts.head.length + parts.middle.length + DIGEST_CHARS + parts.tail.length
+  })
+  let entriesBytes = 0
+  let contentsBytes = 0
+  for (let position = 0; position < batch.count; position++) {
+    const sizeBytes = batch.ends[position]! - batch.starts[position]!
+    entriesBytes += fixed[batch.kinds[position]!]! + String(sizeBytes).length
+    contentsBytes += SALT_BYTES + sizeBytes
+  }
+  return { entriesBytes, contentsBytes }
+}
+
+/** Fills a section that `measure` sized. `at` is ledger time, RFC 3339 in UTC with milliseconds. */
+export function fillSection(section: Section, batch: Batch, at: string, random: Random): void {
+  const { bytes, endsAt, entriesAt, contentsAt, hashesAt } = section
+  const { body, starts, ends, kinds } = batch
+  const parts = batch.sources.map((source) => entryParts(batch, source, at))
+  const salts = Buffer.allocUnsafe(batch.count * SALT_BYTES)
+  random.fill(salts, 0, salts.length)
+  let entryAt = entriesAt
+  let contentAt = contentsAt
+  for (let position = 0; position < batch.count; position++) {
+    const sizeBytes = ends[position]! - starts[position]!
+    salts.copy(bytes, contentAt, position * SALT_BYTES, (position + 1) * SALT_BYTES)
+    body.copy(bytes, contentAt + SALT_BYTES, starts[position]!, ends[position]!)
+    const contentEnd = contentAt + SALT_BYTES + sizeBytes
+    const digest = hash('sha256', bytes.subarray(contentAt, contentEnd), 'base64url')
+    const part = parts[kinds[position]!]!
+    bytes[entryAt] = 0
+    const entryEnd = entryAt + 1 + bytes.write(part.head + sizeBytes + part.middle + digest + part.tail, entryAt + 1, 'latin1')
+    const leaf = hash('sha256', bytes.subarray(entryAt, entryEnd), 'binary')
+    bytes.write(leaf, hashesAt + position * HASH_BYTES, 'latin1')
+    bytes.writeUInt32BE(entryEnd - entriesAt, endsAt + position * 8)
+    bytes.writeUInt32BE(contentEnd - contentsAt, endsAt + position * 8 + 4)
+    entryAt = entryEnd
+    contentAt = contentEnd
+  }
+}
+
+/** Whether `content` (salt ‖ event) is what an entry with this digest and size commits to. */
+export function commitsTo(content: Uint8Array, sha256: string, sizeBytes: number): boolean {
+  if (content.length !== SALT_BYTES + sizeBytes) return false
+  return hash('sha256', content, 'base64url') === sha256
+}

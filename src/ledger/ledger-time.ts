@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Ledger time (design: `at` of an entry). It never goes backwards, over restarts too, and it does not follow a jump
+ * of the wall clock: after one, time goes on from the monotonic clock until an administrator confirms. A machine that
+ * slept looks like a jump to the monotonic clock; the boot clock tells the two apart where there is one.
+ */
+import type { Clock } from '../platform/clock.ts'
+
+/** Larger than any slewing between two looks, smaller than any jump worth lying about. */
+const TOLERATED_MS = 1_000
+const CALIBRATED_EVERY_MS = 60_000
+
+/** One look at all three clocks. */
+interface Look {
+  readonly wallMs: number
+  readonly monotonicMs: number
+  readonly bootMs: number | undefined
+}
+
+export interface ClockJump {
+  /** What the wall clock says, and what ledger time says, in Unix milliseconds. */
+  readonly wallMs: number
+  readonly ledgerMs: number
+}
+
+export class LedgerTime {
+  readonly #clock: Clock
+  readonly #onJump: (jump: ClockJump) => void
+  #anchorMs: number
+  #anchorMonotonicMs: number
+  #calibrated: Look
+  #lastMs: number
+  #jumped: ClockJump | undefined
+
+  /** `lastMs` is the newest ledger time on record; a wall clock behind it at the start is a jump. */
+  constructor(clock: Clock, lastMs: number, onJump: (jump: ClockJump) => void) {
+    this.#clock = clock
+    this.#onJump = onJump
+    this.#lastMs = lastMs
+    this.#calibrated = this.#look()
+    const { wallMs, monotonicMs } = this.#calibrated
+    this.#anchorMs = Math.max(wallMs, lastMs)
+    this.#anchorMonotonicMs = monotonicMs
+    if (lastMs - wallMs > TOLERATED_MS) this.#jump({ wallMs, ledgerMs: lastMs })
+  }
+
+  /** The newest time given, Unix milliseconds. */
+  get lastMs(): number {
+    return this.#lastMs
+  }
+
+  /** The unconfirmed jump, if there is one. */
+  get jump(): ClockJump | undefined {
+    return this.#jumped
+  }
+
+  nowMs(): number {
+    const wallMs = this.#clock.wallMs()
+    const monotonicMs = this.#clock.monotonicMs()
+    const expectedMs = this.#anchorMs + (monotonicMs - this.#anchorMonotonicMs)
+    if (this.#jumped !== undefined) return this.#advanceTo(expectedMs)
+    if (Math.abs(wallMs - expectedMs) > TOLERATED_MS && !this.#slept()) {
+      this.#jump({ wallMs, ledgerMs: Math.max(Math.floor(expectedMs), this.#lastMs) })
+      return this.#advanceTo(expectedMs)
+    }
+    this.#anchorMs = wallMs
+    this.#anchorMonotonicMs = monotonicMs
+    if (monotonicMs - this.#calibrated.monotonicMs > CALIBRATED_EVERY_MS) this.#calibrated = this.#look()
+    return this.#advanceTo(wallMs)
+  }
+
+  /** Follows the wall clock again, though never back. */
+  confirm(): void {
+    this.#jumped = undefined
+    this.#calibrated = this.#look()
+    this.#anchorMs = this.#calibrated.wallMs
+    this.#anchorMonotonicMs = this.#calibrated.monotonicMs
+  }
+
+  #look(): Look {
+    return { wallMs: this.#clock.wallMs(), monotonicMs: this.#clock.monotonicMs(), bootMs: this.#clock.bootMs() }
+  }
+
+  #advanceTo(ms: number): number {
+    this.#lastMs = Math.max(this.#lastMs, Math.floor(ms))
+    return this.#lastMs
+  }
+
+  #jump(jump: ClockJump): void {
+    this.#jumped = jump
+    this.#onJump(jump)
+  }
+
+  /** Whether the time that passed outside the monotonic clock passed on the boot clock. */
+  #slept(): boolean {
+    const before = this.#calibrated
+    const now = this.#look()
+    if (now.bootMs === undefined || before.bootMs === undefined) return false
+    const bootPassedMs = now.bootMs - before.bootMs
+    const sleptMs = bootPassedMs - (now.monotonicMs - before.monotonicMs)
+    const unexplainedMs = now.wallMs - before.wallMs - bootPassedMs
+    if (sleptMs <= TOLERATED_MS || Math.abs(unexplainedMs) > TOLERATED_MS) return false
+    this.#calibrated = now
+    return true
+  }
+}
