@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The record of who read what: one entry in `access` a request, durable before the first byte of content is sent.
+ * If it cannot be written, the read is refused. Refused attempts are counted, and summed up once a minute into
+ * `system`, so that a flood of them is neither lost nor able to fill the log.
+ */
+import type { Ledgers } from '../ledger/ledgers.ts'
+import { ownBatch } from '../ledger/batch.ts'
+import { type Clock, timeText } from '../platform/clock.ts'
+import { Problem, type ProblemCode } from '../schema/problem.ts'
+import type { Administration } from '../state/administration.ts'
+import type { SpaceGuard } from './space.ts'
+
+const SUMMED_UP_EVERY_MS = 60_000
+/** Distinct (credential, address, code, action) counted a minute; the rest are counted together. */
+const MAX_COUNTED = 1_000
+const THROTTLED_AFTER_COUNT = 120
+
+export interface ReadRecord {
+  /** Credential id; `public` never reads content. */
+  readonly by: string
+  /** Peer address. */
+  readonly via: string
+  readonly action: string
+  readonly ledger: string
+  /** First index read, where it was by index. */
+  readonly first?: number
+  readonly count?: number
+  /** Of a tail: recorded when it opens and when it closes. */
+  readonly phase?: 'open' | 'close'
+}
+
+export interface RefusalRecord {
+  readonly by: string | undefined
+  readonly via: string
+  readonly code: ProblemCode
+  readonly action: string
+}
+
+interface Count {
+  readonly refusal: RefusalRecord
+  count: number
+  readonly sinceMs: number
+  untilMs: number
+}
+
+export class Audit {
+  readonly #ledgers: Ledgers
+  readonly #administration: Administration
+  readonly #space: SpaceGuard
+  readonly #clock: Clock
+  readonly #stop: () => void
+  #counts = new Map<string, Count>()
+  #unauthenticated = new Map<string, number>()
+
+  constructor(ledgers: Ledgers, administration: Administration, space: SpaceGuard, clock: Clock) {
+    this.#ledgers = ledgers
+    this.#administration = administration
+    this.#space = space
+    this.#clock = clock
+    this.#stop = clock.every(SUMMED_UP_EVERY_MS, () => {
+      this.sumUp().catch(() => {})
+    })
+  }
+
+  /** Resolves once the record is durable; rejects with `audit-unavailable`. */
+  async read(record: ReadRecord): Promise<void> {
+    const { by, via, action, ledger, first, count, phase } = record
+    const event = { type: 'read', v: 1, action, ledger, first, count, phase, by, via }
+    try {
+      const bytes = Buffer.from(JSON.stringify(event))
+      this.#space.demand('audit', bytes.length)
+      await this.#ledgers.append('access', ownBatch([bytes], 'stele.access', 'application/json', by))
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new Problem('audit-unavailable', `Reading is refused because it cannot be recorded: ${reason}`)
+    }
+  }
+
+  /** Counts a refused attempt. */
+  refuse(refusal: RefusalRecord): void {
+    const nowMs = this.#clock.wallMs()
+    const known = this.#unauthenticated.has(refusal.via) || this.#unauthenticated.size < MAX_COUNTED
+    if (refusal.code === 'unauthenticated' && known) {
+      this.#unauthenticated.set(refusal.via, (this.#unauthenticated.get(refusal.via) ?? 0) + 1)
+    }
+    const one = JSON.stringify([refusal.by, refusal.via, refusal.code, refusal.action])
+    const full = this.#counts.size >= MAX_COUNTED && !this.#counts.has(one)
+    const key = full ? `others ${refusal.code}` : one
+    const counted = this.#counts.get(key)
+    if (counted === undefined) {
+      const kept = full ? { by: undefined, via: 'others', code: refusal.code, action: 'various' } : refusal
+      this.#counts.set(key, { refusal: kept, count: 1, sinceMs: nowMs, untilMs: nowMs })
+    } else {
+      counted.count++
+      counted.untilMs = nowMs
+    }
+  }
+
+  /** Whether an address has failed to authenticate so often within the minute that it has to wait. */
+  throttled(via: string): boolean {
+    return (this.#unauthenticated.get(via) ?? 0) >= THROTTLED_AFTER_COUNT
+  }
+
+  /** Writes the counts of refused attempts into `system` and begins anew. */
+  async sumUp(): Promise<void> {
+    const counts = [...this.#counts.values()]
+    this.#counts = new Map()
+    this.#unauthenticated = new Map()
+    if (counts.length === 0) return
+    await this.#administration.record(
+      counts.map(({ refusal: { by, via, code, action }, count, sinceMs, untilMs }) => ({
+        type: 'refused' as const,
+        v: 1 as const,
+        ...(by === undefined ? {} : { credential: by }),
+        via,
+        code,
+        action,
+        count,
+        since: timeText(sinceMs),
+        until: timeText(untilMs),
+      })),
+    )
+  }
+
+  /** Sums up a last time. */
+  async close(): Promise<void> {
+    this.#stop()
+    if (this.#ledgers.failure === undefined) await this.sumUp()
+  }
+}

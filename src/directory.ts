@@ -1,0 +1,110 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Opens a data directory: its ledgers, held against the head that is kept outside, and their administration. What
+ * `stele serve` serves, and what commands on a stopped server's machine work on.
+ */
+import { join } from 'node:path'
+import { mintToken } from './access/credentials.ts'
+import { FileHeadStore, type HeadStore, StateDirectory, UrlHeadStore } from './ledger/head-store.ts'
+import { Ledgers } from './ledger/ledgers.ts'
+import { HeadFault } from './ledger/publish.ts'
+import { SystemClock } from './platform/clock.ts'
+import { NodeDisk, replaceFile } from './platform/disk.ts'
+import { GuardedHttpClient } from './platform/http-client.ts'
+import { tryLock } from './platform/lock.ts'
+import { randomBase32, SystemRandom } from './platform/random.ts'
+import { Administration } from './state/administration.ts'
+
+const INSTALL_ID_CHARS = 13
+const NAME = /^[A-Za-z0-9._-]{1,200}$/
+
+export interface DirectoryConfig {
+  readonly dataDirectory: string
+  readonly name: string
+  /** Where the head is kept outside; the user's state directory where it is not said. */
+  readonly head?: string
+  readonly stateDirectory: string
+  readonly version: string
+  /** Takes one line of the log; never event content or secrets. */
+  readonly log: (line: object) => void
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void
+}
+
+/** A configuration that is refused: what is wrong and how to mend it. */
+export class ConfigFault extends Error {
+  override readonly name = 'ConfigFault'
+}
+
+export interface OpenDirectory {
+  readonly ledgers: Ledgers
+  readonly administration: Administration
+  readonly adminTokenPath: string
+  close(): Promise<void>
+}
+
+/** Disk, clock and randomness of the machine itself. */
+export const systemParts = () => ({ disk: new NodeDisk(), clock: new SystemClock(), random: new SystemRandom() })
+
+/** Opens a data directory, beginning it where it is empty. */
+export async function openDirectory(config: DirectoryConfig, parts = systemParts()): Promise<OpenDirectory> {
+  const { disk, clock, random } = parts
+  const { dataDirectory, stateDirectory, log } = config
+  if (!NAME.test(config.name)) {
+    throw new ConfigFault(`--name ${config.name}: use 1 to 200 letters, digits, dots, hyphens and underscores`)
+  }
+  const states = new StateDirectory(disk, stateDirectory)
+  const before = config.head === undefined ? await states.heldBefore(dataDirectory) : undefined
+  const jumps: { wallMs: number; ledgerMs: number }[] = []
+  let administration: Administration | undefined
+  const ledgers = await Ledgers.open({
+    disk,
+    clock,
+    random,
+    directory: dataDirectory,
+    lock: tryLock,
+    newOriginPrefix: () => {
+      if (before !== undefined) {
+        const mend = `Bring the data back, or remove ${before.note} to begin anew.`
+        throw new HeadFault(`${dataDirectory} is empty, but it held the ledgers of ${before.originPrefix}. ${mend}`)
+      }
+      return `${config.name}/${randomBase32(random, INSTALL_ID_CHARS)}`
+    },
+    headStore: (originPrefix): HeadStore => {
+      if (config.head?.match(/^https?:\/\//)) return new UrlHeadStore(new GuardedHttpClient(), config.head)
+      return new FileHeadStore(disk, clock, config.head ?? states.headPath(originPrefix))
+    },
+    ...(config.onProgress === undefined ? {} : { onProgress: config.onProgress }),
+    onClockJump: (jump) => {
+      log({ level: 'error', message: 'the wall clock jumped; ledger time does not follow until it is confirmed', ...jump })
+      if (administration === undefined) jumps.push(jump)
+      else void administration.clockJumped(jump).catch((error: unknown) => log({ level: 'error', message: String(error) }))
+    },
+    onFailure: (error) => log({ level: 'error', message: 'the writer has stopped', reason: String(error) }),
+  })
+  const adminTokenPath = join(dataDirectory, 'admin.token')
+  try {
+    administration = await Administration.open({
+      ledgers,
+      version: config.version,
+      mintToken: () => mintToken(random),
+      keepAdminToken: async (token) => await replaceFile(disk, adminTokenPath, Buffer.from(`${token}\n`)),
+    })
+    for (const jump of jumps) await administration.clockJumped(jump)
+    if (config.head === undefined) await states.note(dataDirectory, ledgers.originPrefix)
+  } catch (error) {
+    await ledgers.close()
+    throw error
+  }
+  const opened = administration
+  return {
+    ledgers,
+    administration: opened,
+    adminTokenPath,
+    async close() {
+      if (ledgers.failure === undefined) await opened.recordStop()
+      await ledgers.close()
+    },
+  }
+}
