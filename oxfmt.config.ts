@@ -1,0 +1,12 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+import { defineConfig } from 'oxfmt'
+
+export default defineConfig({
+  printWidth: 120,
+  semi: false,
+  singleQuote: true,
+  sortPackageJson: false,
+  ignorePatterns: ['test/canaries/**', '**/fixtures/**', '**/*.md', 'package-lock.json'],
+})

@@ -1,0 +1,5 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Must complain
+export * from '../evidence/pack.ts'

@@ -1,0 +1,4 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+export const mastodon = 'not an unfinished word'
