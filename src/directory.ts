@@ -18,7 +18,8 @@ import { randomBase32, SystemRandom } from './platform/random.ts'
 import { Administration } from './state/administration.ts'
 
 const INSTALL_ID_CHARS = 13
-const NAME = /^[A-Za-z0-9._-]{1,200}$/
+/** With an install id, the longest ledger name and two slashes, an origin has at most 255 bytes. */
+const NAME = /^[A-Za-z0-9._-]{1,177}$/
 
 export interface DirectoryConfig {
   readonly dataDirectory: string
@@ -52,7 +53,7 @@ export async function openDirectory(config: DirectoryConfig, parts = systemParts
   const { disk, clock, random } = parts
   const { dataDirectory, stateDirectory, log } = config
   if (!NAME.test(config.name)) {
-    throw new ConfigFault(`--name ${config.name}: use 1 to 200 letters, digits, dots, hyphens and underscores`)
+    throw new ConfigFault(`--name ${config.name}: use 1 to 177 letters, digits, dots, hyphens and underscores`)
   }
   const states = new StateDirectory(disk, stateDirectory)
   const before = config.head === undefined ? await states.heldBefore(dataDirectory) : undefined

@@ -1,0 +1,25 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** `npm run bench -- append|verify [--seconds N] [--events N]`: prints tables of figures measured here and now. */
+import { parseArgs } from 'node:util'
+import { benchAppend } from './append.ts'
+import { machine } from './report.ts'
+import { benchVerify } from './verify.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { seconds: { type: 'string', default: '15' }, events: { type: 'string', default: '1000000' } },
+})
+const benches: Record<string, () => Promise<string>> = {
+  append: async () => await benchAppend(Number(values.seconds)),
+  verify: async () => await benchVerify(Number(values.events)),
+}
+const chosen = positionals.length > 0 ? positionals : Object.keys(benches)
+const unknown = chosen.find((name) => !(name in benches))
+if (unknown !== undefined) {
+  process.stderr.write(`bench: there is no ${unknown}; there are ${Object.keys(benches).join(', ')}\n`)
+  process.exit(2)
+}
+process.stdout.write(`${machine()}\n\n`)
+for (const name of chosen) process.stdout.write(`${name}\n${(await benches[name]?.()) ?? ''}\n\n`)

@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** The programs that are measured: a Stele server of this checkout, and peers that are installed. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { KeyStore } from '../src/ledger/keys.ts'
+import { NodeDisk } from '../src/platform/disk.ts'
+import { SystemRandom } from '../src/platform/random.ts'
+
+const root = new URL('..', import.meta.url).pathname
+const READY_MS = 30_000
+
+export interface Running {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  /** Largest resident memory so far, in bytes. */
+  peakBytes(): number
+  stop(): Promise<void>
+}
+
+export async function freePort(): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+}
+
+/** A Stele server on an empty directory below `folder`; `url` appends to `main`. */
+export async function startStele(folder: string): Promise<Running> {
+  const data = join(folder, 'data')
+  const listen = `127.0.0.1:${await freePort()}`
+  const child = spawn(join(root, 'bin/stele'), ['serve', '--data', data, '--listen', listen], {
+    env: { ...process.env, XDG_STATE_HOME: join(folder, 'state') },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  await answers(`http://${listen}/readyz`, child)
+  const token = readFileSync(join(data, 'admin.token'), 'utf8').trim()
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/x-ndjson' }
+  return running(child, `http://${listen}/v1/ledgers/main/events?source=entra.audit`, headers)
+}
+
+/** Where `scripts/ci-tools.sh` puts the peers. */
+export function peerPath(name: string): string | undefined {
+  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
+  const path = join(cache, 'stele-tools/bin', name)
+  return existsSync(path) ? path : undefined
+}
+
+/** Tessera's POSIX log behind its conformance server; `url` adds one leaf a request. */
+export async function startTessera(binary: string, folder: string): Promise<Running> {
+  const log = join(folder, 'tessera')
+  mkdirSync(log, { recursive: true })
+  const keys = new KeyStore(new NodeDisk(), new SystemRandom(), folder)
+  await keys.prepare('tessera', 'bench.example/tessera')
+  const key = readFileSync(join(folder, 'keys/pending/tessera.key'), 'utf8').trimEnd()
+  const keyPath = join(folder, 'tessera.sec')
+  writeFileSync(keyPath, key, { mode: 0o600 })
+  const listen = `127.0.0.1:${await freePort()}`
+  const args = [`-storage_dir=${log}`, `-listen=${listen}`, `-private_key=${keyPath}`]
+  const child = spawn(binary, args, { stdio: 'ignore' })
+  await answers(`http://${listen}/checkpoint`, child)
+  return running(child, `http://${listen}/add`, {})
+}
+
+function running(child: ChildProcess, url: string, headers: Readonly<Record<string, string>>): Running {
+  return {
+    url,
+    headers,
+    peakBytes() {
+      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
+      return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024
+    },
+    async stop() {
+      const closed = new Promise((resolve) => child.once('close', resolve))
+      child.kill('SIGTERM')
+      await closed
+    },
+  }
+}
+
+async function answers(url: string, child: ChildProcess): Promise<void> {
+  const deadline = performance.now() + READY_MS
+  while (performance.now() < deadline && child.exitCode === null) {
+    const answer = await fetch(url).catch(() => undefined)
+    if (answer !== undefined && answer.status < 500) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  child.kill('SIGKILL')
+  throw new Error(`${url} did not answer within ${READY_MS / 1000} s`)
+}

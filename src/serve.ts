@@ -1,0 +1,124 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** `stele serve`: runs a server until it is told to stop, and says where to look and what to type next. */
+import type { ExitCode } from './cli/command.ts'
+import type { Output, ServeConfig } from './cli/environment.ts'
+import { printable } from './cli/display.ts'
+import { Failure } from './cli/failure.ts'
+import { ConfigFault } from './directory.ts'
+import { OwnedError } from './ledger/ledgers.ts'
+import { KeyFault } from './ledger/keys.ts'
+import { HeadFault } from './ledger/publish.ts'
+import { WalFault } from './ledger/wal/format.ts'
+import { type DemoPlayed, playDemo } from './play-demo.ts'
+import { type RunningServer, startServer } from './server.ts'
+import { StateFault } from './state/system-state.ts'
+
+const PROGRESS_EVERY_BYTES = 64 * 1024 * 1024
+
+export interface ServeParts {
+  readonly version: string
+  readonly stdout: Output
+  readonly stderr: Output
+  /** Fires when the server is to stop. */
+  readonly interrupted: AbortSignal
+}
+
+export async function serve(config: ServeConfig, parts: ServeParts): Promise<ExitCode> {
+  const { stdout, stderr, interrupted, version } = parts
+  const log = (line: object) => void stderr.write(`${JSON.stringify(line)}\n`)
+  let announcedBytes = 0
+  const onProgress = (doneBytes: number, totalBytes: number) => {
+    if (doneBytes - announcedBytes < PROGRESS_EVERY_BYTES) return
+    announcedBytes = doneBytes
+    log({ level: 'info', message: 'reading the log', doneBytes, totalBytes })
+  }
+  const server = await startServer({ ...config, version, log, onProgress }).catch((error: unknown) => {
+    throw startFailure(error, config)
+  })
+  try {
+    const played = config.demo ? await playDemo(server.ledgers, server.administration) : undefined
+    await stdout.write(`stele is listening on ${server.url}\n`)
+    await stdout.write(played === undefined ? nextText(server, config) : demoText(played, server, config))
+    await stopped(interrupted)
+  } finally {
+    await server.close()
+  }
+  return server.ledgers.failure === undefined ? 0 : 3
+}
+
+async function stopped(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+function nextText(server: RunningServer, config: ServeConfig): string {
+  if (!server.ledgers.opening.begun) return ''
+  return [
+    '',
+    `A new directory was begun: ${config.dataDirectory}`,
+    `  administrator's token  ${server.adminTokenPath} (keep it, then take it off this machine)`,
+    `  head kept outside      ${server.ledgers.keptHead.where}`,
+    '',
+  ].join('\n')
+}
+
+function demoText(played: DemoPlayed, server: RunningServer, config: ServeConfig): string {
+  const { ledger, stored, size, steps } = played
+  const number = (value: number) => value.toLocaleString('en-US')
+  const lines = [
+    '',
+    stored > 0
+      ? `Five weeks of an invented company's Entra tenant were stored in the ledger ${ledger}: ${number(stored)} events, one batch.`
+      : `The ledger ${ledger} holds ${number(size)} events from before; nothing was played again.`,
+  ]
+  if (steps.length > 0) {
+    lines.push('Among them an attack. Its steps, each behind its index:', '')
+    for (const { index, at, title, words } of steps) {
+      lines.push(`  ${String(index).padStart(4)}  ${at.slice(0, 16).replace('T', ' ')}  ${title}`, `        ${words}`)
+    }
+  }
+  const shown = steps.find(({ title }) => title === 'Global Administrator')?.index ?? 0
+  lines.push(
+    '',
+    'Look at it from another terminal, in this folder:',
+    '',
+    `  npx stele tail --ledger ${ledger} --from ${shown}`,
+    `  npx stele prove ${shown} --ledger ${ledger} --out grant.tlog-proof --event grant.json`,
+    `  npx stele verify grant.json grant.tlog-proof --key '${server.ledgers.vkey(ledger)}'`,
+    `  npx stele verify --data ${config.dataDirectory}`,
+    '  npx stele drill',
+    '  npx stele append --source entra.audit YOUR-EXPORT.json',
+    '',
+    'Ctrl-C stops the server; what it stored stays.',
+    '',
+  )
+  return lines.join('\n')
+}
+
+/** Says what keeps the server from starting; nothing was changed on the disk by then. */
+function startFailure(error: unknown, config: ServeConfig): unknown {
+  if (error instanceof Failure) return error
+  if (error instanceof ConfigFault) return new Failure(2, printable(error.message))
+  if (error instanceof WalFault || error instanceof StateFault) {
+    const mend =
+      `'stele verify --data ${config.dataDirectory}' says all that is wrong. Then put a good copy of the directory, or of ` +
+      'the file, in its place; Stele repairs nothing silently'
+    return new Failure(3, `the ledger is damaged: ${printable(error.message)}`, 'Nothing was changed', mend)
+  }
+  if (error instanceof OwnedError || error instanceof KeyFault || error instanceof HeadFault) {
+    return new Failure(3, printable(error.message), 'Nothing was changed')
+  }
+  if (error instanceof Error && 'code' in error) return systemFailure(error, String(error.code), config)
+  return error
+}
+
+function systemFailure(error: Error, code: string, { listenHost, listenPort, dataDirectory }: ServeConfig): Failure {
+  const address = `${listenHost}:${listenPort}`
+  if (code === 'EADDRINUSE') {
+    return new Failure(3, `${address} is in use by another program`, 'The ledgers are safe', 'Stop it, or give --listen HOST:PORT')
+  }
+  if (code === 'EADDRNOTAVAIL') return new Failure(3, `this machine has no address ${address}`, 'Give another --listen')
+  return new Failure(3, `${printable(dataDirectory)} cannot be used: ${printable(error.message)}`, 'Nothing was changed')
+}

@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** docs/format.md fixes the formats to the byte; here its worked examples are computed again by the code. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { contentHash, formatProof, hashLeaf, hashNode } from '@stele/proof'
+import { ownBatch, fillSection, measure } from '../src/ledger/batch.ts'
+import { parseKey } from '../src/ledger/keys.ts'
+import { encodeFileHeader } from '../src/ledger/wal/format.ts'
+import { FrameBuilder } from '../src/ledger/wal/frame-builder.ts'
+
+const doc = readFileSync(new URL('../docs/format.md', import.meta.url), 'utf8')
+
+/** The fenced block that follows a heading or sentence with this name in backquotes. */
+function example(name: string): string {
+  const match = new RegExp(`<!-- example: ${name} -->\\n+\`\`\`[a-z]*\\n([\\s\\S]*?)\`\`\``).exec(doc)
+  assert(match?.[1] !== undefined, `docs/format.md has no example ${name}`)
+  return match[1]
+}
+
+const salt = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex')
+const event = Buffer.from('{"hello":"world"}')
+const at = '2026-01-02T03:04:05.678Z'
+const originPrefix = 'stele.local/abcdefghijklm'
+const fileId = Buffer.alloc(16, 0xab)
+const key =
+  'PRIVATE+KEY+stele.local/abcdefghijklm/main+c51fe2a4+AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB\n'
+
+function frame() {
+  const builder = new FrameBuilder()
+  const batch = ownBatch([event], 'generic', 'application/json', 'x5dowcyt2hwt')
+  const { entriesBytes, contentsBytes } = measure(batch)
+  const section = builder.addSection('main', 0, 1, entriesBytes, contentsBytes)
+  fillSection(section, batch, at, { fill: (into, offset) => into.set(salt, offset) })
+  const leaf = section.bytes.subarray(section.hashesAt, section.hashesAt + 32)
+  const sealed = builder.seal(fileId, 1, Buffer.alloc(32), [{ ledger: 'main', size: 1, root: leaf }])
+  const entry = section.bytes.subarray(section.entriesAt + 1, section.contentsAt)
+  return { sealed, entry: Buffer.from(entry), leaf: Buffer.from(leaf) }
+}
+
+/** Hex in rows of 32 bytes behind their offsets; rows of zeros left out. */
+function dump(bytes: Buffer): string {
+  let text = ''
+  for (let offset = 0; offset < bytes.length; offset += 32) {
+    const row = bytes.subarray(offset, offset + 32)
+    if (row.some((byte) => byte !== 0)) text += `${String(offset).padStart(4, '0')}  ${row.toString('hex')}\n`
+  }
+  return text
+}
+
+test('docs/format.md: the content hash, entry and leaf hash of the example are what the code computes', () => {
+  const { entry, leaf } = frame()
+  assert.equal(example('content hash'), `${Buffer.from(contentHash(salt, event)).toString('base64url')}\n`)
+  assert.equal(example('entry'), `${entry.toString()}\n`)
+  assert.equal(example('leaf hash'), `${leaf.toString('hex')}\n`)
+  assert.deepEqual(Buffer.from(hashLeaf(entry)), leaf)
+  assert.equal(example('node hash'), `${Buffer.from(hashNode(leaf, leaf)).toString('hex')}\n`)
+})
+
+test('docs/format.md: the WAL file header and frame of the example are what the code writes', () => {
+  const header = encodeFileHeader({ fileId, firstCommit: 1, previousHash: Buffer.alloc(32), originPrefix })
+  assert.equal(example('file header'), dump(header))
+  assert.equal(example('frame'), dump(frame().sealed.bytes))
+})
+
+test('docs/format.md: the key, checkpoint and receipt of the example are what the code writes', () => {
+  const signer = parseKey('main.key', key, `${originPrefix}/main`)
+  const { entry, leaf } = frame()
+  const checkpoint = signer.checkpoint(1, leaf)
+  assert.equal(example('private key'), key)
+  assert.equal(example('vkey'), `${signer.vkey}\n`)
+  assert.equal(example('checkpoint'), checkpoint)
+  const extra = Buffer.concat([salt, entry])
+  assert.equal(example('receipt'), formatProof({ extra, index: 0, hashes: [], checkpoint }))
+})
