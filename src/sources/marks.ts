@@ -1,0 +1,88 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+import { type CompiledShape, type Key, lower, type Pattern, type Recognition } from './recognition.ts'
+
+/** What one event shows, in marks. Reused from event to event: a mark holds where it bears the event's number. */
+export class Marks {
+  readonly recognition: Recognition
+  readonly #seen: number[]
+  readonly #entered: number[]
+  #event = 0
+
+  constructor(recognition: Recognition) {
+    this.recognition = recognition
+    this.#seen = recognition.noMarks.slice()
+    this.#entered = recognition.noKeys.slice()
+  }
+
+  begin(): void {
+    this.#event++
+  }
+
+  /** A key was scanned: its id, 0 if it matters to nobody. */
+  key(parent: number, body: Uint8Array, start: number, end: number): number {
+    const id = this.recognition.find(parent, body, start, end)
+    if (id === 0) return 0
+    const key = this.recognition.keys[id]!
+    const { marks } = key
+    for (let at = 0; at < marks.length; at++) this.#seen[marks[at]!] = this.#event
+    if (this.#entered[id] === this.#event) this.#forget(key)
+    this.#entered[id] = this.#event
+    return id
+  }
+
+  /** Whether tables look into an object under the key `id`, and it can still change the verdict. */
+  looksInto(id: number): boolean {
+    if (!this.recognition.keys[id]!.isParent) return false
+    const { shapes, plainShapeCount } = this.recognition
+    for (let at = 0; at < plainShapeCount; at++) if (this.#fits(shapes[at]!)) return false
+    return true
+  }
+
+  /** Whether an array under the key `id` may be the members of a container. */
+  isFrame(id: number): boolean {
+    return this.recognition.keys[id]!.arrays !== 0
+  }
+
+  /** The value of the key `id` is a string with the bytes `body[start, end)`. */
+  text(id: number, body: Uint8Array, start: number, end: number): void {
+    const { patterns } = this.recognition.keys[id]!
+    for (let at = 0; at < patterns.length; at++) {
+      const pattern = patterns[at]!
+      if (matches(pattern, body, start, end)) for (const mark of pattern.marks) this.#seen[mark] = this.#event
+    }
+  }
+
+  /** Kind of the event that ended, 0 (generic) where no shape fits. */
+  verdict(): number {
+    const { shapes } = this.recognition
+    for (let at = 0; at < shapes.length; at++) if (this.#fits(shapes[at]!)) return shapes[at]!.kind
+    return 0
+  }
+
+  #fits({ all, none }: CompiledShape): boolean {
+    for (let at = 0; at < all.length; at++) if (this.#seen[all[at]!] !== this.#event) return false
+    for (let at = 0; at < none.length; at++) if (this.#seen[none[at]!] === this.#event) return false
+    return true
+  }
+
+  /** As for `JSON.parse`, the last of repeated keys counts. */
+  #forget(key: Key): void {
+    for (const pattern of key.patterns) for (const mark of pattern.marks) this.#seen[mark] = 0
+    for (const mark of key.children) this.#seen[mark] = 0
+  }
+}
+
+function matches({ bytes, anyBefore, anyBehind }: Pattern, body: Uint8Array, start: number, end: number): boolean {
+  const slack = end - start - bytes.length
+  if (slack < 0 || (slack > 0 && !anyBefore && !anyBehind)) return false
+  const last = anyBefore ? start + slack : start
+  for (let from = anyBehind ? start : last; from <= last; from++) if (equalFolded(bytes, body, from)) return true
+  return false
+}
+
+function equalFolded(bytes: Uint8Array, body: Uint8Array, start: number): boolean {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== lower(body[start + at]!)) return false
+  return true
+}
