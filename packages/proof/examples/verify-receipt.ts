@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Is this event, byte for byte, what the log recorded? Needs the event, its receipt, and a key obtained elsewhere.
+
+import { readFile } from 'node:fs/promises'
+
+import { verifyReceipt } from '@stele/proof'
+
+const fixtures = new URL('fixtures/', import.meta.url)
+const event = await readFile(new URL('event.json', fixtures))
+const receipt = await readFile(new URL('event.tlog-proof', fixtures))
+const vkey = (await readFile(new URL('log.vkey', fixtures), 'utf8')).trimEnd()
+
+const report = await verifyReceipt(event, receipt, { vkey })
+console.log(report.verdict, report.origin, report.index, report.time)
+for (const { ok, what, detail } of report.checks) console.log(ok, what, '-', detail)
+
+// Prints:
+// valid audit.example.com/k3v7q2m5x8r4t/main 41 2026-01-02T03:04:05.678Z
+// true the receipt - it is a receipt of Stele
+// true the entry - it is in its one serialisation
+// true the event - it is byte for byte what the entry commits to
+// true the checkpoint - it has the form of a tree head
+// true the place in the tree - the entry is number 41 of 300, counted from 0
+// true the signature - signed by audit.example.com/k3v7q2m5x8r4t/main

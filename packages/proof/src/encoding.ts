@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Strict text encodings. The platform's own are lenient (`atob` takes spaces and `AB==`, `Number` takes `0x10`,
+// `TextDecoder` eats a byte order mark), and two readers that differ in leniency can be shown two logs.
+
+import { ProofError } from './error.ts'
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const encoder = new TextEncoder()
+
+/** Bytes of `text` in UTF-8. */
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text)
+}
+
+/** Decodes UTF-8, byte order mark kept. Throws `text-malformed` where the bytes aren't UTF-8. */
+export function fromUtf8(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    throw new ProofError('text-malformed', 'the text is not valid UTF-8')
+  }
+}
+
+/** Standard base64 with padding (RFC 4648 section 4). */
+export function toBase64(bytes: Uint8Array): string {
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
+}
+
+/** base64url without padding (RFC 4648 section 5). */
+export function toBase64Url(bytes: Uint8Array): string {
+  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+/** Decodes exactly what `toBase64` writes. Throws `base64-malformed` for anything else: spaces, missing padding, set trailing bits. */
+export function fromBase64(text: string): Uint8Array {
+  return decode(text, text, toBase64)
+}
+
+/** Decodes exactly what `toBase64Url` writes. Throws `base64-malformed` for anything else. */
+export function fromBase64Url(text: string): Uint8Array {
+  return decode(text.replaceAll('-', '+').replaceAll('_', '/'), text, toBase64Url)
+}
+
+/** A tree size, an index or a time: decimal, no sign, no leading zero, at most 2^53 - 1. Throws `decimal-malformed`. */
+export function parseDecimal(text: string): number {
+  if (!/^(?:0|[1-9][0-9]{0,15})$/.test(text) || BigInt(text) > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw new ProofError('decimal-malformed', 'a decimal number from 0 to 2^53 - 1 without leading zeros is expected')
+  }
+  return Number(text)
+}
+
+/** `atob` is lenient, so what it read is written again and compared. */
+function decode(base64: string, text: string, encode: (bytes: Uint8Array) => string): Uint8Array {
+  let bytes: Uint8Array | undefined
+  try {
+    bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+  } catch {}
+  if (bytes === undefined || encode(bytes) !== text) {
+    throw new ProofError('base64-malformed', 'the text is not canonical base64')
+  }
+  return bytes
+}

@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Paths of tiles and the form of entry bundles (C2SP tlog-tiles).
+
+import { ProofError } from './error.ts'
+import { TILE_WIDTH } from './tree.ts'
+
+export { TILE_WIDTH } from './tree.ts'
+
+/** Longest entry: its length stands before it in 16 bits. */
+export const MAX_ENTRY_BYTES = 65_535
+const MAX_TILE_LEVEL = 63
+
+/** What a path under a log's prefix asks for. `level` is 0 for entries; `width` is 256 for a full tile. */
+export interface TileAddress {
+  readonly kind: 'tile' | 'entries'
+  readonly level: number
+  readonly index: number
+  readonly width: number
+}
+
+/** Path of a tile below the log's prefix, as `tile/0/x001/067` or `tile/0/x001/067.p/8`. Throws `tile-out-of-range`. */
+export function tilePath(tileLevel: number, index: number, width: number = TILE_WIDTH): string {
+  if (!isWithin(tileLevel, 0, MAX_TILE_LEVEL)) throw outOfRange('level')
+  return `tile/${tileLevel}/${numberPath(index, width)}`
+}
+
+/** Path of an entry bundle below the log's prefix, as `tile/entries/x001/067`. Throws `tile-out-of-range`. */
+export function entriesPath(index: number, width: number = TILE_WIDTH): string {
+  return `tile/entries/${numberPath(index, width)}`
+}
+
+/** Reads what `tilePath` and `entriesPath` write, and nothing else: anything not canonical is undefined. */
+export function parseTilePath(path: string): TileAddress | undefined {
+  const match = /^tile\/(entries|[0-9]{1,2})\/((?:x[0-9]{3}\/){0,5}[0-9]{3})(?:\.p\/([0-9]{1,3}))?$/.exec(path)
+  if (match === null) return undefined
+  const [, at = '', number = '', width = String(TILE_WIDTH)] = match
+  const kind = at === 'entries' ? 'entries' : 'tile'
+  const level = kind === 'entries' ? 0 : Number(at)
+  const index = Number(number.replaceAll(/[x/]/g, ''))
+  if (level > MAX_TILE_LEVEL || !isWithin(index, 0, Number.MAX_SAFE_INTEGER)) return undefined
+  const address: TileAddress = { kind, level, index, width: Number(width) }
+  if (!isWithin(address.width, 1, TILE_WIDTH)) return undefined
+  const canonical = kind === 'tile' ? tilePath(level, index, address.width) : entriesPath(index, address.width)
+  return canonical === path ? address : undefined
+}
+
+/** How many hashes tile `index` of `tileLevel` has in a tree of `size` leaves: 0 (there is none) to 256. */
+export function tileWidthAt(size: number, tileLevel: number, index: number): number {
+  const hashes = Math.floor(size / TILE_WIDTH ** tileLevel)
+  return Math.min(TILE_WIDTH, Math.max(0, hashes - index * TILE_WIDTH))
+}
+
+/** An entry bundle: each entry behind its length as a big-endian uint16. Throws `bundle-malformed`. */
+export function formatBundle(entries: readonly Uint8Array[]): Uint8Array {
+  const bundle = new Uint8Array(entries.reduce((bytes, entry) => bytes + 2 + entry.length, 0))
+  let at = 0
+  for (const [position, entry] of entries.entries()) {
+    if (entry.length > MAX_ENTRY_BYTES) {
+      throw new ProofError('bundle-malformed', `an entry has at most ${MAX_ENTRY_BYTES} bytes`, { position })
+    }
+    bundle[at] = entry.length >>> 8
+    bundle[at + 1] = entry.length
+    bundle.set(entry, at + 2)
+    at += 2 + entry.length
+  }
+  return bundle
+}
+
+/** The `count` entries of a bundle, as views into it. Throws `bundle-malformed` where it holds fewer or more bytes. */
+export function parseBundle(bundle: Uint8Array, count: number): Uint8Array[] {
+  const entries: Uint8Array[] = []
+  let at = 0
+  for (let position = 0; position < count; position++) {
+    const start = at + 2
+    if (start > bundle.length)
+      throw new ProofError('bundle-malformed', 'the bundle ends early', { offset: at, position })
+    at = start + bundle[at]! * 256 + bundle[at + 1]!
+    if (at > bundle.length) throw new ProofError('bundle-malformed', 'an entry is cut off', { offset: start, position })
+    entries.push(bundle.subarray(start, at))
+  }
+  if (at !== bundle.length) throw new ProofError('bundle-malformed', 'bytes follow the last entry', { offset: at })
+  return entries
+}
+
+function numberPath(index: number, width: number): string {
+  if (!isWithin(index, 0, Number.MAX_SAFE_INTEGER)) throw outOfRange('index')
+  if (!isWithin(width, 1, TILE_WIDTH)) throw outOfRange('width')
+  const digits = String(index)
+  const groups = digits.padStart(Math.ceil(digits.length / 3) * 3, '0').match(/.../g)!
+  const path = groups.map((group, i) => (i === groups.length - 1 ? group : `x${group}`)).join('/')
+  return width === TILE_WIDTH ? path : `${path}.p/${width}`
+}
+
+function isWithin(value: number, least: number, most: number): boolean {
+  return Number.isSafeInteger(value) && value >= least && value <= most
+}
+
+function outOfRange(field: string): ProofError {
+  return new ProofError('tile-out-of-range', `the ${field} of a tile is out of range`, { field })
+}

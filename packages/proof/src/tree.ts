@@ -1,0 +1,225 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Proofs in the Merkle tree of RFC 6962 section 2.1 (RFC 9162 section 2.1), made and verified.
+// Prover and verifier take the same walk from the root to a leaf or an old edge; the number of hashes that this walk
+// needs is known before the first one is read. Sizes and indexes are safe integers, so no 32-bit operator touches them.
+
+import { ProofError } from './error.ts'
+import { checkSize, completeSubtrees, Frontier, type Subtree, TILE_HEIGHT } from './frontier.ts'
+import { EMPTY_ROOT, equalBytes, HASH_BYTES, hashNode, hashNodeInto } from './hash.ts'
+
+/** Hashes of one tile, and the factor between the leaves below one hash of a level and of the next. */
+export const TILE_WIDTH = 256
+
+/**
+ * Reads `count` hashes of tile level `tileLevel` from number `start` on: `count * 32` bytes. Hash i of level l is the
+ * root of the leaves [i * 256^l, (i + 1) * 256^l) (C2SP tlog-tiles, "Merkle Tree"). One call never leaves one tile.
+ */
+export type HashReader = (tileLevel: number, start: number, count: number) => Promise<Uint8Array>
+
+/** Root of the first `size` leaves. Throws `size-out-of-range`, `hashes-length` where the reader answers short. */
+export async function rootAt(size: number, read: HashReader): Promise<Uint8Array> {
+  if (checkSize(size) === 0) return EMPTY_ROOT.slice()
+  const [root] = await rangeHashes([{ start: 0, end: size }], read)
+  return root!
+}
+
+/** Right edge of the tree of the first `size` leaves, to append from there. Throws as `rootAt`. */
+export async function frontierAt(size: number, read: HashReader): Promise<Frontier> {
+  const subtrees = completeSubtrees(0, checkSize(size))
+  const ranges = subtrees.map(({ height, position }) => ({
+    start: position * 2 ** height,
+    end: (position + 1) * 2 ** height,
+  }))
+  const hashes = new Uint8Array(subtrees.length * HASH_BYTES)
+  for (const [i, hash] of (await rangeHashes(ranges, read)).entries()) hashes.set(hash, i * HASH_BYTES)
+  return Frontier.from(size, hashes)
+}
+
+/**
+ * Inclusion proof (RFC 6962 section 2.1.1) of leaf `index` in the tree of `size` leaves: 32-byte hashes from the
+ * leaf's sibling up. Reads at most two tiles a level. Throws `index-out-of-range` and as `rootAt`.
+ */
+export async function inclusionProof(index: number, size: number, read: HashReader): Promise<Uint8Array[]> {
+  return await rangeHashes(inclusionWalk(index, size), read)
+}
+
+/**
+ * Consistency proof (RFC 6962 section 2.1.2) between the trees of `oldSize` and `size` leaves; empty where `oldSize`
+ * is 0 or equals `size`. Reads at most two tiles a level. Throws `size-out-of-range` and as `rootAt`.
+ */
+export async function consistencyProof(oldSize: number, size: number, read: HashReader): Promise<Uint8Array[]> {
+  checkSizes(oldSize, size)
+  if (oldSize === 0 || oldSize === size) return []
+  const { seed, siblings } = consistencyWalk(oldSize, size)
+  return await rangeHashes(seed === undefined ? siblings : [seed, ...siblings], read)
+}
+
+/**
+ * Checks that the leaf with the hash `leafHash` is at `index` of the tree of `size` leaves and root `root`
+ * (RFC 9162 section 2.1.3.2). Throws `index-out-of-range`, `size-out-of-range`, `hash-length`, `proof-length`
+ * before anything is hashed, and `root-mismatch`.
+ */
+export function verifyInclusion(
+  leafHash: Uint8Array,
+  index: number,
+  size: number,
+  proof: readonly Uint8Array[],
+  root: Uint8Array,
+): void {
+  const siblings = inclusionWalk(index, size)
+  checkHashes(proof, siblings.length, [leafHash, root])
+  let hash = leafHash
+  for (const [i, sibling] of siblings.entries()) {
+    hash = sibling.start > index ? hashNode(hash, proof[i]!) : hashNode(proof[i]!, hash)
+  }
+  if (!equalBytes(hash, root)) {
+    throw new ProofError('root-mismatch', `the proof does not lead from leaf ${index} to the root of size ${size}`)
+  }
+}
+
+/**
+ * Checks that the tree of `oldSize` leaves and root `oldRoot` is a prefix of the tree of `size` leaves and root `root`
+ * (RFC 9162 section 2.1.4.2). With `oldSize` 0 the proof must be empty and `oldRoot` the empty root; with equal sizes
+ * the proof must be empty and the roots equal. Throws as `verifyInclusion`.
+ */
+export function verifyConsistency(
+  oldSize: number,
+  oldRoot: Uint8Array,
+  size: number,
+  root: Uint8Array,
+  proof: readonly Uint8Array[],
+): void {
+  checkSizes(oldSize, size)
+  const isTrivial = oldSize === 0 || oldSize === size
+  const { seed, siblings } = isTrivial ? { seed: undefined, siblings: [] } : consistencyWalk(oldSize, size)
+  checkHashes(proof, siblings.length + (seed === undefined ? 0 : 1), [oldRoot, root])
+  if (oldSize === 0 && !equalBytes(oldRoot, EMPTY_ROOT)) throw rootMismatch(oldSize, size)
+  if (oldSize === 0 && size > 0) return
+  let old = seed === undefined ? oldRoot : proof[0]!
+  let now = old
+  const hashes = seed === undefined ? proof : proof.slice(1)
+  for (const [i, sibling] of siblings.entries()) {
+    // Right of the old edge are leaves that the old tree didn't have.
+    if (sibling.start < oldSize) old = hashNode(hashes[i]!, old)
+    now = sibling.start < oldSize ? hashNode(hashes[i]!, now) : hashNode(now, hashes[i]!)
+  }
+  if (!equalBytes(old, oldRoot) || !equalBytes(now, root)) throw rootMismatch(oldSize, size)
+}
+
+/** The leaves [start, end). In this file always a node of some tree: `start` is a multiple of a power of two >= length. */
+interface Range {
+  readonly start: number
+  readonly end: number
+}
+
+/** The siblings on the way from leaf `index` up to the root. */
+function inclusionWalk(index: number, size: number): Range[] {
+  checkSize(size)
+  if (!Number.isSafeInteger(index) || index < 0 || index >= size) {
+    throw new ProofError('index-out-of-range', `the index must be below the size: ${index} of ${size}`)
+  }
+  return descend(size, index, ({ start, end }) => end - start === 1).siblings
+}
+
+/**
+ * The siblings on the way from the last complete node of the old tree (the seed) up to the root of the new one. The
+ * seed is undefined where it is the whole old tree, whose root the verifier has already.
+ */
+function consistencyWalk(oldSize: number, size: number): { seed: Range | undefined; siblings: Range[] } {
+  const { node, siblings } = descend(size, oldSize - 1, ({ end }) => end === oldSize)
+  return { seed: node.start === 0 ? undefined : node, siblings }
+}
+
+/** From the root of `size` leaves towards leaf `index`, until `isEnd`: the node reached, and the siblings, lowest first. */
+function descend(size: number, index: number, isEnd: (node: Range) => boolean): { node: Range; siblings: Range[] } {
+  let node: Range = { start: 0, end: size }
+  const siblings: Range[] = []
+  while (!isEnd(node)) {
+    const middle = node.start + splitOf(node.end - node.start)
+    const left = { start: node.start, end: middle }
+    const right = { start: middle, end: node.end }
+    siblings.push(index < middle ? right : left)
+    node = index < middle ? left : right
+  }
+  return { node, siblings: siblings.reverse() }
+}
+
+/** The largest power of two below `count`, which is at least 2. */
+function splitOf(count: number): number {
+  let split = 1
+  while (split * 2 < count) split *= 2
+  return split
+}
+
+/** The hash of each range, out of tiles each of which is read once, all at the same time. */
+async function rangeHashes(ranges: readonly Range[], read: HashReader): Promise<Uint8Array[]> {
+  const parts = ranges.map(({ start, end }) => completeSubtrees(start, end).map(spanBelow))
+  const needed = new Map<string, Span>()
+  for (const span of parts.flat()) {
+    const { level, start, end } = needed.get(tileOf(span)) ?? span
+    needed.set(tileOf(span), { level, start: Math.min(start, span.start), end: Math.max(end, span.end) })
+  }
+  const tiles = new Map(
+    await Promise.all(
+      [...needed].map(async ([tile, span]) => [tile, { ...span, hashes: await readSpan(span, read) }] as const),
+    ),
+  )
+  return parts.map((spans) => {
+    const subtrees = spans.map((span) => {
+      const { start, hashes } = tiles.get(tileOf(span))!
+      return fold(hashes.subarray((span.start - start) * HASH_BYTES, (span.end - start) * HASH_BYTES))
+    })
+    return subtrees.reduceRight((right, left) => hashNode(left, right))
+  })
+}
+
+/** Hashes [start, end) of a tile level, of one tile. */
+interface Span extends Range {
+  readonly level: number
+}
+
+/** The hashes right below a complete subtree, at the next lower tile level. */
+function spanBelow({ height, position }: Subtree): Span {
+  const count = 2 ** (height % TILE_HEIGHT)
+  return { level: Math.floor(height / TILE_HEIGHT), start: position * count, end: (position + 1) * count }
+}
+
+function tileOf({ level, start }: Span): string {
+  return `${level}/${Math.floor(start / TILE_WIDTH)}`
+}
+
+async function readSpan({ level, start, end }: Span, read: HashReader): Promise<Uint8Array> {
+  const hashes = await read(level, start, end - start)
+  if (hashes.length === (end - start) * HASH_BYTES) return hashes
+  throw new ProofError('hashes-length', `${end - start} hashes of level ${level} are expected from number ${start} on`)
+}
+
+/** Root over a power of two of hashes. Copies by `new`, because `slice` of a Node Buffer would be a view of the reader's. */
+function fold(view: Uint8Array): Uint8Array {
+  const hashes = new Uint8Array(view)
+  for (let bytes = hashes.length / 2; bytes >= HASH_BYTES; bytes /= 2) {
+    for (let at = 0; at < bytes; at += HASH_BYTES) hashNodeInto(hashes, at, hashes, 2 * at, hashes, 2 * at + HASH_BYTES)
+  }
+  return hashes.slice(0, HASH_BYTES)
+}
+
+function checkSizes(oldSize: number, size: number): void {
+  if (checkSize(oldSize) > checkSize(size)) {
+    throw new ProofError('size-out-of-range', `the old size must not be above the new one: ${oldSize}, ${size}`)
+  }
+}
+
+function checkHashes(proof: readonly Uint8Array[], count: number, hashes: readonly Uint8Array[]): void {
+  if (proof.length !== count) {
+    throw new ProofError('proof-length', `the proof must have ${count} hashes and has ${proof.length}`)
+  }
+  if ([...hashes, ...proof].some((hash) => hash.length !== HASH_BYTES)) {
+    throw new ProofError('hash-length', 'a hash must have 32 bytes')
+  }
+}
+
+function rootMismatch(oldSize: number, size: number): ProofError {
+  return new ProofError('root-mismatch', `the tree of size ${oldSize} is not shown to be the start of that of ${size}`)
+}

@@ -1,0 +1,240 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import {
+  cosignatureVerifier,
+  formatCheckpoint,
+  formatNote,
+  hasQuorum,
+  MAX_POLICY_BYTES,
+  openByPolicy,
+  parseCosignature,
+  parseNote,
+  parsePolicy,
+  uncheckedKeys,
+  utf8,
+} from '../src/index.ts'
+import { fixture, logSigner, signCheckpoint, witnessSigner } from './signers.ts'
+
+const log = logSigner('example.com/log')
+const witnesses = ['X1', 'X2', 'X3', 'Y1', 'Y2', 'Y3'].map((name) => ({
+  name,
+  signer: witnessSigner(`${name}.example.com`),
+}))
+const head = { origin: log.name, size: 5, root: new Uint8Array(32).fill(7) }
+const mldsa = fixture('mldsa.vkey').toString().trimEnd()
+
+/** The example of tlog-policy, with keys. */
+const example = `log ${log.vkey}
+
+${witnesses.map(({ name, signer }) => `witness ${name} ${signer.vkey}\n`).join('')}
+group X-witnesses 2 X1 X2 X3
+group Y-witnesses any Y1 Y2 Y3
+
+# a comment
+\tgroup X-and-Y  all\tX-witnesses Y-witnesses \t
+quorum X-and-Y
+`
+
+function signedBy(...names: readonly string[]): Uint8Array {
+  const signers = witnesses.filter(({ name }) => names.includes(name)).map(({ signer }) => signer)
+  return utf8(signCheckpoint(head, log, signers))
+}
+
+function lines(...texts: readonly string[]): string {
+  return texts.map((text) => `${text}\n`).join('')
+}
+
+test('a published checkpoint of a public log opens by a policy of four of its real witnesses', async () => {
+  const { checkpoint, log, cosignatures } = await openByPolicy(
+    fixture('witnessed-checkpoint.txt'),
+    parsePolicy(fixture('witnessed-checkpoint.policy')),
+  )
+  assert.equal(checkpoint.size, 1_432_088_532)
+  assert.equal(log.key.name, 'arche2025h1.staging.ct.transparency.dev')
+  assert.deepEqual(
+    cosignatures,
+    ['garden', 'smartit', 'remora', 'stagemole'].map((witness) => ({ witness, time: 1_779_573_024 })),
+  )
+})
+
+test('the time of the example of tlog-cosignature is read', () => {
+  const [, cosignature] = parseNote(fixture('tlog-checkpoint-example.txt')).signatures
+  assert.equal(parseCosignature(cosignature!.signature).time, 1_679_315_147)
+})
+
+test('the example of tlog-policy is read, and demands two of X and one of Y', async () => {
+  const policy = parsePolicy(example)
+  assert.deepEqual(policy.groups, [
+    { name: 'X-witnesses', threshold: 2, members: ['X1', 'X2', 'X3'] },
+    { name: 'Y-witnesses', threshold: 1, members: ['Y1', 'Y2', 'Y3'] },
+    { name: 'X-and-Y', threshold: 2, members: ['X-witnesses', 'Y-witnesses'] },
+  ])
+  for (const names of [
+    ['X1', 'X3', 'Y2'],
+    ['X1', 'X2', 'X3', 'Y1', 'Y2', 'Y3'],
+  ]) {
+    assert.deepEqual(
+      (await openByPolicy(signedBy(...names), policy)).cosignatures.map(({ witness }) => witness),
+      names,
+    )
+  }
+  for (const names of [[], ['X1', 'Y1', 'Y2', 'Y3'], ['X1', 'X2', 'X3']]) {
+    await assert.rejects(openByPolicy(signedBy(...names), policy), { name: 'ProofError', code: 'quorum-missing' })
+  }
+})
+
+test('a quorum of one witness, and of none', () => {
+  const alone = parsePolicy(lines(`witness W ${witnesses[0]!.signer.vkey} https://w.example.com/`, 'quorum W'))
+  assert.deepEqual(alone.witnesses[0]?.url, 'https://w.example.com/')
+  assert.ok(hasQuorum(alone, new Set(['W'])))
+  assert.ok(!hasQuorum(alone, new Set(['V'])))
+  assert.ok(hasQuorum(parsePolicy('quorum none\n'), new Set()))
+})
+
+test('one public key counts once towards a quorum, under two names or cosigning twice', async () => {
+  const [first, second] = [witnessSigner('a.example.com', 'one key'), witnessSigner('b.example.com', 'one key')]
+  const twice = lines(`witness A ${first.vkey}`, `witness B ${second.vkey}`, 'group G all A B', 'quorum G')
+  assert.throws(() => parsePolicy(twice), { name: 'ProofError', code: 'policy-malformed', place: { line: 2 } })
+  assert.throws(() => parsePolicy(lines(`log ${log.vkey}`, `log ${log.vkey}`, 'quorum none')), {
+    code: 'policy-malformed',
+  })
+  const [a, b] = [witnesses[0]!.signer, witnesses[1]!.signer]
+  const members = [`log ${log.vkey}`, `witness A ${a.vkey}`, `witness B ${b.vkey}`]
+  assert.throws(() => parsePolicy(lines(...members, 'group G 2 A A', 'quorum G')), { code: 'policy-malformed' })
+  assert.throws(() => parsePolicy(lines(...members, 'group G any A', 'group H all A G', 'quorum H')), {
+    code: 'policy-malformed',
+    place: { line: 5 },
+  })
+  const text = formatCheckpoint(head)
+  const note = utf8(formatNote(text, [log.sign(text), a.cosign(text, 1), a.cosign(text, 2)]))
+  await assert.rejects(openByPolicy(note, parsePolicy(lines(...members, 'group G all A B', 'quorum G'))), {
+    code: 'quorum-missing',
+  })
+})
+
+test('a policy that lists several logs accepts each under its own origin only', async () => {
+  const other = logSigner('example.com/other')
+  const policy = parsePolicy(lines(`log ${log.vkey}`, `log ${other.vkey} https://example.com/other`, 'quorum none'))
+  assert.equal((await openByPolicy(utf8(signCheckpoint(head, log)), policy)).log.key.name, log.name)
+  assert.deepEqual(
+    policy.logs.map(({ url }) => url),
+    [undefined, 'https://example.com/other'],
+  )
+  const posing = { ...head, origin: other.name }
+  await assert.rejects(openByPolicy(utf8(signCheckpoint(posing, log)), policy), { code: 'signature-missing' })
+  await assert.rejects(openByPolicy(utf8(signCheckpoint({ ...head, origin: 'third' }, log)), policy), {
+    code: 'origin-unexpected',
+  })
+  await assert.rejects(openByPolicy(utf8(signCheckpoint(head, log)), parsePolicy('quorum none\n')), {
+    name: 'ProofError',
+  })
+})
+
+test('a key of an algorithm that is not checked here is named and never counts', async () => {
+  const policy = parsePolicy(lines(`log ${log.vkey}`, `witness W ${mldsa}`, 'quorum W'))
+  assert.deepEqual(uncheckedKeys(policy), ['W'])
+  await assert.rejects(openByPolicy(utf8(signCheckpoint(head, log)), policy), {
+    code: 'quorum-missing',
+    message: /W\)$/,
+  })
+  const unchecked = parsePolicy(lines(`log ${mldsa}`, 'quorum none'))
+  assert.deepEqual(uncheckedKeys(unchecked), ['witness.navigli.sunlight.geomys.org'])
+  await assert.rejects(openByPolicy(utf8(signCheckpoint(head, log)), unchecked), { code: 'signature-missing' })
+})
+
+test('a key of the wrong kind is refused: a cosignature key for a log, a log’s key for a witness', () => {
+  const witness = witnesses[0]!.signer
+  assert.throws(() => parsePolicy(lines(`log ${witness.vkey}`, 'quorum none')), {
+    code: 'algorithm-unsupported',
+    place: { line: 1 },
+  })
+  assert.throws(() => parsePolicy(lines(`witness W ${log.vkey}`, 'quorum W')), { code: 'algorithm-unsupported' })
+  assert.throws(() => cosignatureVerifier(log.vkey), { code: 'algorithm-unsupported' })
+})
+
+test('a cosignature under another time, text or length is refused', async () => {
+  const witness = witnesses[0]!.signer
+  const text = formatCheckpoint(head)
+  const [signature] = parseNote(utf8(formatNote(text, [witness.cosign(text, 1_700_000_000)]))).signatures
+  const verifier = cosignatureVerifier(witness.vkey)
+  assert.ok(await verifier.verify(utf8(text), signature!.signature))
+  assert.ok(!(await verifier.verify(utf8(`${text}extension\n`), signature!.signature)))
+  const later = signature!.signature.slice()
+  later[7]! ^= 1
+  assert.ok(!(await verifier.verify(utf8(text), later)))
+  for (const bytes of [
+    new Uint8Array(0),
+    later.subarray(1),
+    new Uint8Array([...later, 0]),
+    new Uint8Array(72).fill(255),
+  ]) {
+    assert.throws(() => parseCosignature(bytes), { name: 'ProofError', code: 'signature-invalid' })
+  }
+})
+
+test('a policy that is not one is refused, with the line', () => {
+  const [a, b] = [witnesses[0]!.signer.vkey, witnesses[1]!.signer.vkey]
+  const bad: readonly (readonly [string, number])[] = [
+    ['', 0],
+    ['quorum none', 1],
+    ['quorum none\nquorum none\n', 2],
+    ['quorum W\n', 1],
+    [lines('quorum W', `witness W ${a}`), 1],
+    ['quorum none extra\n', 1],
+    ['quorum\n', 1],
+    ['quorum none # comment\n', 1],
+    ['Quorum none\n', 1],
+    ['quorum none\r\n', 1],
+    ['quorum\u00a0none\n', 1],
+    ['log\nquorum none\n', 1],
+    [lines(`log ${log.vkey} url more`, 'quorum none'), 1],
+    [lines(`witness ${a}`, 'quorum none'), 1],
+    [lines(`witness none ${a}`, 'quorum none'), 1],
+    [lines(`witness W ${a}`, `witness W ${b}`, 'quorum none'), 2],
+    [lines(`witness W ${a}`, 'group W any W', 'quorum none'), 2],
+    [lines(`witness W ${a}`, 'group G 0 W', 'quorum none'), 2],
+    [lines(`witness W ${a}`, 'group G 2 W', 'quorum none'), 2],
+    [lines(`witness W ${a}`, 'group G 01 W', 'quorum none'), 2],
+    [lines(`witness W ${a}`, 'group G 1e0 W', 'quorum none'), 2],
+    [lines(`witness W ${a}`, 'group G any none', 'quorum none'), 2],
+    [lines(`witness W ${a}`, 'group G any G', 'quorum none'), 2],
+    [lines('group G any', 'quorum none'), 1],
+    ['# a \u0000 comment\nquorum none\n', 1],
+    ['# a comment\r\nquorum none\n', 1],
+    ['group\nquorum none\n', 1],
+    ['group G\nquorum none\n', 1],
+    [`#${'x'.repeat(MAX_POLICY_BYTES)}\nquorum none\n`, 1],
+  ]
+  for (const [text, line] of bad) {
+    assert.throws(() => parsePolicy(text), { name: 'ProofError', code: 'policy-malformed', place: { line } }, text)
+  }
+  assert.throws(() => parsePolicy(`log ${log.vkey.slice(0, -1)}\nquorum none\n`), {
+    code: 'key-malformed',
+    place: { line: 1 },
+  })
+})
+
+test('names are octets: invalid UTF-8 keeps two names apart, and letters that look alike do too', () => {
+  const [a, b] = [witnesses[0]!.signer.vkey, witnesses[1]!.signer.vkey]
+  const octets = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0))
+  const policy = parsePolicy(
+    octets(lines(`witness \u0080 ${a}`, `witness \u0081 ${b}`, 'group G all \u0080 \u0081', 'quorum G')),
+  )
+  assert.equal(policy.witnesses.length, 2)
+  const kelvin = parsePolicy(lines(`witness K ${a}`, `witness \u212a ${b}`, 'quorum K'))
+  assert.ok(!hasQuorum(kelvin, new Set([kelvin.witnesses[1]!.name])))
+})
+
+test('a log’s own signature is no cosignature of a witness with the same name or the same key', async () => {
+  const sameKey = witnessSigner('w.example.com', log.name)
+  assert.deepEqual(sameKey.publicKey, log.publicKey)
+  for (const witness of [sameKey, witnessSigner(log.name, 'another key')]) {
+    const policy = parsePolicy(lines(`log ${log.vkey}`, `witness W ${witness.vkey}`, 'quorum W'))
+    await assert.rejects(openByPolicy(utf8(signCheckpoint(head, log)), policy), { code: 'quorum-missing' })
+    assert.equal((await openByPolicy(utf8(signCheckpoint(head, log, [witness])), policy)).cosignatures.length, 1)
+  }
+})
