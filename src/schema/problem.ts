@@ -32,6 +32,7 @@ export const problemStatus = {
   'idempotency-unsupported': 422,
   'too-many-requests': 429,
   'internal-error': 500,
+  'content-damaged': 500,
   'audit-unavailable': 503,
   'writer-stopped': 503,
   starting: 503,

@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** Reads the bytes of request bodies off the wire. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { MAX_BODY_BYTES } from '../schema/limits.ts'
+import { Problem } from '../schema/problem.ts'
+
+/** What is read on, and thrown away, of a body that was refused, so that its sender gets to see the answer. */
+const MAX_DISCARDED_BYTES = 2 * MAX_BODY_BYTES
+const SPARE_BYTES = 1024 * 1024
+const MAX_SPARE = 16
+
+/**
+ * Buffers for bodies that come in several chunks, used again: fresh ones cost a page fault each 4 KiB, and their
+ * garbage makes the collector go through the old heap again and again.
+ */
+export class SpareBuffers {
+  readonly #free: ArrayBufferLike[] = []
+
+  take(bytes: number): Buffer {
+    if (bytes > SPARE_BYTES) return Buffer.allocUnsafeSlow(bytes)
+    const spare = this.#free.pop() ?? Buffer.allocUnsafeSlow(SPARE_BYTES).buffer
+    return Buffer.from(spare, 0, bytes)
+  }
+
+  /** Takes back what `take` gave, and nobody looks at any more; other buffers are left to the collector. */
+  give(body: Buffer): void {
+    const { buffer } = body
+    if (buffer.byteLength === SPARE_BYTES && this.#free.length < MAX_SPARE) this.#free.push(buffer)
+  }
+}
+
+/** Reads on and throws away what is left of a body that nobody wants. */
+export function discard(request: IncomingMessage): void {
+  if (request.readableEnded || request.destroyed) return
+  let discardedBytes = 0
+  request.on('data', (chunk: Buffer) => {
+    discardedBytes += chunk.length
+    if (discardedBytes > MAX_DISCARDED_BYTES) request.destroy()
+  })
+  request.resume()
+}
+
+/**
+ * All bytes of a body. One of a known length lands in one buffer, or is the one chunk that it came in. `hold` is told of
+ * each chunk before it is kept, and may refuse it.
+ */
+export async function collect(
+  request: IncomingMessage,
+  response: ServerResponse,
+  limitBytes: number,
+  hold: (bytes: number) => Problem | undefined,
+  spare: SpareBuffers,
+): Promise<Buffer> {
+  const length = request.headers['content-length']
+  const declaredBytes = length === undefined ? undefined : Number(length)
+  if (declaredBytes !== undefined && declaredBytes > limitBytes) throw tooLarge(limitBytes)
+  if (request.headers.expect !== undefined) response.writeContinue()
+  return await new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let body: Buffer | undefined
+    let gotBytes = 0
+    const settle = (settled: () => void) => {
+      request.off('data', onData).off('end', onEnd).off('close', onClose)
+      settled()
+    }
+    const onData = (chunk: Buffer) => {
+      const at = gotBytes
+      gotBytes += chunk.length
+      const refusal = gotBytes > limitBytes ? tooLarge(limitBytes) : hold(chunk.length)
+      if (refusal !== undefined) return settle(() => reject(refusal))
+      if (declaredBytes === undefined) chunks.push(chunk)
+      else if (chunk.length === declaredBytes) body = chunk
+      else (body ??= spare.take(declaredBytes)).set(chunk, at)
+    }
+    const onEnd = () => settle(() => resolve(body ?? Buffer.concat(chunks)))
+    const onClose = () =>
+      settle(() => reject(new Problem('malformed-request', 'The connection ended before the body did.')))
+    request.on('data', onData).on('end', onEnd).on('close', onClose)
+  })
+}
+
+function tooLarge(limit: number): Problem {
+  return new Problem('body-too-large', `The body has more than ${limit} bytes. Send it in parts.`, { limit })
+}

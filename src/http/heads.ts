@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** The head of each ledger as answers write it, made once a size: appends that share a commit share its signature. */
+import type { Ledgers } from '../ledger/ledgers.ts'
+
+interface Head {
+  readonly size: number
+  readonly unsigned: string
+  signed?: string
+}
+
+export class Heads {
+  readonly #ledgers: Ledgers
+  readonly #heads = new Map<string, Head>()
+
+  constructor(ledgers: Ledgers) {
+    this.#ledgers = ledgers
+  }
+
+  /** `"size":…,"root":"…"` of the durable size as it is now, and the signed checkpoint of that size if it is wanted. */
+  json(ledger: string, isSigned: boolean): string {
+    const head = this.#head(ledger)
+    if (!isSigned) return head.unsigned
+    return (head.signed ??= `${head.unsigned},"checkpoint":${asciiJson(this.#ledgers.checkpoint(ledger))}`)
+  }
+
+  #head(ledger: string): Head {
+    const { size, root } = this.#ledgers.log(ledger)
+    const known = this.#heads.get(ledger)
+    if (known?.size === size) return known
+    const head = { size, unsigned: `"size":${size},"root":"${Buffer.from(root).toString('base64')}"` }
+    this.#heads.set(ledger, head)
+    return head
+  }
+}
+
+/** An answer in ASCII is a string of one byte a character, which is written faster: the note's dash is escaped. */
+function asciiJson(text: string): string {
+  return JSON.stringify(text).replaceAll('\u2014', '\\u2014')
+}

@@ -1,0 +1,114 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** How the server is: for those who run it, and for what restarts it. */
+import { allows } from '../access/credentials.ts'
+import { timeText } from '../platform/clock.ts'
+import { processUsage } from '../platform/usage.ts'
+import { METRICS_TYPE, MetricsText } from './metrics.ts'
+import type { Answer, Call, Services } from './route.ts'
+import type { StatusAnswer } from './schemas.ts'
+
+type PlainCall = Call<undefined, undefined, undefined>
+
+export function health(): Answer {
+  return { body: { status: 'alive' } }
+}
+
+export function readiness(_call: PlainCall, services: Services): Answer {
+  const reasons = unreadiness(services)
+  return { status: reasons.length === 0 ? 200 : 503, body: { ready: reasons.length === 0, reasons } }
+}
+
+/** Why an operator has to look, in words that fit a monitor's line and name no secret. */
+function unreadiness(services: Services): string[] {
+  const { ledgers } = services
+  const reasons: string[] = []
+  if (ledgers.failure !== undefined) {
+    reasons.push('The writer has stopped: nothing is stored until the server is restarted. Its log says why.')
+  }
+  if (unconfirmedJump(services) !== undefined) {
+    reasons.push(
+      'The clock jumped. Ledger time goes on without it until an administrator confirms: POST /v1/clock/confirm.',
+    )
+  }
+  if (ledgers.keptHead.unreachable !== undefined) {
+    reasons.push(
+      'The head cannot be kept outside: a rollback since then would not be noticed. GET /v1/status says why.',
+    )
+  }
+  return reasons
+}
+
+/** A jump is known a moment before it is on record; one on record is known across restarts. */
+function unconfirmedJump({ ledgers, administration }: Services): StatusAnswer['clockJump'] {
+  const { jump } = ledgers.time
+  const seen = jump === undefined ? undefined : { wall: timeText(jump.wallMs), ledger: timeText(jump.ledgerMs) }
+  return administration.state.clockJump ?? seen
+}
+
+export function status(_call: PlainCall, services: Services): Answer {
+  const { ledgers, administration, space, version } = services
+  const { install } = administration.state
+  const clockJump = unconfirmedJump(services)
+  const { begun, cut, rederived, headMissing, replayedBytes } = ledgers.opening
+  const { where, unreachable } = ledgers.keptHead
+  const reasons = unreadiness(services)
+  const body: StatusAnswer = {
+    version,
+    name: install.name,
+    installId: install.installId,
+    ready: reasons.length === 0,
+    reasons,
+    recovery: {
+      begun,
+      replayedBytes,
+      ...(cut === undefined ? {} : { cut }),
+      ...(rederived === undefined ? {} : { rederived }),
+      headMissing,
+    },
+    ...(clockJump === undefined ? {} : { clockJump }),
+    head: { where, ...(unreachable === undefined ? {} : { unreachable }) },
+    space: { freeBytes: space.freeBytes, reserveBytes: space.reserveBytes, walBytes: ledgers.walBytes },
+  }
+  return { body }
+}
+
+export async function confirmClock(call: PlainCall, services: Services): Promise<Answer> {
+  await services.administration.confirmClock(call.caller.by)
+  return status(call, services)
+}
+
+export function metrics({ caller }: PlainCall, services: Services): Answer {
+  const { ledgers, administration, space, intake, tails } = services
+  const text = new MetricsText()
+  services.metrics.write(text)
+  const gauge = (name: string, help: string, value: number) => text.family(name, 'gauge', help, [['', value]])
+  const names = [...administration.state.ledgers.keys()].filter(
+    (name) => ledgers.has(name) && caller.credential !== undefined && allows(caller.credential, 'verify', name),
+  )
+  const sizes = names.map((name) => [`{ledger="${name}"}`, ledgers.log(name).size] as const)
+  text.family('stele_ledger_entries', 'gauge', 'Durable entries of a ledger.', sizes)
+  gauge('stele_wal_bytes', 'Bytes of the write-ahead log.', ledgers.walBytes)
+  gauge('stele_disk_free_bytes', 'Bytes free for the data directory.', space.freeBytes)
+  gauge('stele_disk_reserve_bytes', 'Free bytes at which events are refused.', space.reserveBytes)
+  gauge('stele_intake_held_bytes', 'Bytes of bodies held at this moment.', intake.heldBytes)
+  gauge('stele_tails_open', 'Open tails.', tails.openCount)
+  gauge('stele_writer_running', '0 once the writer has stopped.', ledgers.failure === undefined ? 1 : 0)
+  gauge(
+    'stele_head_kept',
+    '0 while the head cannot be kept outside.',
+    ledgers.keptHead.unreachable === undefined ? 1 : 0,
+  )
+  gauge(
+    'stele_clock_jumped',
+    '1 until a jump of the clock is confirmed.',
+    unconfirmedJump(services) === undefined ? 0 : 1,
+  )
+  const usage = processUsage()
+  gauge('process_resident_memory_bytes', 'Resident memory.', usage.residentBytes)
+  gauge('stele_heap_bytes', 'JavaScript heap in use.', usage.heapBytes)
+  text.family('process_cpu_seconds_total', 'counter', 'Processor time.', [['', usage.cpuSeconds]])
+  gauge('stele_up_seconds', 'Time since the start.', usage.upSeconds)
+  return { type: METRICS_TYPE, headers: { 'cache-control': 'no-store' }, body: text.toString() }
+}

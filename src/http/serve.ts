@@ -1,0 +1,198 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The way of every request, whatever its route: admit the caller, check what the schemas say, let the handler work,
+ * record what content the answer carries, and only then send. A handler cannot send by itself, so none can forget.
+ */
+import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import { Problem } from '../schema/problem.ts'
+import { admit } from './admission.ts'
+import { ByteBudget } from './budget.ts'
+import { discard } from './body.ts'
+import { asProblem, PROBLEM_TYPE, problemAnswer } from './problem-answer.ts'
+import type { Answer, Call, Caller, Route, Services } from './route.ts'
+
+/** Held by answers that are on their way to their readers; small ones are not counted. */
+const HELD_BYTES = 256 * 1024 * 1024
+const SMALL_BYTES = 64 * 1024
+const SLOW_MS = 1_000
+const RETRY_AFTER_SECONDS = 1
+
+const securityHeaders = {
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+}
+
+export class RouteServer {
+  readonly #services: Services
+  readonly #log: (line: object) => void
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #budget = new ByteBudget(HELD_BYTES)
+  readonly #endings = new Set<Promise<void>>()
+
+  constructor(services: Services, log: (line: object) => void, isSecure: boolean) {
+    this.#services = services
+    this.#log = log
+    const strict = isSecure ? { 'strict-transport-security': 'max-age=31536000' } : {}
+    this.#headers = { ...securityHeaders, ...strict }
+  }
+
+  async serve(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const services = this.#services
+    const startedMs = services.clock.monotonicMs()
+    let by: string | undefined
+    try {
+      const { ledger } = request.params as { ledger?: string }
+      const asking = { authorization: request.headers.authorization, via: addressOf(request), ledger }
+      const caller = admit(route.permission, asking, services, ({ id }) => (by = id))
+      const call = await callOf(route, request, reply, caller, services)
+      const answer = await route.handler(call, services)
+      await this.#send(route, answer, caller, reply)
+    } catch (error) {
+      this.refuse(error, request, reply, route, by)
+    }
+    const tookMs = services.clock.monotonicMs() - startedMs
+    if (tookMs > SLOW_MS) {
+      this.#log({ level: 'warn', message: 'slow request', request: request.id, operation: route.operation, by, tookMs })
+    }
+  }
+
+  /** Answers with the problem behind an error, counts it, and logs what the server itself is to blame for. */
+  refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, route?: Route, by?: string): void {
+    const { audit, metrics } = this.#services
+    const via = addressOf(request)
+    let problem = asProblem(error)
+    if (problem.code === 'unauthenticated' && audit.throttled(via)) {
+      problem = new Problem('too-many-requests', 'Too many attempts failed from this address. Wait a minute.', {
+        retryAfter: 60,
+      })
+    }
+    const { status, code } = problem
+    metrics.refused(code)
+    const action = route === undefined ? 'none' : route.audit.to === 'none' ? route.operation : route.audit.action
+    if (status === 401 || status === 403 || status === 429) audit.refuse({ by, via, code, action })
+    if (status >= 500) {
+      const trace = code === 'internal-error' && error instanceof Error ? { stack: error.stack } : {}
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#log({
+        level: 'error',
+        message: 'request failed',
+        request: request.id,
+        action,
+        by,
+        via,
+        code,
+        reason,
+        ...trace,
+      })
+    }
+    if (reply.sent || reply.raw.destroyed) return
+    discard(request.raw)
+    reply.code(status).headers(this.#headers).header('cache-control', 'no-store').header('content-type', PROBLEM_TYPE)
+    if (status === 401) reply.header('www-authenticate', 'Bearer realm="stele"')
+    if (problem.place.retryAfter !== undefined) reply.header('retry-after', problem.place.retryAfter)
+    // Bytes, because Fastify adds a charset to a text, which problem+json does not have.
+    reply.send(Buffer.from(JSON.stringify(problemAnswer(problem, request.id))))
+  }
+
+  /** Resolves once the ends of all streams that have ended are on record. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#endings)
+  }
+
+  async #send(route: Route, answer: Answer, caller: Caller, reply: FastifyReply): Promise<void> {
+    const { status = 200, type = 'application/json', headers } = answer
+    const body = written(route, answer)
+    try {
+      if (!(body instanceof Readable)) this.#hold(body, reply)
+      await this.#record(route, answer, caller)
+    } catch (error) {
+      if (body instanceof Readable) body.destroy()
+      throw error
+    }
+    if (reply.raw.destroyed && body instanceof Readable) body.destroy()
+    reply.code(status).headers(this.#headers).header('content-type', type)
+    if (headers?.['cache-control'] === undefined) reply.header('cache-control', 'no-store')
+    if (headers !== undefined) reply.headers(headers)
+    reply.send(body)
+  }
+
+  /** Resolves once the content that the answer carries is on record; rejects with `audit-unavailable`. */
+  async #record(route: Route, { body, carries }: Answer, { by, via }: Caller): Promise<void> {
+    if (route.audit.to !== 'access') return
+    assert(carries !== undefined, `${route.operation} does not say which content its answer carries`)
+    if (carries === 'no content') return
+    const { audit, metrics } = this.#services
+    const { ledger, first } = carries
+    const record = { by, via, action: route.audit.action, ledger, first }
+    metrics.contentRead()
+    if ('count' in carries) return await audit.read({ ...record, count: carries.count })
+    assert(body instanceof Readable)
+    await audit.read({ ...record, phase: 'open' })
+    body.once('error', (error: unknown) => {
+      this.#log({ level: 'error', message: 'a tail broke off', ledger, reason: String(error) })
+    })
+    body.once('close', () => {
+      const ending = audit.read({ ...record, count: carries.sentCount(), phase: 'close' }).catch((error: unknown) => {
+        this.#log({ level: 'error', message: 'the end of a tail was not recorded', reason: String(error) })
+      })
+      this.#endings.add(ending)
+      void ending.then(() => this.#endings.delete(ending))
+    })
+  }
+
+  #hold(body: string | Buffer, reply: FastifyReply): void {
+    const { length } = body
+    if (length <= SMALL_BYTES) return
+    if (!this.#budget.take(length)) {
+      const detail = 'Large answers are on their way to as many readers as there is room for. Try again in a moment.'
+      throw new Problem('overloaded', detail, { retryAfter: RETRY_AFTER_SECONDS })
+    }
+    reply.raw.once('close', () => this.#budget.release(length))
+  }
+}
+
+async function callOf(
+  route: Route,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  caller: Caller,
+  { intake }: Services,
+): Promise<Call<unknown, unknown, unknown>> {
+  const { raw, headers } = request
+  return {
+    params: route.params === undefined ? undefined : checked(route.params, request.params, 'path'),
+    query: route.query === undefined ? undefined : checked(route.query, request.query, 'query'),
+    body: route.body === undefined ? undefined : checked(route.body, await intake.json(raw, reply.raw), 'body'),
+    headers,
+    caller,
+    request: raw,
+    response: reply.raw,
+  }
+}
+
+function checked<T>(schema: z.ZodType<T>, value: unknown, where: 'path' | 'query' | 'body'): T {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  const field = issue === undefined || issue.path.length === 0 ? where : issue.path.join('.')
+  throw new Problem('invalid-field', `${field}: ${issue?.message ?? 'not as expected'}.`)
+}
+
+/** An object is written as the route says it looks, and is a bug of ours where it does not look like that. */
+function written(route: Route, { status = 200, body }: Answer): string | Buffer | Readable {
+  if (typeof body === 'string' || Buffer.isBuffer(body) || body instanceof Readable) return body
+  const form = route.answers[status]
+  assert(form?.schema !== undefined, `${route.operation} has no schema for ${status}`)
+  return JSON.stringify(form.schema.parse(body))
+}
+
+function addressOf(request: FastifyRequest): string {
+  return request.raw.socket.remoteAddress ?? 'unknown'
+}

@@ -1,0 +1,145 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** The HTTP server: the table of routes on Fastify, with bounds on what a connection may take. */
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { Problem } from '../schema/problem.ts'
+import { Heads } from './heads.ts'
+import { Intake } from './intake.ts'
+import { Metrics } from './metrics.ts'
+import { PROBLEM_TYPE, problemAnswer } from './problem-answer.ts'
+import type { Services } from './route.ts'
+import { routes } from './routes.ts'
+import { RouteServer } from './serve.ts'
+import { Tails } from './tail.ts'
+
+/** Descriptors are what the ledger's own files need too. */
+const MAX_CONNECTIONS = 2_000
+const HEADERS_TIMEOUT_MS = 20_000
+/** 64 MiB at about 2 Mbit/s. */
+const REQUEST_TIMEOUT_MS = 300_000
+/** A connection on which nothing moves; tails have heartbeats. */
+const IDLE_TIMEOUT_MS = 120_000
+const KEEP_ALIVE_MS = 65_000
+const CLOSED_AFTER_MS = 10_000
+const LOOKED_EVERY_MS = 50
+
+export interface HttpOptions extends Pick<
+  Services,
+  'ledgers' | 'administration' | 'authenticator' | 'audit' | 'space' | 'clock' | 'version'
+> {
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer }
+  /** Takes one line of the log; it gets no event content and no secrets. */
+  readonly log: (line: object) => void
+}
+
+export interface HttpServer {
+  /** Resolves to the URL once it answers. */
+  listen(host: string, port: number): Promise<string>
+  /** Takes nothing new, finishes what was accepted, ends the tails. */
+  close(): Promise<void>
+}
+
+export async function createHttpServer(options: HttpOptions): Promise<HttpServer> {
+  const { tls, log, ledgers, clock } = options
+  const tails = new Tails(ledgers, clock)
+  const services: Services = {
+    ...options,
+    intake: new Intake(),
+    heads: new Heads(ledgers),
+    metrics: new Metrics(),
+    tails,
+  }
+  const server = new RouteServer(services, log, tls !== undefined)
+  const app = createApp(options, (error, request, reply) => server.refuse(error, request, reply))
+  for (const route of routes) {
+    const { method, path: url } = route
+    app.route({ method, url, handler: (request, reply) => void server.serve(route, request, reply) })
+  }
+  const sockets = new Set<Socket>()
+  app.server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  await app.ready()
+  return {
+    listen: async (host, port) => {
+      await app.listen({ host, port })
+      const address = app.server.address()
+      const bound = typeof address === 'object' && address !== null ? address.port : port
+      return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${bound}`
+    },
+    close: async () => {
+      tails.close()
+      const startedMs = clock.monotonicMs()
+      const stop = clock.every(LOOKED_EVERY_MS, () => {
+        if (clock.monotonicMs() - startedMs > CLOSED_AFTER_MS) return app.server.closeAllConnections()
+        // What goes idle from now on would stay as long as keep-alive lets it, what never asked until it times out.
+        app.server.closeIdleConnections()
+        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+      })
+      await app.close().finally(stop)
+      await server.settled()
+    },
+  }
+}
+
+type Refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void
+
+function createApp({ tls }: HttpOptions, refuse: Refuse): FastifyInstance {
+  const bounds = {
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    connectionsCheckingInterval: 5_000,
+  }
+  const common = {
+    logger: false,
+    exposeHeadRoutes: false,
+    return503OnClosing: false,
+    connectionTimeout: IDLE_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    frameworkErrors: refuse,
+    clientErrorHandler: refuseConnection,
+    // Schemas are checked in serve.ts: Fastify's own compilers are not even loaded.
+    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
+  } as const
+  const app: FastifyInstance =
+    tls === undefined
+      ? fastify({ ...common, http: bounds })
+      : fastify({ ...common, https: { ...bounds, ...tls, minVersion: 'TLSv1.2' } })
+  app.server.maxConnections = MAX_CONNECTIONS
+  // Whoever waits for 100 Continue is told when the body is wanted, or gets the refusal instead.
+  app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    app.server.emit('request', request, response)
+  })
+  // Bodies are read in intake.ts, after the caller was admitted: to Fastify no method has one.
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) app.addHttpMethod(method, { overrideExisting: true })
+  app.setErrorHandler(refuse)
+  app.setNotFoundHandler((request, reply) => {
+    const detail = `There is no ${request.method} here. All that there is stands in /openapi.json.`
+    refuse(new Problem('not-found', detail), request, reply)
+  })
+  return app
+}
+
+function noCompiler(): never {
+  throw new Error('no route has a schema of Fastify')
+}
+
+/** What is not HTTP never becomes a request. */
+function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const problem = new Problem(
+    'malformed-request',
+    'What arrived is not HTTP/1.1 as it is written down, or took too long.',
+  )
+  const body = JSON.stringify(problemAnswer(problem, ''))
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+      `Connection: close\r\n\r\n${body}`,
+  )
+}

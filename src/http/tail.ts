@@ -1,0 +1,143 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Streams a ledger as it grows (server-sent events, `id` is the index). A tail holds a cursor and one piece of text:
+ * it reads on by index when its reader has taken the last piece, so a slow reader costs the server nothing and misses
+ * nothing. A token that ends or is revoked ends its tails.
+ */
+import type { ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import type { z } from 'zod'
+import type { Ledgers } from '../ledger/ledgers.ts'
+import type { Clock } from '../platform/clock.ts'
+import { Problem } from '../schema/problem.ts'
+import { ByteBudget } from './budget.ts'
+import { hitOf } from './content.ts'
+import type { Answer, Call, Services } from './route.ts'
+import type { ledgerParams, tailQuery } from './schemas.ts'
+
+export const TAIL_TYPE = 'text/event-stream'
+
+const MAX_TAILS = 64
+const PIECE_BYTES = 256 * 1024
+/** Held by all tails together: only events larger than a piece come near it. */
+const HELD_BYTES = 128 * 1024 * 1024
+const HEARTBEAT_MS = 15_000
+const RETRY_AFTER_SECONDS = 5
+
+type TailCall = Call<z.output<typeof ledgerParams>, z.output<typeof tailQuery>, undefined>
+
+/** One reader's position. */
+interface Cursor {
+  readonly ledger: string
+  next: number
+}
+
+export class Tails {
+  readonly #ledgers: Ledgers
+  readonly #clock: Clock
+  readonly #open = new Set<AbortController>()
+  readonly #budget = new ByteBudget(HELD_BYTES)
+
+  constructor(ledgers: Ledgers, clock: Clock) {
+    this.#ledgers = ledgers
+    this.#clock = clock
+  }
+
+  get openCount(): number {
+    return this.#open.size
+  }
+
+  /** Starts a tail that goes on while `mayGoOn` says so and `response` is open. Throws `overloaded`. */
+  open(cursor: Cursor, response: ServerResponse, mayGoOn: () => boolean): Readable {
+    if (this.#open.size >= MAX_TAILS) {
+      const detail = `${MAX_TAILS} tails are open, which is as many as there may be.`
+      throw new Problem('overloaded', detail, { limit: MAX_TAILS, retryAfter: RETRY_AFTER_SECONDS })
+    }
+    const stop = new AbortController()
+    this.#open.add(stop)
+    const stream = Readable.from(this.#pieces(cursor, mayGoOn, stop.signal), { objectMode: false })
+    stream.once('close', () => this.#open.delete(stop))
+    // The stream itself closes only when the generator has stopped waiting.
+    response.once('close', () => stop.abort())
+    return stream
+  }
+
+  /** Ends every tail. */
+  close(): void {
+    for (const stop of this.#open) stop.abort()
+  }
+
+  async *#pieces(cursor: Cursor, mayGoOn: () => boolean, stopped: AbortSignal): AsyncGenerator<string> {
+    yield 'retry: 1000\n\n'
+    while (!stopped.aborted && mayGoOn()) {
+      const { size } = this.#ledgers.log(cursor.ledger)
+      if (cursor.next < size) yield* this.#piece(cursor, size)
+      else if (!(await this.#grown(cursor, stopped)) && !stopped.aborted) yield ': heartbeat\n\n'
+    }
+  }
+
+  async *#piece(cursor: Cursor, size: number): AsyncGenerator<string> {
+    const stored = await this.#ledgers.events(cursor.ledger, cursor.next, size, PIECE_BYTES)
+    const piece = stored.map((one) => `id: ${one.index}\ndata: ${JSON.stringify(hitOf(one))}\n\n`).join('')
+    // The reader comes back to where it was.
+    if (!this.#budget.take(piece.length)) throw new Error('too many large events are on their way to slow readers')
+    try {
+      yield piece
+      cursor.next += stored.length
+    } finally {
+      this.#budget.release(piece.length)
+    }
+  }
+
+  /** Waits until there is more than the cursor has seen; false when that took as long as a heartbeat. */
+  async #grown({ ledger, next }: Cursor, stopped: AbortSignal): Promise<boolean> {
+    const pause = new AbortController()
+    const wake = () => pause.abort()
+    stopped.addEventListener('abort', wake, { once: true })
+    const stopClock = this.#clock.every(HEARTBEAT_MS, wake)
+    try {
+      const log = this.#ledgers.log(ledger)
+      await log.grownBeyond(next, pause.signal)
+      return log.size > next
+    } finally {
+      stopClock()
+      stopped.removeEventListener('abort', wake)
+    }
+  }
+}
+
+export function tail({ params, query, headers, caller, response }: TailCall, services: Services): Answer {
+  const { ledgers, tails, authenticator } = services
+  const { ledger } = params
+  const { size } = ledgers.log(ledger)
+  const first = lastEventId(headers['last-event-id']) ?? query.from ?? size
+  if (first > size) {
+    const detail = `The ledger has ${size} entries, so nothing can go on at ${first}: it was rolled back, or is another one.`
+    throw new Problem('index-unknown', detail, { limit: size })
+  }
+  const cursor = { ledger, next: first }
+  const mayGoOn = () => {
+    try {
+      return authenticator.authenticate(headers.authorization)?.id === caller.by
+    } catch {
+      return false
+    }
+  }
+  return {
+    type: TAIL_TYPE,
+    headers: { 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
+    body: tails.open(cursor, response, mayGoOn),
+    carries: { ledger, first, sentCount: () => cursor.next - first },
+  }
+}
+
+/** What the reader saw last makes it go on behind it. */
+function lastEventId(header: string | string[] | undefined): number | undefined {
+  if (header === undefined || header === '') return undefined
+  if (typeof header !== 'string' || !/^[0-9]{1,15}$/.test(header)) {
+    throw new Problem('invalid-field', 'Last-Event-ID is not an index.')
+  }
+  return Number(header) + 1
+}
