@@ -17,6 +17,8 @@ const SUMMED_UP_EVERY_MS = 60_000
 /** Distinct (credential, address, code, action) counted a minute; the rest are counted together. */
 const MAX_COUNTED = 1_000
 const THROTTLED_AFTER_COUNT = 120
+/** No summary of refusals is longer. */
+const SUMMARY_BYTES = 512
 
 export interface ReadRecord {
   /** Credential id; `public` never reads content. */
@@ -61,6 +63,7 @@ export class Audit {
     this.#space = space
     this.#clock = clock
     this.#stop = clock.every(SUMMED_UP_EVERY_MS, () => {
+      // Refused for want of room, the counts are kept; any other failure has stopped the writer, which says so itself.
       this.sumUp().catch(() => {})
     })
   }
@@ -104,11 +107,23 @@ export class Audit {
     return (this.#unauthenticated.get(via) ?? 0) >= THROTTLED_AFTER_COUNT
   }
 
-  /** Writes the counts of refused attempts into `system` and begins anew. */
+  /** Writes the counts of refused attempts into `system` and begins anew; where there is no room they are kept. */
   async sumUp(): Promise<void> {
+    this.#unauthenticated = new Map()
+    const { size } = this.#counts
+    if (size > 0) this.#space.demand('audit', size * SUMMARY_BYTES, size)
+    await this.#write()
+  }
+
+  /** Sums up a last time. */
+  async close(): Promise<void> {
+    this.#stop()
+    if (this.#ledgers.failure === undefined) await this.#write()
+  }
+
+  async #write(): Promise<void> {
     const counts = [...this.#counts.values()]
     this.#counts = new Map()
-    this.#unauthenticated = new Map()
     if (counts.length === 0) return
     await this.#administration.record(
       counts.map(({ refusal: { by, via, code, action }, count, sinceMs, untilMs }) => ({
@@ -123,11 +138,5 @@ export class Audit {
         until: timeText(untilMs),
       })),
     )
-  }
-
-  /** Sums up a last time. */
-  async close(): Promise<void> {
-    this.#stop()
-    if (this.#ledgers.failure === undefined) await this.sumUp()
   }
 }

@@ -87,8 +87,9 @@ export function allows(credential: Credential, scope: Scope, ledger: string | un
 export function demandSource(credential: Credential, types: readonly string[], instance?: string): void {
   const { sources } = credential
   if (sources === undefined) return
-  const refused = types.find((type) => !sources.some((source) => source === type || source === `${type}/${instance}`))
+  const asking = (type: string) => (instance === undefined ? type : `${type}/${instance}`)
+  const refused = types.find((type) => !sources.includes(type) && !sources.includes(asking(type)))
   if (refused === undefined) return
-  const asked = instance === undefined ? refused : `${refused}/${instance}`
+  const asked = asking(refused)
   throw new Problem('source-forbidden', `This token appends ${sources.join(', ')} only, not ${asked}.`)
 }

@@ -12,8 +12,10 @@ import { Problem } from '../schema/problem.ts'
 const LOOKED_EVERY_MS = 1_000
 const MAX_RESERVE_BYTES = 1024 * 1024 * 1024
 const RESERVE_SHARE = 0.05
-/** What a commit adds to an event's bytes, at most: salt, entry, hashes, and its share of a frame. */
-const OVERHEAD_BYTES = 8_192
+/** What a commit adds, at most: header, table and padding of its frame, and its place. */
+const COMMIT_BYTES = 8_192
+/** What an event adds to its own bytes, at most: salt, entry, hashes. */
+const EVENT_BYTES = 1_024
 
 export class SpaceGuard {
   readonly reserveBytes: number
@@ -46,15 +48,19 @@ export class SpaceGuard {
     this.#freeBytes = (await this.#disk.space(this.#directory)).freeBytes
   }
 
-  /** Admits a write, or throws `disk-reserve` with the figures. */
-  demand(kind: 'events' | 'audit', bytes: number): void {
-    const neededBytes = bytes + OVERHEAD_BYTES
+  /** Admits a write of `count` events of together `bytes`, or throws `disk-reserve` with the figures. */
+  demand(kind: 'events' | 'audit', bytes: number, count = 1): void {
+    const neededBytes = bytes + count * EVENT_BYTES + COMMIT_BYTES
     const keptBytes = kind === 'events' ? this.reserveBytes : Math.floor(this.reserveBytes / 4)
     if (this.#freeBytes - neededBytes < keptBytes) {
       const figures = `${megabytes(this.#freeBytes)} MB are free, ${megabytes(keptBytes)} MB are kept in reserve`
-      throw new Problem('disk-reserve', `The disk is nearly full: ${figures}. Nothing was stored; make room and try again.`, {
-        limit: keptBytes,
-      })
+      throw new Problem(
+        'disk-reserve',
+        `The disk is nearly full: ${figures}. Nothing was stored; make room and try again.`,
+        {
+          limit: keptBytes,
+        },
+      )
     }
     this.#freeBytes -= neededBytes
   }

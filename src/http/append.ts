@@ -42,7 +42,7 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
     const { ledger } = params
     let first = ledgers.log(ledger).size
     if (found.count > 0) {
-      space.demand('events', body.length)
+      space.demand('events', body.length, found.count)
       first = (await ledgers.append(ledger, batchOf(body, found, source, caller))).first
     }
     // One tick, so that size, root, checkpoint and receipts are of the same tree.

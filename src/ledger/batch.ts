@@ -5,8 +5,9 @@
  * What an append puts into a frame: each event cut out of the body, salted, hashed where it lies, and committed to by
  * an entry whose leaf is hashed where it lies. One copy of the event's bytes, two hashes, no object an event.
  */
+import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
-import { formatEntry, type MediaType, SALT_BYTES } from '@stele/proof'
+import { formatEntry, MAX_EVENT_BYTES, type MediaType, SALT_BYTES } from '@stele/proof'
 import type { Random } from '../platform/random.ts'
 import { HASH_BYTES, type Section } from './wal/format.ts'
 
@@ -77,6 +78,7 @@ function entryParts(batch: Batch, source: string, at: string): EntryParts {
 
 /** Bytes that the batch takes in a section: entries with the 0x00 before each, contents with their salts. */
 export function measure(batch: Batch): { entriesBytes: number; contentsBytes: number } {
+  assert(batch.count > 0)
   const fixed = batch.sources.map((source) => {
     const parts = entryParts(batch, source, PLACEHOLDER_AT)
     return 1 + parts.head.length + parts.middle.length + DIGEST_CHARS + parts.tail.length
@@ -85,9 +87,12 @@ export function measure(batch: Batch): { entriesBytes: number; contentsBytes: nu
   let contentsBytes = 0
   for (let position = 0; position < batch.count; position++) {
     const sizeBytes = batch.ends[position]! - batch.starts[position]!
+    // What is not an entry, or ends beyond what 32 bits count, could not be read back.
+    assert(sizeBytes >= 0 && sizeBytes <= MAX_EVENT_BYTES)
     entriesBytes += fixed[batch.kinds[position]!]! + String(sizeBytes).length
     contentsBytes += SALT_BYTES + sizeBytes
   }
+  assert(entriesBytes < 2 ** 32 && contentsBytes < 2 ** 32)
   return { entriesBytes, contentsBytes }
 }
 
@@ -103,12 +108,13 @@ export function fillSection(section: Section, batch: Batch, at: string, random: 
   for (let position = 0; position < batch.count; position++) {
     const sizeBytes = ends[position]! - starts[position]!
     salts.copy(bytes, contentAt, position * SALT_BYTES, (position + 1) * SALT_BYTES)
-    body.copy(bytes, contentAt + SALT_BYTES, starts[position]!, ends[position]!)
+    body.copy(bytes, contentAt + SALT_BYTES, starts[position], ends[position])
     const contentEnd = contentAt + SALT_BYTES + sizeBytes
     const digest = hash('sha256', bytes.subarray(contentAt, contentEnd), 'base64url')
     const part = parts[kinds[position]!]!
     bytes[entryAt] = 0
-    const entryEnd = entryAt + 1 + bytes.write(part.head + sizeBytes + part.middle + digest + part.tail, entryAt + 1, 'latin1')
+    const entryEnd =
+      entryAt + 1 + bytes.write(part.head + sizeBytes + part.middle + digest + part.tail, entryAt + 1, 'latin1')
     const leaf = hash('sha256', bytes.subarray(entryAt, entryEnd), 'binary')
     bytes.write(leaf, hashesAt + position * HASH_BYTES, 'latin1')
     bytes.writeUInt32BE(entryEnd - entriesAt, endsAt + position * 8)

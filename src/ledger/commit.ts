@@ -13,13 +13,12 @@ import assert from 'node:assert/strict'
 import type { Disk, DiskFile } from '../platform/disk.ts'
 import { Problem } from '../schema/problem.ts'
 import type { Log } from './log.ts'
-import { createWalFile, walPath } from './wal/files.ts'
+import { createWalFile } from './wal/files.ts'
 import { FrameBuilder } from './wal/frame-builder.ts'
 import { BLOCK_BYTES, type Section, type TableRow, type WalFileHeader } from './wal/format.ts'
 
 /** A frame takes no further append once it holds this much; a single append may be larger. */
 const FRAME_TARGET_BYTES = 8 * 1024 * 1024
-const WAL_FILE_BYTES = 256 * 1024 * 1024
 
 /** Where the WAL ends: what the next frame follows. */
 export interface WalEnd {
@@ -59,12 +58,14 @@ export interface CommitterOptions {
   readonly directory: string
   readonly end: WalEnd
   readonly log: (name: string) => Log
+  /** A WAL file that has grown beyond this is followed by a new one. */
+  readonly walFileBytes: number
   /** Draws the 16 bytes of a new file's id. */
   readonly newFileId: () => Buffer
   /** Called after each commit is durable and visible, before the next is written. */
   readonly onCommit: (end: WalEnd, frameBytes: number) => void
   /** Called once, when the writer stops because of a failure. */
-  readonly onFailure: (error: unknown) => void
+  readonly onFailure: (error: Error) => void
 }
 
 export class Committer {
@@ -75,7 +76,7 @@ export class Committer {
   #jobs: Job[] = []
   #waiting: Job[] = []
   #running: Promise<void> | undefined
-  #failure: unknown
+  #failure: Error | undefined
   #closed = false
 
   constructor(options: CommitterOptions) {
@@ -88,7 +89,7 @@ export class Committer {
   }
 
   /** Why the writer stopped, if it did. */
-  get failure(): unknown {
+  get failure(): Error | undefined {
     return this.#failure
   }
 
@@ -106,28 +107,33 @@ export class Committer {
   async close(): Promise<void> {
     this.#closed = true
     await this.#running
-    if (this.#failure === undefined) await this.#end.file.close()
+    await this.#end.file.close()
   }
 
   /** Stops the writer for a reason found elsewhere (another writer, a head that contradicts). */
   stop(error: unknown): void {
     if (this.#failure !== undefined) return
-    this.#failure = error
-    this.#options.onFailure(error)
+    this.#failure = error instanceof Error ? error : new Error(String(error))
+    this.#options.onFailure(this.#failure)
   }
 
   #refusal(): Problem {
-    if (this.#failure === undefined) return new Problem('writer-stopped', 'The server is shutting down; try again later.')
-    const reason = this.#failure instanceof Error ? this.#failure.message : String(this.#failure)
+    if (this.#failure === undefined)
+      return new Problem('writer-stopped', 'The server is shutting down; try again later.')
     const mend = 'Nothing is written any more until the server is restarted and recovery has read the disk.'
-    return new Problem('writer-stopped', `The writer has stopped: ${reason}. ${mend}`)
+    return new Problem('writer-stopped', `The writer has stopped: ${this.#failure.message}. ${mend}`)
   }
 
+  /** Once its indexes are taken an append cannot be left out, so one that fails here stops the writer. */
   #admit(job: Job): void {
     const { log, count, entriesBytes, contentsBytes, fill } = job.request
-    job.first = log.reserve(count)
-    fill(this.#filling.addSection(log.name, job.first, count, entriesBytes, contentsBytes))
     this.#jobs.push(job)
+    try {
+      job.first = log.reserve(count)
+      fill(this.#filling.addSection(log.name, job.first, count, entriesBytes, contentsBytes))
+    } catch (error) {
+      this.stop(error)
+    }
   }
 
   #admitWaiting(): void {
@@ -156,40 +162,44 @@ export class Committer {
   }
 
   async #commit(): Promise<void> {
-    if (this.#end.position > WAL_FILE_BYTES) await this.#rotate()
+    if (this.#end.position > this.#options.walFileBytes) await this.#rotate()
     const frame = this.#filling
     const jobs = this.#jobs
     this.#filling = this.#writing
     this.#writing = frame
     this.#jobs = []
-    const sections = sectionsByLedger(frame)
-    const rows = [...frame.ledgers].map((name) => this.#options.log(name).advance(sections.get(name) ?? []))
-    const end = this.#end
-    const sealed = frame.seal(end.header.fileId, end.commit + 1, end.hash, rows)
     try {
-      const written = end.file.write(sealed.bytes, end.position)
-      this.#admitWaiting()
-      await written
-      await end.file.datasync()
-      this.#throwIfStopped()
+      const rows = await this.#makeDurable(frame)
+      for (const job of jobs) {
+        const row = rows.get(job.request.log.name)
+        assert(row !== undefined)
+        job.resolve({ first: job.first, count: job.request.count, size: row.size, root: row.root })
+      }
     } catch (error) {
       this.#jobs.unshift(...jobs)
       throw error
     }
+    frame.reset()
+    this.#admitWaiting()
+  }
+
+  /** Writes a frame and makes it durable; only then does it become visible. Returns the ledgers' rows by name. */
+  async #makeDurable(frame: FrameBuilder): Promise<Map<string, TableRow>> {
+    const end = this.#end
+    const sections = sectionsByLedger(frame)
+    const rows = [...frame.ledgers].map((name) => this.#options.log(name).advance(sections.get(name) ?? []))
+    const sealed = frame.seal(end.header.fileId, end.commit + 1, end.hash, rows)
+    const written = end.file.write(sealed.bytes, end.position)
+    this.#admitWaiting()
+    await written
+    await end.file.datasync()
+    this.#throwIfStopped()
     this.#end = { ...end, position: end.position + sealed.bytes.length, commit: sealed.commit, hash: sealed.hash }
-    const byName = new Map<string, TableRow>()
     for (const row of rows) {
-      byName.set(row.ledger, row)
       this.#options.log(row.ledger).apply(sections.get(row.ledger) ?? [], row, end.header.firstCommit, end.position)
     }
     this.#options.onCommit(this.#end, sealed.bytes.length)
-    for (const job of jobs) {
-      const row = byName.get(job.request.log.name)
-      assert(row !== undefined)
-      job.resolve({ first: job.first, count: job.request.count, size: row.size, root: row.root })
-    }
-    frame.reset()
-    this.#admitWaiting()
+    return new Map(rows.map((row) => [row.ledger, row]))
   }
 
   async #rotate(): Promise<void> {
@@ -214,9 +224,4 @@ function sectionsByLedger(frame: FrameBuilder): Map<string, Section[]> {
     else same.push(section)
   }
   return sections
-}
-
-/** The path of the file that a WAL ends in, for messages. */
-export function endPath(directory: string, end: WalEnd): string {
-  return walPath(directory, end.header.firstCommit)
 }

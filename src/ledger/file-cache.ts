@@ -3,7 +3,8 @@
 
 /**
  * Open files by path, bounded: a directory of a thousand ledgers has thousands of files, a process has fewer
- * descriptors. A file that is in use is never closed under its user.
+ * descriptors. A file that is in use is never closed under its user; whoever finds all of them in use waits, so
+ * nobody may use one file inside the work on another.
  */
 import type { Disk, DiskFile } from '../platform/disk.ts'
 
@@ -16,6 +17,7 @@ export class FileCache {
   readonly #disk: Disk
   readonly #maxOpenCount: number
   readonly #slots = new Map<string, Slot>()
+  #waiting: (() => void)[] = []
 
   constructor(disk: Disk, maxOpenCount = 256) {
     this.#disk = disk
@@ -24,25 +26,17 @@ export class FileCache {
 
   async use<T>(path: string, how: 'read' | 'write', work: (file: DiskFile) => Promise<T>): Promise<T> {
     const key = `${how} ${path}`
-    let slot = this.#slots.get(key)
-    if (slot === undefined) slot = { file: this.#disk.open(path, how), users: 0 }
-    else this.#slots.delete(key)
+    while (!this.#slots.has(key) && this.#slots.size >= this.#maxOpenCount) await this.#makeRoom()
+    const slot = this.#slots.get(key) ?? { file: this.#disk.open(path, how), users: 0 }
+    // The last used stands last.
+    this.#slots.delete(key)
     this.#slots.set(key, slot)
     slot.users++
     try {
       return await work(await this.#opened(key, slot))
     } finally {
       slot.users--
-      await this.#shrink()
-    }
-  }
-
-  async #opened(key: string, slot: Slot): Promise<DiskFile> {
-    try {
-      return await slot.file
-    } catch (error) {
-      this.#slots.delete(key)
-      throw error
+      this.#waiting.shift()?.()
     }
   }
 
@@ -52,13 +46,22 @@ export class FileCache {
     for (const slot of slots) await (await slot.file).close()
   }
 
-  async #shrink(): Promise<void> {
-    if (this.#slots.size <= this.#maxOpenCount) return
+  async #opened(key: string, slot: Slot): Promise<DiskFile> {
+    try {
+      return await slot.file
+    } catch (error) {
+      if (this.#slots.get(key) === slot) this.#slots.delete(key)
+      throw error
+    }
+  }
+
+  /** Closes the file that was used longest ago, or waits until somebody has done with one. */
+  async #makeRoom(): Promise<void> {
     for (const [key, slot] of this.#slots) {
       if (slot.users > 0) continue
       this.#slots.delete(key)
-      await (await slot.file).close()
-      if (this.#slots.size <= this.#maxOpenCount) return
+      return await (await slot.file).close()
     }
+    await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 }

@@ -90,7 +90,8 @@ export class UrlHeadStore implements HeadStore {
   }
 
   async swap(expected: Buffer | undefined, next: Buffer): Promise<boolean> {
-    if (expected !== undefined && !sameBytes(this.#tag?.head, expected) && !sameBytes(await this.read(), expected)) return false
+    if (expected !== undefined && !sameBytes(this.#tag?.head, expected) && !sameBytes(await this.read(), expected))
+      return false
     const condition = expected === undefined ? { 'if-none-match': '*' } : { 'if-match': this.#tag?.etag ?? '' }
     const headers = { ...condition, 'content-type': 'text/plain; charset=utf-8' }
     const answer = await this.#client.request({ ...this.#request, method: 'PUT', headers, body: next })

@@ -8,9 +8,9 @@
  */
 import type { Clock } from '../platform/clock.ts'
 
-/** Larger than any slewing between two looks, smaller than any jump worth lying about. */
+/** More than a leap second, less than any jump worth lying about; within an hour, so that small steps do not add up. */
 const TOLERATED_MS = 1_000
-const CALIBRATED_EVERY_MS = 60_000
+const CALIBRATED_EVERY_MS = 3_600_000
 
 /** One look at all three clocks. */
 interface Look {
@@ -28,11 +28,12 @@ export interface ClockJump {
 export class LedgerTime {
   readonly #clock: Clock
   readonly #onJump: (jump: ClockJump) => void
-  #anchorMs: number
-  #anchorMonotonicMs: number
   #calibrated: Look
   #lastMs: number
   #jumped: ClockJump | undefined
+  /** Ledger time and monotonic clock when a jump was found: from there on the one follows the other. */
+  #heldMs = 0
+  #heldMonotonicMs = 0
 
   /** `lastMs` is the newest ledger time on record; a wall clock behind it at the start is a jump. */
   constructor(clock: Clock, lastMs: number, onJump: (jump: ClockJump) => void) {
@@ -40,9 +41,7 @@ export class LedgerTime {
     this.#onJump = onJump
     this.#lastMs = lastMs
     this.#calibrated = this.#look()
-    const { wallMs, monotonicMs } = this.#calibrated
-    this.#anchorMs = Math.max(wallMs, lastMs)
-    this.#anchorMonotonicMs = monotonicMs
+    const { wallMs } = this.#calibrated
     if (lastMs - wallMs > TOLERATED_MS) this.#jump({ wallMs, ledgerMs: lastMs })
   }
 
@@ -57,26 +56,29 @@ export class LedgerTime {
   }
 
   nowMs(): number {
-    const wallMs = this.#clock.wallMs()
     const monotonicMs = this.#clock.monotonicMs()
-    const expectedMs = this.#anchorMs + (monotonicMs - this.#anchorMonotonicMs)
-    if (this.#jumped !== undefined) return this.#advanceTo(expectedMs)
-    if (Math.abs(wallMs - expectedMs) > TOLERATED_MS && !this.#slept()) {
+    if (this.#jumped === undefined) {
+      const wallMs = this.#clock.wallMs()
+      const passedMs = monotonicMs - this.#calibrated.monotonicMs
+      const expectedMs = this.#calibrated.wallMs + passedMs
+      if (Math.abs(wallMs - expectedMs) <= TOLERATED_MS || this.#slept()) {
+        if (passedMs > CALIBRATED_EVERY_MS) this.#calibrated = this.#look()
+        return this.#advanceTo(wallMs)
+      }
       this.#jump({ wallMs, ledgerMs: Math.max(Math.floor(expectedMs), this.#lastMs) })
-      return this.#advanceTo(expectedMs)
     }
-    this.#anchorMs = wallMs
-    this.#anchorMonotonicMs = monotonicMs
-    if (monotonicMs - this.#calibrated.monotonicMs > CALIBRATED_EVERY_MS) this.#calibrated = this.#look()
-    return this.#advanceTo(wallMs)
+    return this.#advanceTo(this.#heldMs + (monotonicMs - this.#heldMonotonicMs))
   }
 
   /** Follows the wall clock again, though never back. */
   confirm(): void {
     this.#jumped = undefined
     this.#calibrated = this.#look()
-    this.#anchorMs = this.#calibrated.wallMs
-    this.#anchorMonotonicMs = this.#calibrated.monotonicMs
+  }
+
+  /** Goes on without the wall clock after a restart, because of a jump that was recorded and not confirmed. */
+  distrust(jump: ClockJump): void {
+    if (this.#jumped === undefined) this.#hold(jump, this.#lastMs)
   }
 
   #look(): Look {
@@ -89,8 +91,14 @@ export class LedgerTime {
   }
 
   #jump(jump: ClockJump): void {
-    this.#jumped = jump
+    this.#hold(jump, jump.ledgerMs)
     this.#onJump(jump)
+  }
+
+  #hold(jump: ClockJump, ledgerMs: number): void {
+    this.#jumped = jump
+    this.#heldMs = ledgerMs
+    this.#heldMonotonicMs = this.#clock.monotonicMs()
   }
 
   /** Whether the time that passed outside the monotonic clock passed on the boot clock. */

@@ -9,55 +9,30 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { inclusionProof } from '@stele/proof'
-import { type Clock, timeText } from '../platform/clock.ts'
-import type { Disk } from '../platform/disk.ts'
+import { timeText } from '../platform/clock.ts'
 import type { Lock } from '../platform/lock.ts'
-import type { Random } from '../platform/random.ts'
 import { writeAnchor } from './anchor.ts'
 import { type Batch, fillSection, measure } from './batch.ts'
 import { type Committed, Committer, type WalEnd } from './commit.ts'
 import { FileCache } from './file-cache.ts'
 import type { HeadStore } from './head-store.ts'
 import { KeyFault, KeyStore, type Signer } from './keys.ts'
-import { type ClockJump, LedgerTime } from './ledger-time.ts'
+import { LedgerTime } from './ledger-time.ts'
 import { Log } from './log.ts'
-import { checkKeptHead, checkPublished, HeadFault, Publisher } from './publish.ts'
+import {
+  beginOrResume,
+  newFileId,
+  type LedgersOptions,
+  type LedgerSizes,
+  type Opened,
+  type Opening,
+} from './opening.ts'
+import { Publisher } from './publish.ts'
 import { Reader, type StoredEvent } from './read.ts'
-import { derivedDirectory, type Published, recover, type Recovered } from './recover.ts'
-import { createWalFile, walPath } from './wal/files.ts'
-import { BLOCK_BYTES } from './wal/format.ts'
+import { derivedDirectory, type Published, recover } from './recover.ts'
 
-const ANCHOR_EVERY_BYTES = 64 * 1024 * 1024
+const DEFAULT_SIZES: LedgerSizes = { anchorEveryBytes: 64 * 1024 * 1024, walFileBytes: 256 * 1024 * 1024 }
 const PUBLISH_EVERY_MS = 1_000
-
-export interface LedgersOptions {
-  readonly disk: Disk
-  readonly clock: Clock
-  readonly random: Random
-  readonly directory: string
-  readonly lock: (path: string) => Lock | undefined
-  /** `<name>/<install id>` for a directory that is begun now. */
-  readonly newOriginPrefix: () => string
-  /** Where the head of `heads` is kept; asked once the origin is known. */
-  readonly headStore: (originPrefix: string) => HeadStore
-  readonly onProgress?: (doneBytes: number, totalBytes: number) => void
-  readonly onClockJump: (jump: ClockJump) => void
-  /** Called once when the writer stops because of a failure. */
-  readonly onFailure: (error: unknown) => void
-}
-
-/** What the start found: recorded in `system` by the layer above. */
-export interface Opening {
-  /** The directory was empty and has been begun. */
-  readonly begun: boolean
-  /** A last frame that a crash left unfinished was cut off. */
-  readonly cut: { readonly file: string; readonly position: number; readonly bytes: number } | undefined
-  /** Why derived files were made again, if they were. */
-  readonly rederived: string | undefined
-  /** No head was kept outside although the directory has data: a rollback could not have been noticed. */
-  readonly headMissing: boolean
-  readonly replayedBytes: number
-}
 
 /** Another process holds the data directory. */
 export class OwnedError extends Error {
@@ -69,6 +44,7 @@ export class Ledgers {
   readonly opening: Opening
   readonly time: LedgerTime
   readonly #options: LedgersOptions
+  readonly #sizes: LedgerSizes
   readonly #lock: Lock
   readonly #cache: FileCache
   readonly #keys: KeyStore
@@ -87,27 +63,29 @@ export class Ledgers {
   #anchoring: Promise<void> | undefined
   #lastEnd: WalEnd
 
-  private constructor(options: LedgersOptions, lock: Lock, cache: FileCache, found: Found) {
+  private constructor(options: LedgersOptions, lock: Lock, cache: FileCache, opened: Opened) {
     this.#options = options
+    this.#sizes = options.sizes ?? DEFAULT_SIZES
     this.#lock = lock
     this.#cache = cache
-    this.originPrefix = found.end.header.originPrefix
-    this.opening = found.opening
-    this.time = new LedgerTime(options.clock, found.recovered.lastMs, options.onClockJump)
+    this.originPrefix = opened.end.header.originPrefix
+    this.opening = opened.opening
+    this.time = new LedgerTime(options.clock, opened.recovered.lastMs, options.onClockJump)
     this.#keys = new KeyStore(options.disk, options.random, options.directory)
-    this.#logs = found.recovered.logs
-    this.#published = found.recovered.published
+    this.#logs = opened.recovered.logs
+    this.#published = opened.recovered.published
     this.#reader = new Reader(cache, options.directory)
-    this.#store = found.store
-    this.#kept = found.kept
-    this.#completedFiles = found.completedFiles
-    this.#lastEnd = found.end
+    this.#store = opened.store
+    this.#kept = opened.kept
+    this.#completedFiles = opened.completedFiles
+    this.#lastEnd = opened.end
     this.#committer = new Committer({
       disk: options.disk,
       directory: options.directory,
-      end: found.end,
+      end: opened.end,
       log: (name) => this.log(name),
-      newFileId: () => randomId(options.random),
+      walFileBytes: this.#sizes.walFileBytes,
+      newFileId: () => newFileId(options.random),
       onCommit: (end, frameBytes) => this.#committed(end, frameBytes),
       onFailure: options.onFailure,
     })
@@ -156,7 +134,7 @@ export class Ledgers {
   }
 
   /** Why nothing is appended any more, if the writer has stopped. */
-  get failure(): unknown {
+  get failure(): Error | undefined {
     return this.#committer.failure
   }
 
@@ -183,8 +161,9 @@ export class Ledgers {
   async activate(name: string, vkey: string): Promise<void> {
     const signer = await this.#keys.load(name, this.origin(name))
     if (signer.vkey !== vkey) throw new KeyFault(`${this.#keys.path(name)} is not the key that system names: ${vkey}`)
-    this.#signers.set(name, signer)
     await this.ensureLog(name)
+    // From here on it is published, which asks for its log.
+    this.#signers.set(name, signer)
   }
 
   /** The log of a ledger that is about to get its first entry, or has none yet. */
@@ -268,12 +247,22 @@ export class Ledgers {
   /** Finishes what was accepted, publishes, and lets go of the directory. */
   async close(): Promise<void> {
     this.#stopPublishing()
-    if (this.failure === undefined) await this.#publisher?.publish()
-    await this.#committer.close()
-    await this.#anchoring
-    if (this.failure === undefined) await this.#anchor(this.#committer.end)
-    await this.#cache.close()
-    this.#lock.release()
+    try {
+      if (this.failure === undefined) await this.#publisher?.publish()
+    } finally {
+      await this.#letGo()
+    }
+  }
+
+  async #letGo(): Promise<void> {
+    try {
+      await this.#committer.close()
+      await this.#anchoring
+      if (this.failure === undefined) await this.#anchor(this.#committer.end)
+    } finally {
+      await this.#cache.close()
+      this.#lock.release()
+    }
   }
 
   #signer(name: string): Signer {
@@ -288,7 +277,7 @@ export class Ledgers {
     }
     this.#lastEnd = end
     this.#bytesSinceAnchor += frameBytes
-    if (this.#bytesSinceAnchor < ANCHOR_EVERY_BYTES || this.#anchoring !== undefined) return
+    if (this.#bytesSinceAnchor < this.#sizes.anchorEveryBytes || this.#anchoring !== undefined) return
     this.#anchoring = this.#anchor(end)
       .catch((error: unknown) => this.#committer.stop(error))
       .finally(() => (this.#anchoring = undefined))
@@ -313,95 +302,6 @@ export class Ledgers {
     for (const log of logs) await log.flush(true)
     await writeAnchor(this.#options.disk, this.#options.directory, anchor)
   }
-}
-
-interface Found {
-  readonly recovered: Recovered
-  readonly end: WalEnd
-  readonly store: HeadStore
-  readonly kept: Buffer | undefined
-  readonly completedFiles: { firstCommit: number; sizeBytes: number }[]
-  readonly opening: Opening
-}
-
-async function beginOrResume(options: LedgersOptions, recovered: Recovered): Promise<Found> {
-  if (recovered.end === undefined || recovered.end.commit === 0) return await begin(options, recovered)
-  return await resume(options, recovered, recovered.end)
-}
-
-/** Begins an empty directory, unless something says that it should not be empty. */
-async function begin(options: LedgersOptions, recovered: Recovered): Promise<Found> {
-  const { disk, directory, random } = options
-  const keys = new KeyStore(disk, random, directory)
-  const [orphan] = await keys.names()
-  if (orphan !== undefined) {
-    const mend = 'Bring the data back, or move the keys away to begin anew.'
-    throw new KeyFault(`${keys.path(orphan)} is the key of a ledger whose data is not in ${directory}. ${mend}`)
-  }
-  const originPrefix = options.newOriginPrefix()
-  const store = options.headStore(originPrefix)
-  const kept = await store.read()
-  if (kept !== undefined) {
-    const mend = `Bring the data back, or remove ${store.where} to begin anew.`
-    throw new HeadFault(`${store.where} keeps the head of ledgers whose data is not in ${directory}. ${mend}`)
-  }
-  for (const file of recovered.files) await disk.remove(file.path)
-  if (recovered.unborn !== undefined) await disk.remove(recovered.unborn)
-  await keys.dropPending()
-  await disk.makeDirectory(join(directory, 'derived'))
-  const header = { fileId: randomId(random), firstCommit: 1, previousHash: Buffer.alloc(32), originPrefix }
-  const file = await createWalFile(disk, directory, header)
-  await disk.syncDirectory(directory)
-  const opening = { begun: true, cut: undefined, rederived: undefined, headMissing: false, replayedBytes: 0 }
-  const end = { header, file, position: BLOCK_BYTES, commit: 0, hash: Buffer.alloc(32) }
-  return { recovered, end, store, kept, completedFiles: [], opening }
-}
-
-/** Goes on where the log ends: only now that nothing contradicts it is a torn tail cut off. */
-async function resume(options: LedgersOptions, recovered: Recovered, at: NonNullable<Recovered['end']>): Promise<Found> {
-  const { disk, directory, random } = options
-  const { header } = at.file
-  const store = options.headStore(header.originPrefix)
-  const kept = await store.read()
-  if (kept !== undefined) {
-    const heads = recovered.logs.get('heads')
-    if (heads === undefined) throw new HeadFault(`${store.where} keeps a head, but ${directory} has no ledger heads`)
-    const signer = await new KeyStore(disk, random, directory).load('heads', `${header.originPrefix}/heads`)
-    await checkKeptHead(heads, signer, store, kept)
-  }
-  await checkPublished(recovered.logs, recovered.published)
-  const file = await disk.open(at.file.path, 'write')
-  if (recovered.torn !== undefined) {
-    await file.truncate(recovered.torn.position)
-    await file.datasync()
-  }
-  if (recovered.unborn !== undefined) {
-    await disk.remove(recovered.unborn)
-    await disk.syncDirectory(join(directory, 'wal'))
-  }
-  const completedFiles = []
-  for (const earlier of recovered.files) {
-    if (earlier.header.firstCommit === header.firstCommit) continue
-    const opened = await disk.open(earlier.path, 'read')
-    completedFiles.push({ firstCommit: earlier.header.firstCommit, sizeBytes: await opened.sizeBytes() })
-    await opened.close()
-  }
-  const { torn } = recovered
-  const opening = {
-    begun: false,
-    cut: torn === undefined ? undefined : { file: walPath(directory, header.firstCommit), position: torn.position, bytes: torn.bytes },
-    rederived: recovered.rederived,
-    headMissing: kept === undefined,
-    replayedBytes: recovered.replayedBytes,
-  }
-  const end = { header, file, position: at.position, commit: at.commit, hash: at.hash }
-  return { recovered, end, store, kept, completedFiles, opening }
-}
-
-function randomId(random: Random): Buffer {
-  const id = Buffer.alloc(16)
-  random.fill(id, 0, id.length)
-  return id
 }
 
 function hex(bytes: Uint8Array): string {

@@ -12,7 +12,7 @@ import type { Committed } from './commit.ts'
 import { type HeadStore, sameBytes } from './head-store.ts'
 import type { Signer } from './keys.ts'
 import type { Log } from './log.ts'
-import type { Published } from './recover.ts'
+import { type Published, publishedHead } from './recover.ts'
 
 /** The data and the head that is kept outside contradict each other. */
 export class HeadFault extends Error {
@@ -35,9 +35,9 @@ export interface PublisherOptions {
 export class Publisher {
   readonly #options: PublisherOptions
   #kept: Buffer | undefined
-  #attempted: Buffer | undefined
   #unreachable: string | undefined
   #current: Promise<void> | undefined
+  #next: Promise<void> | undefined
 
   /** `kept` is the head that was read, and checked, at the start. */
   constructor(options: PublisherOptions, kept: Buffer | undefined) {
@@ -50,22 +50,30 @@ export class Publisher {
     return this.#unreachable
   }
 
-  /** Publishes what changed; one at a time, a call during another waits for that and then looks again. */
+  /** Publishes what changed. One at a time: all calls during another are answered by one more look after it. */
   async publish(): Promise<void> {
-    while (this.#current !== undefined) await this.#current
-    this.#current = this.#publish()
-    try {
-      await this.#current
-    } finally {
-      this.#current = undefined
-    }
+    if (this.#current !== undefined) return await (this.#next ??= this.#afterCurrent(this.#current))
+    this.#current = this.#publish().finally(() => (this.#current = undefined))
+    await this.#current
+  }
+
+  async #afterCurrent(current: Promise<void>): Promise<void> {
+    // Whoever called for the current one hears of its failure.
+    await current.catch(() => {})
+    this.#next = undefined
+    await this.publish()
   }
 
   async #publish(): Promise<void> {
     const { heads, headsSigner, published, append } = this.#options
     const changed = [...this.#options.logs()].filter((log) => log.size !== (published.get(log.name)?.size ?? 0))
     if (changed.length > 0) {
-      const signed = changed.map((log) => ({ log, size: log.size, root: hex(log.root), note: this.#options.checkpoint(log) }))
+      const signed = changed.map((log) => ({
+        log,
+        size: log.size,
+        root: hex(log.root),
+        note: this.#options.checkpoint(log),
+      }))
       const notes = signed.map((head) => Buffer.from(head.note))
       await append(heads, ownBatch(notes, 'stele.heads', 'text/plain', 'stele'))
       for (const { log, size, root } of signed) published.set(log.name, { size, root })
@@ -76,46 +84,51 @@ export class Publisher {
 
   async #keep(head: Buffer): Promise<void> {
     if (sameBytes(this.#kept, head)) return
-    const { store } = this.#options
+    const { store, stop } = this.#options
     try {
-      const swapped = await this.#swap(head)
+      if (!(await store.swap(this.#kept, head))) {
+        this.#kept = await this.#foundInstead()
+        const swapped = sameBytes(this.#kept, head) || (await store.swap(this.#kept, head))
+        if (!swapped) throw new Error('it is not replaced although it is what was expected')
+      }
+      this.#kept = head
       this.#unreachable = undefined
-      if (swapped) return
     } catch (error) {
-      this.#unreachable = error instanceof Error ? error.message : String(error)
-      return
+      if (error instanceof HeadFault) stop(error)
+      else this.#unreachable = error instanceof Error ? error.message : String(error)
     }
-    this.#options.stop(
-      new HeadFault(`the head in ${store.where} was replaced by somebody else: another writer has this ledger's key`),
-    )
   }
 
-  /** Swaps, or finds that an earlier attempt of ours whose outcome was unknown had taken effect. */
-  async #swap(head: Buffer): Promise<boolean> {
-    const { store } = this.#options
-    const attempted = this.#attempted
-    this.#attempted = head
-    if (await store.swap(this.#kept, head)) {
-      this.#kept = head
-      return true
-    }
+  /**
+   * What is kept is not what we know of. If it is a head of this very tree, a swap of ours had taken effect after all
+   * (another writer's head would have another root); else there is another writer.
+   */
+  async #foundInstead(): Promise<Buffer> {
+    const { store, heads, headsSigner } = this.#options
     const found = await store.read()
-    if (attempted === undefined || !sameBytes(found, attempted)) return false
-    this.#kept = attempted
-    if (!(await store.swap(attempted, head))) return false
-    this.#kept = head
-    return true
+    if (found === undefined) throw new HeadFault(`the head in ${store.where} was removed while the server was running`)
+    try {
+      const size = await checkKeptHead(heads, headsSigner, store, found)
+      const keptSize = this.#kept === undefined ? 0 : publishedHead(this.#kept).size
+      if (size < keptSize) throw new HeadFault(`it counts ${size} published heads, and had ${keptSize}`)
+    } catch (error) {
+      if (!(error instanceof HeadFault)) throw error
+      throw new HeadFault(`the head in ${store.where} was replaced by somebody else: ${error.message}`)
+    }
+    return found
   }
 }
 
-/** Holds the head that is kept outside against the data; throws a HeadFault where they contradict. */
-export async function checkKeptHead(heads: Log, signer: Signer, store: HeadStore, kept: Buffer): Promise<void> {
+/** Holds the head that is kept outside against the data and returns its size; throws a HeadFault where they contradict. */
+export async function checkKeptHead(heads: Log, signer: Signer, store: HeadStore, kept: Buffer): Promise<number> {
   const mend =
     'If an older copy of the directory was restored, bring back the newest one; ' +
-    'x, name the right one with --head.'
-  const { checkpoint } = await openCheckpoint(kept, ed25519Verifier(signer.vkey), signer.origin).catch((error: unknown) => {
-    throw new HeadFault(`the head in ${store.where} is not one of ${signer.origin}: ${String(error)}. ${mend}`)
-  })
+    'if this is the head of another directory, name the right one with --head.'
+  const { checkpoint } = await openCheckpoint(kept, ed25519Verifier(signer.vkey), signer.origin).catch(
+    (error: unknown) => {
+      throw new HeadFault(`the head in ${store.where} is not one of ${signer.origin}: ${String(error)}. ${mend}`)
+    },
+  )
   if (checkpoint.size > heads.size) {
     throw new HeadFault(
       `the head in ${store.where} counts ${checkpoint.size} published heads, the data directory has ${heads.size}: ` +
@@ -129,6 +142,7 @@ export async function checkKeptHead(heads: Log, signer: Signer, store: HeadStore
         `the data was changed below what was published. ${mend}`,
     )
   }
+  return checkpoint.size
 }
 
 /** Holds every ledger against what `heads` last said of it. */

@@ -7,12 +7,13 @@
  */
 import { parseEntry, type Entry, SALT_BYTES } from '@stele/proof'
 import { hash } from 'node:crypto'
-import { type DiskFile, readExactly } from '../platform/disk.ts'
+import type { DiskFile } from '../platform/disk.ts'
+import { MAX_BODY_BYTES } from '../schema/limits.ts'
 import { commitsTo } from './batch.ts'
 import type { FileCache } from './file-cache.ts'
 import type { Log, Place } from './log.ts'
 import { walPath } from './wal/files.ts'
-import { sectionLayout } from './wal/format.ts'
+import { HASH_BYTES, sectionLayout } from './wal/format.ts'
 
 export interface StoredEvent {
   readonly index: number
@@ -23,6 +24,9 @@ export interface StoredEvent {
   /** The event's bytes, exactly as they came. */
   readonly event: Buffer
 }
+
+/** Salts and lengths make a section's contents larger than the body they came in, but not twice as large. */
+const MAX_PART_BYTES = 2 * MAX_BODY_BYTES
 
 /** What was read is not what was committed to: the disk, or somebody with access to it, changed it. */
 export class DamagedError extends Error {
@@ -39,23 +43,21 @@ export class Reader {
   }
 
   async event(log: Log, index: number): Promise<StoredEvent> {
-    const place = await log.place(index)
-    return await this.#inPlace(place, async (file) => {
-      const [found] = await readEvents(file, log, place, index, index + 1)
-      if (found === undefined) throw new Error(`${log.name} ${index} is not in its place`)
-      return found
-    })
+    const [found] = await this.#events(log, await this.#placeOf(log, index), index, 1)
+    if (found === undefined) throw damaged(log, index)
+    return found
   }
 
   /** Events from `start` up to `end` or as many as one place holds and `maxBytes` allows, but at least one. */
   async events(log: Log, start: number, end: number, maxBytes: number): Promise<StoredEvent[]> {
-    const place = await log.place(start)
-    return await this.#inPlace(place, async (file) => {
-      const bounds = await readBounds(file, place, start, Math.min(end, place.first + place.count))
-      let count = 1
-      while (count < bounds.count && bounds.contentEnd(count) - bounds.contentEnd(-1) <= maxBytes) count++
-      return await readEvents(file, log, place, start, start + count)
+    const place = await this.#placeOf(log, start)
+    const count = await this.#inPlace(place, async (file) => {
+      const bounds = await readBounds(file, log, place, start, Math.min(end, place.first + place.count))
+      let fitting = 1
+      while (fitting < bounds.count && bounds.contentEnd(fitting) - bounds.contentEnd(-1) <= maxBytes) fitting++
+      return fitting
     })
+    return await this.#events(log, place, start, count)
   }
 
   /** Entry lines `start` to `end`, which must be durable: what a tlog-tiles bundle holds. */
@@ -63,16 +65,35 @@ export class Reader {
     const entries: Buffer[] = []
     while (start + entries.length < end) {
       const from = start + entries.length
-      const place = await log.place(from)
-      const to = Math.min(end, place.first + place.count)
-      entries.push(...(await this.#inPlace(place, async (file) => await readEntries(file, place, from, to))))
+      const place = await this.#placeOf(log, from)
+      const leaves = await leavesOf(log, from, Math.min(end, place.first + place.count) - from)
+      entries.push(...(await this.#inPlace(place, async (file) => await readEntries(file, log, place, from, leaves))))
     }
     return entries
+  }
+
+  async #events(log: Log, place: Place, start: number, count: number): Promise<StoredEvent[]> {
+    const leaves = await leavesOf(log, start, count)
+    return await this.#inPlace(place, async (file) => await readEvents(file, log, place, start, leaves))
+  }
+
+  async #placeOf(log: Log, index: number): Promise<Place> {
+    const place = await log.place(index)
+    if (index < place.first || index >= place.first + place.count) throw damaged(log, index)
+    return place
   }
 
   async #inPlace<T>(place: Place, work: (file: DiskFile) => Promise<T>): Promise<T> {
     return await this.#cache.use(walPath(this.#directory, place.file), 'read', work)
   }
+}
+
+/** What the tree has of `count` entries from `start` on. */
+async function leavesOf(log: Log, start: number, count: number): Promise<Buffer[]> {
+  const hashes = Buffer.from(await log.hashes(0, start, count))
+  return Array.from({ length: count }, (_, position) =>
+    hashes.subarray(position * HASH_BYTES, (position + 1) * HASH_BYTES),
+  )
 }
 
 interface Bounds {
@@ -82,45 +103,75 @@ interface Bounds {
   readonly contentEnd: (at: number) => number
 }
 
-async function readBounds(file: DiskFile, place: Place, start: number, end: number): Promise<Bounds> {
+async function readBounds(file: DiskFile, log: Log, place: Place, start: number, end: number): Promise<Bounds> {
   const before = start === place.first ? 0 : 1
   const at = place.position + sectionLayout(place.count).endsAt + (start - place.first - before) * 8
-  const ends = await readExactly(file, at, (end - start + before) * 8)
+  const ends = await readPart(file, log, start, at, (end - start + before) * 8)
   const read = (position: number, offset: number) =>
     position + before < 0 ? 0 : ends.readUInt32BE((position + before) * 8 + offset)
   return { count: end - start, entryEnd: (position) => read(position, 0), contentEnd: (position) => read(position, 4) }
 }
 
-async function readEntries(file: DiskFile, place: Place, start: number, end: number): Promise<Buffer[]> {
-  const bounds = await readBounds(file, place, start, end)
+/** The entries that these leaves of the tree are of, each held against its own. */
+async function readEntries(
+  file: DiskFile,
+  log: Log,
+  place: Place,
+  start: number,
+  leaves: readonly Buffer[],
+): Promise<Buffer[]> {
+  const bounds = await readBounds(file, log, place, start, start + leaves.length)
   const from = bounds.entryEnd(-1)
   const area = place.position + sectionLayout(place.count).entriesAt
-  const bytes = await readExactly(file, area + from, bounds.entryEnd(bounds.count - 1) - from)
-  return Array.from({ length: bounds.count }, (_, position) =>
-    bytes.subarray(bounds.entryEnd(position - 1) - from + 1, bounds.entryEnd(position) - from),
-  )
-}
-
-async function readEvents(file: DiskFile, log: Log, place: Place, start: number, end: number): Promise<StoredEvent[]> {
-  const entries = await readEntries(file, place, start, end)
-  const bounds = await readBounds(file, place, start, end)
-  const entriesBytes = (await readBounds(file, place, place.first + place.count - 1, place.first + place.count)).entryEnd(0)
-  const area = place.position + sectionLayout(place.count).entriesAt + entriesBytes
-  const from = bounds.contentEnd(-1)
-  const contents = await readExactly(file, area + from, bounds.contentEnd(bounds.count - 1) - from)
-  const leaves = Buffer.from(await log.hashes(0, start, end - start))
-  return entries.map((entryBytes, position) => {
-    const content = contents.subarray(bounds.contentEnd(position - 1) - from, bounds.contentEnd(position) - from)
-    return checked(log.name, start + position, entryBytes, content, leaves.toString('hex', position * 32, position * 32 + 32))
+  const bytes = await readPart(file, log, start, area + from, bounds.entryEnd(bounds.count - 1) - from)
+  return leaves.map((leaf, position) => {
+    // From its 0x00 on, with which its leaf is hashed.
+    const entry = bytes.subarray(bounds.entryEnd(position - 1) - from, bounds.entryEnd(position) - from)
+    if (entry[0] !== 0 || !hash('sha256', entry, 'buffer').equals(leaf)) throw damaged(log, start + position)
+    return entry.subarray(1)
   })
 }
 
-function checked(ledger: string, index: number, entryBytes: Buffer, content: Buffer, leaf: string): StoredEvent {
-  const found = hash('sha256', Buffer.concat([Buffer.of(0), entryBytes]), 'hex')
-  if (found !== leaf) throw new DamagedError(`entry ${index} of ${ledger} has the leaf hash ${found}, not ${leaf}`)
-  const entry = parseEntry(entryBytes)
-  if (!commitsTo(content, entry.sha256, entry.size)) {
-    throw new DamagedError(`the content of entry ${index} of ${ledger} is not what the entry commits to`)
-  }
-  return { index, entryBytes, entry, salt: content.subarray(0, SALT_BYTES), event: content.subarray(SALT_BYTES) }
+async function readEvents(
+  file: DiskFile,
+  log: Log,
+  place: Place,
+  start: number,
+  leaves: readonly Buffer[],
+): Promise<StoredEvent[]> {
+  const entries = await readEntries(file, log, place, start, leaves)
+  const bounds = await readBounds(file, log, place, start, start + leaves.length)
+  const last = place.first + place.count - 1
+  const entriesBytes = (await readBounds(file, log, place, last, last + 1)).entryEnd(0)
+  const area = place.position + sectionLayout(place.count).entriesAt + entriesBytes
+  const from = bounds.contentEnd(-1)
+  const contents = await readPart(file, log, start, area + from, bounds.contentEnd(bounds.count - 1) - from)
+  return entries.map((entryBytes, position) => {
+    const content = contents.subarray(bounds.contentEnd(position - 1) - from, bounds.contentEnd(position) - from)
+    const entry = parseEntry(entryBytes)
+    if (!commitsTo(content, entry.sha256, entry.size)) throw damaged(log, start + position)
+    const index = start + position
+    return { index, entryBytes, entry, salt: content.subarray(0, SALT_BYTES), event: content.subarray(SALT_BYTES) }
+  })
+}
+
+/** Reads a part whose place and length come from the disk and may be anything. */
+async function readPart(
+  file: DiskFile,
+  log: Log,
+  index: number,
+  position: number,
+  lengthBytes: number,
+): Promise<Buffer> {
+  if (lengthBytes < 0 || lengthBytes > MAX_PART_BYTES || !Number.isSafeInteger(position)) throw damaged(log, index)
+  const part = Buffer.allocUnsafe(lengthBytes)
+  if ((await file.read(part, position)) !== lengthBytes) throw damaged(log, index)
+  return part
+}
+
+function damaged(log: Log, index: number): DamagedError {
+  const mend = 'Run stele verify on the data directory: it says what was changed, and where.'
+  return new DamagedError(
+    `what lies on the disk as entry ${index} of ${log.name} is not what the tree has there. ${mend}`,
+  )
 }

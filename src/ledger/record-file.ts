@@ -48,7 +48,10 @@ export class RecordFile {
 
   /** Records `start` to `start + count`, all of which must be there. */
   async read(start: number, count: number): Promise<Buffer> {
-    assert(start >= 0 && count >= 0 && start + count <= this.count, `${this.#path}: ${start} + ${count} of ${this.count}`)
+    assert(
+      start >= 0 && count >= 0 && start + count <= this.count,
+      `${this.#path}: ${start} + ${count} of ${this.count}`,
+    )
     const recordBytes = this.#recordBytes
     const bytes = Buffer.allocUnsafe(count * recordBytes)
     const fromFile = Math.max(0, Math.min(count, this.#writtenCount - start))

@@ -8,15 +8,24 @@
  * been compared. Anything else that is wrong is a WalFault that names file, offset, expected and found.
  */
 import { join } from 'node:path'
-import { parseCheckpoint, parseEntry } from '@stele/proof'
+import { type Entry, parseCheckpoint, parseEntry, SALT_BYTES } from '@stele/proof'
 import type { Disk, DiskFile } from '../platform/disk.ts'
 import { timeMs } from '../platform/clock.ts'
 import { type Anchor, anchorPath, readAnchor } from './anchor.ts'
+import { commitsTo } from './batch.ts'
 import type { FileCache } from './file-cache.ts'
 import { Log } from './log.ts'
-import { listWalFiles, type WalFile } from './wal/files.ts'
+import { fileBytes, listWalFiles, type WalFile, type WalFiles } from './wal/files.ts'
 import { BLOCK_BYTES, type Section, WalFault } from './wal/format.ts'
-import { eventBounds, findIntactFrame, firstBadLeaf, type FrameFlaw, isFlaw, type ReadFrame, readFrame } from './wal/frame-reader.ts'
+import {
+  eventBounds,
+  firstBadLeaf,
+  type FrameFlaw,
+  goesOnAt,
+  isFlaw,
+  type ReadFrame,
+  readFrame,
+} from './wal/frame-reader.ts'
 
 /** What `heads` last said of a ledger. */
 export interface Published {
@@ -25,7 +34,7 @@ export interface Published {
 }
 
 /** A last frame that a crash left unfinished: to be cut off at `position`. */
-export interface TornTail {
+interface TornTail {
   readonly path: string
   readonly position: number
   readonly bytes: number
@@ -38,9 +47,13 @@ export interface Recovered {
   readonly lastMs: number
   readonly files: readonly WalFile[]
   /** The end of the WAL in the last file; undefined where there is no file yet. */
-  readonly end: { readonly file: WalFile; readonly position: number; readonly commit: number; readonly hash: Buffer } | undefined
+  readonly end:
+    | { readonly file: WalFile; readonly position: number; readonly commit: number; readonly hash: Buffer }
+    | undefined
   readonly torn: TornTail | undefined
-  readonly unborn: string | undefined
+  readonly unborn: WalFiles['unborn']
+  /** The last frame of the last file, if it was replayed. */
+  readonly lastFrame: { readonly position: number; readonly bytes: Buffer } | undefined
   /** Why the derived files had to be made again, where they had to. */
   readonly rederived: string | undefined
   readonly replayedBytes: number
@@ -65,7 +78,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const { files, unborn } = await listWalFiles(options.disk, options.directory)
   const anchor = await readAnchor(options.disk, options.directory)
   const usable = typeof anchor === 'string' ? anchor : await whyUnusable(options, anchor, files)
-  const replay = new Replay(options, files)
+  const replay = new Replay(options, files, unborn === undefined)
   if (typeof anchor !== 'string' && usable === undefined) await replay.startAt(anchor)
   else await dropDerived(options)
   const torn = await replay.run()
@@ -77,48 +90,64 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     end: replay.end,
     torn,
     unborn,
+    lastFrame: replay.lastFrame,
     rederived: files.length > 0 ? usable : undefined,
     replayedBytes: replay.replayedBytes,
   }
 }
 
 /** Why the anchor does not fit what lies on the disk, or undefined where it does. */
-async function whyUnusable(options: RecoveryOptions, anchor: Anchor, files: readonly WalFile[]): Promise<string | undefined> {
+async function whyUnusable(
+  options: RecoveryOptions,
+  anchor: Anchor,
+  files: readonly WalFile[],
+): Promise<string | undefined> {
   const file = files.find((candidate) => candidate.header.firstCommit === anchor.file)
   if (file === undefined || file.header.originPrefix !== anchor.originPrefix) {
-    throw new WalFault(anchorPath(options.directory), 0, 'the WAL ends before the anchor', `WAL file ${anchor.file}`, 'none')
+    throw new WalFault(
+      anchorPath(options.directory),
+      0,
+      'the WAL ends before the anchor',
+      `WAL file ${anchor.file}`,
+      'none',
+    )
   }
   for (const [position, { firstCommit, sizeBytes }] of anchor.files.entries()) {
     const earlier = files[position]
     const found = earlier === undefined ? 0 : await fileBytes(options.disk, earlier.path)
     if (earlier?.header.firstCommit !== firstCommit || found !== sizeBytes) {
       const path = earlier?.path ?? join(options.directory, 'wal')
-      throw new WalFault(path, found, `WAL file ${firstCommit} is missing or cut`, `${sizeBytes} bytes`, `${found} bytes`)
+      throw new WalFault(
+        path,
+        found,
+        `WAL file ${firstCommit} is missing or cut`,
+        `${sizeBytes} bytes`,
+        `${found} bytes`,
+      )
     }
   }
   const sizeBytes = await fileBytes(options.disk, file.path)
   if (sizeBytes < anchor.position) {
-    throw new WalFault(file.path, sizeBytes, 'the WAL ends before the anchor', `${anchor.position} bytes`, `${sizeBytes}`)
+    throw new WalFault(
+      file.path,
+      sizeBytes,
+      'the WAL ends before the anchor',
+      `${anchor.position} bytes`,
+      `${sizeBytes}`,
+    )
   }
   for (const ledger of anchor.ledgers) {
     const directory = derivedDirectory(options.directory, ledger.name)
     try {
       const log = await Log.at(options.cache, directory, ledger.name, ledger.size, ledger.places)
-      if (Buffer.from(log.root).toString('hex') !== ledger.root) return `the tree files of ${ledger.name} have another root`
+      if (Buffer.from(log.root).toString('hex') !== ledger.root)
+        return `the tree files of ${ledger.name} have another root`
+      if (!(await log.reachesItsEnd())) return `the places of ${ledger.name} do not lead to its last entry`
     } catch {
-      return `the tree files of ${ledger.name} are cut`
+      return `the derived files of ${ledger.name} are cut`
     }
   }
   return undefined
-}
-
-async function fileBytes(disk: Disk, path: string): Promise<number> {
-  const file = await disk.open(path, 'read')
-  try {
-    return await file.sizeBytes()
-  } finally {
-    await file.close()
-  }
 }
 
 async function dropDerived(options: RecoveryOptions): Promise<void> {
@@ -133,13 +162,17 @@ class Replay {
   lastMs = 0
   replayedBytes = 0
   end: Recovered['end']
+  lastFrame: Recovered['lastFrame']
   readonly #options: RecoveryOptions
   readonly #files: readonly WalFile[]
+  readonly #mayBeTorn: boolean
   #firstFile = 0
 
-  constructor(options: RecoveryOptions, files: readonly WalFile[]) {
+  /** A tail may be torn unless a next file was begun, for that waits for the last frame to be durable. */
+  constructor(options: RecoveryOptions, files: readonly WalFile[], mayBeTorn: boolean) {
     this.#options = options
     this.#files = files
+    this.#mayBeTorn = mayBeTorn
     const file = files[0]
     if (file !== undefined) this.end = { file, position: BLOCK_BYTES, commit: 0, hash: Buffer.alloc(32) }
   }
@@ -165,7 +198,7 @@ class Replay {
       if (position > this.#firstFile) this.#enter(file)
       const opened = await this.#options.disk.open(file.path, 'read')
       try {
-        const torn = await this.#replayFile(file, opened, position === this.#files.length - 1, totalBytes)
+        const torn = await this.#replayFile(file, opened, totalBytes)
         if (torn !== undefined) return torn
       } finally {
         await opened.close()
@@ -185,33 +218,36 @@ class Replay {
     if (end === undefined) return
     const expected = `commit ${end.commit + 1} after ${end.hash.toString('hex')}`
     const found = `commit ${file.header.firstCommit} after ${file.header.previousHash.toString('hex')}`
-    if (expected !== found) throw new WalFault(file.path, 32, 'the file does not follow the one before', expected, found)
+    if (expected !== found)
+      throw new WalFault(file.path, 32, 'the file does not follow the one before', expected, found)
     this.end = { ...end, file, position: BLOCK_BYTES }
+    this.lastFrame = undefined
   }
 
-  async #replayFile(file: WalFile, opened: DiskFile, last: boolean, totalBytes: number): Promise<TornTail | undefined> {
+  async #replayFile(file: WalFile, opened: DiskFile, totalBytes: number): Promise<TornTail | undefined> {
     const sizeBytes = await opened.sizeBytes()
     for (;;) {
       const position = this.end?.position ?? BLOCK_BYTES
       const frame = await readFrame(opened, sizeBytes, file.header.fileId, position)
       if (frame === undefined) return undefined
-      if (isFlaw(frame)) return await this.#judge(file, opened, sizeBytes, position, frame, last)
+      if (isFlaw(frame)) return await this.#judge(file, opened, sizeBytes, position, frame)
       await this.#replayFrame(file, frame)
+      this.lastFrame = { position, bytes: frame.bytes }
       this.replayedBytes += frame.header.frameBytes
       this.#options.onProgress?.(this.replayedBytes, totalBytes)
     }
   }
 
-  /** A bad frame is a torn tail only at the very end of the WAL, with nothing intact behind it. */
+  /** A bad frame is a torn tail only at the very end of the WAL, with nothing begun behind it. */
   async #judge(
     file: WalFile,
     opened: DiskFile,
     sizeBytes: number,
     position: number,
     flaw: FrameFlaw,
-    last: boolean,
   ): Promise<TornTail> {
-    const behind = last ? await findIntactFrame(opened, sizeBytes, file.header.fileId, position) : sizeBytes
+    const last = this.#mayBeTorn && file === this.#files.at(-1)
+    const behind = last ? await goesOnAt(opened, sizeBytes, file.header.fileId, position) : sizeBytes
     if (behind !== undefined) {
       const what = `${flaw.what}, and the log goes on behind it (at byte ${behind})`
       throw new WalFault(file.path, position + flaw.at, what, flaw.expected, flaw.found)
@@ -230,11 +266,20 @@ class Replay {
     for (const row of frame.rows) {
       const log = await this.#log(row.ledger)
       const sections = frame.sections.filter((section) => section.ledger === row.ledger)
-      for (const section of sections) this.#checkSection(file, frame, section)
-      const first = sections[0]?.first ?? log.size
-      if (first !== log.size) {
-        const expected = `entry ${log.size} of ${row.ledger}`
-        throw new WalFault(file.path, position, 'entries are missing', expected, `entry ${first}`)
+      let { size } = log
+      for (const section of sections) {
+        if (section.first !== size) {
+          const expected = `entry ${size} of ${row.ledger}`
+          throw new WalFault(
+            file.path,
+            position + section.at,
+            'entries are missing',
+            expected,
+            `entry ${section.first}`,
+          )
+        }
+        this.#checkSection(file, frame, section)
+        size += section.count
       }
       const computed = log.advance(sections)
       const expectedRoot = `${computed.size} ${Buffer.from(computed.root).toString('hex')}`
@@ -255,15 +300,20 @@ class Replay {
       const expected = section.bytes.toString('hex', section.hashesAt + bad * 32, section.hashesAt + bad * 32 + 32)
       throw new WalFault(file.path, frame.position + section.at, what, expected, 'another')
     }
-    const { entryStart, entryEnd } = eventBounds(section, section.count - 1)
-    this.lastMs = Math.max(this.lastMs, timeMs(parseEntry(section.bytes.subarray(entryStart, entryEnd)).at))
-    if (section.ledger === 'heads') this.#noteHeads(section)
+    this.lastMs = Math.max(this.lastMs, timeMs(entryAt(file, frame, section, section.count - 1).at))
+    if (section.ledger === 'heads') this.#noteHeads(file, frame, section)
   }
 
-  #noteHeads(section: Section): void {
+  #noteHeads(file: WalFile, frame: ReadFrame, section: Section): void {
     for (let position = 0; position < section.count; position++) {
       const { contentStart, contentEnd } = eventBounds(section, position)
-      const head = publishedHead(section.bytes.subarray(contentStart + 16, contentEnd))
+      const content = section.bytes.subarray(contentStart, contentEnd)
+      const { sha256, size } = entryAt(file, frame, section, position)
+      if (!commitsTo(content, sha256, size)) {
+        const what = `entry ${section.first + position} of heads does not commit to its content`
+        throw new WalFault(file.path, frame.position + contentStart, what, sha256, 'another')
+      }
+      const head = publishedHead(content.subarray(SALT_BYTES))
       this.published.set(head.ledger, { size: head.size, root: head.root })
     }
   }
@@ -276,6 +326,16 @@ class Replay {
     const log = Log.empty(this.#options.cache, directory, name)
     this.logs.set(name, log)
     return log
+  }
+}
+
+function entryAt(file: WalFile, frame: ReadFrame, section: Section, position: number): Entry {
+  const { entryStart, entryEnd } = eventBounds(section, position)
+  try {
+    return parseEntry(section.bytes.subarray(entryStart, entryEnd))
+  } catch (error) {
+    const what = `entry ${section.first + position} of ${section.ledger} cannot be read`
+    throw new WalFault(file.path, frame.position + entryStart, what, 'an entry in its one serialisation', String(error))
   }
 }
 

@@ -7,7 +7,7 @@
  * (the kernel may have dropped the dirty pages), so callers stop instead of trying again.
  */
 import * as fs from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 
 export interface DiskFile {
   /** Reads until `into` is full or the file ends; resolves to the bytes read. */
@@ -27,6 +27,7 @@ export interface Disk {
   readFile(path: string): Promise<Buffer | undefined>
   /** Names in a directory, sorted; empty where there is none. */
   list(path: string): Promise<string[]>
+  /** Makes a folder and those above it, as far as they are not there, and makes their names durable. */
   makeDirectory(path: string, mode?: number): Promise<void>
   rename(from: string, to: string): Promise<void>
   /** Removes a file or a folder with all in it; that it is not there is no error. */
@@ -136,7 +137,12 @@ export class NodeDisk implements Disk {
   }
 
   async makeDirectory(path: string, mode = 0o700): Promise<void> {
-    await fs.promises.mkdir(path, { recursive: true, mode })
+    const made = await fs.promises.mkdir(path, { recursive: true, mode })
+    if (made === undefined) return
+    const first = resolve(made)
+    for (let folder = resolve(path); folder.length >= first.length; folder = dirname(folder)) {
+      await this.syncDirectory(dirname(folder))
+    }
   }
 
   async rename(from: string, to: string): Promise<void> {

@@ -20,7 +20,7 @@ import { ownBatch } from '../ledger/batch.ts'
 import { KeyFault } from '../ledger/keys.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import type { ClockJump } from '../ledger/ledger-time.ts'
-import { timeText } from '../platform/clock.ts'
+import { timeMs, timeText } from '../platform/clock.ts'
 import { StateFault, SystemState, type LedgerRecord, type TokenRecord } from './system-state.ts'
 
 /** Whoever acts on the machine itself, without a token. */
@@ -55,16 +55,23 @@ export class Administration {
     if (options.ledgers.opening.begun) await administration.#begin(options.keepAdminToken)
     else await administration.#replay()
     await administration.#activate()
-    await options.ledgers.startPublishing()
     await administration.#recordStart(options.version)
+    await options.ledgers.startPublishing()
     return administration
   }
 
   async createLedger(request: LedgerRequest, by: string): Promise<LedgerRecord> {
     return await this.#inTurn(async () => {
       const { name, public: open = false } = parsed(ledgerRequestSchema, request)
-      if (isReserved(name)) throw new Problem('ledger-reserved', `${name} is one of Stele's own ledgers; take another name.`)
-      if (this.state.ledgers.has(name)) throw new Problem('ledger-exists', `There is a ledger ${name} already.`)
+      if (isReserved(name))
+        throw new Problem('ledger-reserved', `${name} is one of Stele's own ledgers; take another name.`)
+      const known = this.state.ledgers.get(name)
+      if (known !== undefined) {
+        if (this.#ledgers.has(name)) throw new Problem('ledger-exists', `There is a ledger ${name} already.`)
+        // It was recorded, and then the disk failed before it could be opened.
+        await this.#ledgers.activate(name, known.vkey)
+        return known
+      }
       const vkey = await this.#ledgers.prepare(name)
       const origin = this.#ledgers.origin(name)
       await this.#record([{ type: 'ledger.created', v: 1, name, origin, vkey, public: open, by }], by)
@@ -111,7 +118,12 @@ export class Administration {
   }
 
   async clockJumped(jump: ClockJump): Promise<void> {
-    const event = { type: 'clock.jumped' as const, v: 1 as const, wall: timeText(jump.wallMs), ledger: timeText(jump.ledgerMs) }
+    const event = {
+      type: 'clock.jumped' as const,
+      v: 1 as const,
+      wall: timeText(jump.wallMs),
+      ledger: timeText(jump.ledgerMs),
+    }
     await this.#inTurn(async () => await this.#record([event], STELE))
   }
 
@@ -150,6 +162,9 @@ export class Administration {
       const stored = await this.#ledgers.events('system', index, size, REPLAY_BYTES)
       for (const { event, entry } of stored) this.state.apply(parseSystemEvent(index++, event), entry.at)
     }
+    const { clockJump } = this.state
+    if (clockJump === undefined) return
+    this.#ledgers.time.distrust({ wallMs: timeMs(clockJump.wall), ledgerMs: timeMs(clockJump.ledger) })
   }
 
   async #activate(): Promise<void> {
@@ -207,10 +222,18 @@ export class Administration {
 
 /** One event of `system`; an unknown type or version stops the start. */
 export function parseSystemEvent(index: number, event: Uint8Array): SystemEvent {
-  const result = systemEventSchema.safeParse(JSON.parse(Buffer.from(event).toString('utf8')))
+  const result = systemEventSchema.safeParse(jsonOf(event))
   if (result.success) return result.data
   const mend = 'Start the Stele version that wrote it, or a newer one.'
   throw new StateFault(`entry ${index} of system is not an event that this version knows. ${mend}`)
+}
+
+function jsonOf(event: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(event).toString('utf8'))
+  } catch {
+    return undefined
+  }
 }
 
 export function isReserved(ledger: string): boolean {

@@ -31,7 +31,7 @@ export async function createWalFile(disk: Disk, directory: string, header: WalFi
 export interface WalFiles {
   readonly files: readonly WalFile[]
   /** A last file whose creation a crash cut short: a header block that is not whole, and nothing behind it. */
-  readonly unborn?: string
+  readonly unborn: { readonly path: string; readonly sizeBytes: number } | undefined
 }
 
 /** All WAL files in order, their headers checked against their names and each other. */
@@ -47,11 +47,11 @@ export async function listWalFiles(disk: Disk, directory: string): Promise<WalFi
     try {
       files.push(checkedFile(path, name, decodeFileHeader(path, block), files.at(-1)))
     } catch (fault) {
-      if (position === names.length - 1 && sizeBytes <= BLOCK_BYTES) return { files, unborn: path }
+      if (position === names.length - 1 && sizeBytes <= BLOCK_BYTES) return { files, unborn: { path, sizeBytes } }
       throw fault
     }
   }
-  return { files }
+  return { files, unborn: undefined }
 }
 
 function checkedFile(path: string, name: string, header: WalFileHeader, previous: WalFile | undefined): WalFile {
@@ -66,6 +66,15 @@ function checkedFile(path: string, name: string, header: WalFileHeader, previous
     throw new WalFault(path, 72, 'a file of another directory', previous.header.originPrefix, header.originPrefix)
   }
   return { path, header }
+}
+
+export async function fileBytes(disk: Disk, path: string): Promise<number> {
+  const file = await disk.open(path, 'read')
+  try {
+    return await file.sizeBytes()
+  } finally {
+    await file.close()
+  }
 }
 
 async function readHeaderBlock(disk: Disk, path: string): Promise<{ block: Buffer; sizeBytes: number }> {

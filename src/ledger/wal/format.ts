@@ -25,6 +25,7 @@ export class WalFault extends Error {
   override readonly name = 'WalFault'
   readonly file: string
   readonly offset: number
+  readonly what: string
   readonly expected: string
   readonly found: string
 
@@ -32,6 +33,7 @@ export class WalFault extends Error {
     super(`${file} at byte ${offset}: ${what}; expected ${expected}, found ${found}`)
     this.file = file
     this.offset = offset
+    this.what = what
     this.expected = expected
     this.found = found
   }

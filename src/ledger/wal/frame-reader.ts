@@ -26,6 +26,7 @@ import {
 export interface ReadFrame {
   readonly header: DecodedFrameHeader
   readonly position: number
+  readonly bytes: Buffer
   readonly rows: readonly TableRow[]
   readonly sections: readonly Section[]
 }
@@ -102,7 +103,7 @@ export function parseFrame(bytes: Buffer, fileId: Buffer, position: number): Rea
     if (bytes[at] !== 0) return { at, what: 'the padding was changed', expected: '00', found: hex8(bytes[at] ?? 0) }
   }
   const sections = parseSections(bytes, tableAt, header.sectionCount, rows)
-  return isFlaw(sections) ? sections : { header, position, rows, sections }
+  return isFlaw(sections) ? sections : { header, position, bytes, rows, sections }
 }
 
 function parseSections(
@@ -130,7 +131,17 @@ function parseSections(
     if (contentsAt + bytes.readUInt32BE(entriesAt - 4) !== sectionEnd) {
       return sectionFlaw(at, `contents up to byte ${sectionEnd}`, `${contentsAt + bytes.readUInt32BE(entriesAt - 4)}`)
     }
-    const section = { ledger: row.ledger, first, count, at, bytes, hashesAt: at + layout.hashesAt, endsAt, entriesAt, contentsAt }
+    const section = {
+      ledger: row.ledger,
+      first,
+      count,
+      at,
+      bytes,
+      hashesAt: at + layout.hashesAt,
+      endsAt,
+      entriesAt,
+      contentsAt,
+    }
     const disorder = firstDisorder(section)
     if (disorder !== undefined) return sectionFlaw(endsAt + disorder * 8, 'ends in rising order', `event ${disorder}`)
     sections.push(section)
@@ -171,21 +182,24 @@ export function firstBadLeaf(section: Section): number | undefined {
 }
 
 /**
- * Whether an intact frame begins anywhere behind `position`: what tells a torn tail (nothing follows, for the next
- * frame is written only after this one is durable) from damage in the middle.
+ * Where the log goes on behind a bad frame at `position`, if it does: that tells a torn tail from damage, for a frame
+ * is written only after the one before is durable. So one byte behind the end that a whole header names is enough, and
+ * so is a whole header behind one that is not whole.
  */
-export async function findIntactFrame(
+export async function goesOnAt(
   file: DiskFile,
   fileBytes: number,
   fileId: Buffer,
   position: number,
 ): Promise<number | undefined> {
   const head = Buffer.alloc(FRAME_HEADER_BYTES)
-  for (let at = alignUp(position + 1); at + FRAME_HEADER_BYTES <= fileBytes; at += BLOCK_BYTES) {
+  for (let at = position; at + FRAME_HEADER_BYTES <= fileBytes; at += BLOCK_BYTES) {
     await file.read(head, at)
-    if (!('hash' in decodeFrameHeader(head, fileId))) continue
-    const frame = await readFrame(file, fileBytes, fileId, at)
-    if (frame !== undefined && !isFlaw(frame)) return at
+    const header = decodeFrameHeader(head, fileId)
+    if (!('hash' in header)) continue
+    if (at > position) return at
+    const end = position + header.frameBytes
+    return end < fileBytes ? end : undefined
   }
   return undefined
 }

@@ -1,0 +1,166 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What has to hold before a data directory is written to: an empty one must not be one that lost its data, and one
+ * with data must not be older than, or other than, what was published of it. Only then is a torn tail cut off, and
+ * what the last process wrote made durable, for it may never have reached the disk.
+ */
+import { join } from 'node:path'
+import type { Clock } from '../platform/clock.ts'
+import type { Disk, DiskFile } from '../platform/disk.ts'
+import type { Lock } from '../platform/lock.ts'
+import type { Random } from '../platform/random.ts'
+import type { WalEnd } from './commit.ts'
+import type { HeadStore } from './head-store.ts'
+import { KeyFault, KeyStore } from './keys.ts'
+import type { ClockJump } from './ledger-time.ts'
+import { checkKeptHead, checkPublished, HeadFault } from './publish.ts'
+import type { Recovered } from './recover.ts'
+import { createWalFile, fileBytes } from './wal/files.ts'
+import { BLOCK_BYTES, encodeFileHeader } from './wal/format.ts'
+
+/** Sizes that bound how much a start replays, and what one WAL file holds. */
+export interface LedgerSizes {
+  readonly anchorEveryBytes: number
+  readonly walFileBytes: number
+}
+
+export interface LedgersOptions {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly random: Random
+  readonly directory: string
+  readonly lock: (path: string) => Lock | undefined
+  /** `<name>/<install id>` for a directory that is begun now. */
+  readonly newOriginPrefix: () => string
+  /** Where the head of `heads` is kept; asked once the origin is known. */
+  readonly headStore: (originPrefix: string) => HeadStore
+  readonly sizes?: LedgerSizes
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void
+  readonly onClockJump: (jump: ClockJump) => void
+  /** Called once when the writer stops because of a failure. */
+  readonly onFailure: (error: Error) => void
+}
+
+/** What the start found: recorded in `system` by the layer above. */
+export interface Opening {
+  /** The directory was empty and has been begun. */
+  readonly begun: boolean
+  /** A last frame, or the header of a last file, that a crash left unfinished was cut off. */
+  readonly cut: { readonly file: string; readonly position: number; readonly bytes: number } | undefined
+  /** Why derived files were made again, if they were. */
+  readonly rederived: string | undefined
+  /** No head was kept outside although the directory has data: a rollback could not have been noticed. */
+  readonly headMissing: boolean
+  readonly replayedBytes: number
+}
+
+/** A directory that may be written to. */
+export interface Opened {
+  readonly recovered: Recovered
+  readonly end: WalEnd
+  readonly store: HeadStore
+  readonly kept: Buffer | undefined
+  readonly completedFiles: { firstCommit: number; sizeBytes: number }[]
+  readonly opening: Opening
+}
+
+export async function beginOrResume(options: LedgersOptions, recovered: Recovered): Promise<Opened> {
+  if (recovered.end === undefined || recovered.end.commit === 0) return await begin(options, recovered)
+  return await resume(options, recovered, recovered.end)
+}
+
+/** Begins an empty directory, unless something says that it should not be empty. */
+async function begin(options: LedgersOptions, recovered: Recovered): Promise<Opened> {
+  const { disk, directory, random } = options
+  const keys = new KeyStore(disk, random, directory)
+  const [orphan] = await keys.names()
+  if (orphan !== undefined) {
+    const mend = 'Bring the data back, or move the keys away to begin anew.'
+    throw new KeyFault(`${keys.path(orphan)} is the key of a ledger whose data is not in ${directory}. ${mend}`)
+  }
+  const originPrefix = options.newOriginPrefix()
+  const store = options.headStore(originPrefix)
+  const kept = await readKept(store)
+  if (kept !== undefined) {
+    const mend = `Bring the data back, or remove ${store.where} to begin anew.`
+    throw new HeadFault(`${store.where} keeps the head of ledgers whose data is not in ${directory}. ${mend}`)
+  }
+  for (const file of recovered.files) await disk.remove(file.path)
+  if (recovered.unborn !== undefined) await disk.remove(recovered.unborn.path)
+  await keys.dropPending()
+  const header = { fileId: newFileId(random), firstCommit: 1, previousHash: Buffer.alloc(32), originPrefix }
+  const file = await createWalFile(disk, directory, header)
+  const opening = { begun: true, cut: undefined, rederived: undefined, headMissing: false, replayedBytes: 0 }
+  const end = { header, file, position: BLOCK_BYTES, commit: 0, hash: Buffer.alloc(32) }
+  return { recovered, end, store, kept, completedFiles: [], opening }
+}
+
+/** Goes on where the log ends. */
+async function resume(
+  options: LedgersOptions,
+  recovered: Recovered,
+  at: NonNullable<Recovered['end']>,
+): Promise<Opened> {
+  const { disk, directory, random } = options
+  const { header } = at.file
+  const store = options.headStore(header.originPrefix)
+  const kept = await readKept(store)
+  if (kept !== undefined) {
+    const heads = recovered.logs.get('heads')
+    if (heads === undefined) throw new HeadFault(`${store.where} keeps a head, but ${directory} has no ledger heads`)
+    const signer = await new KeyStore(disk, random, directory).load('heads', `${header.originPrefix}/heads`)
+    await checkKeptHead(heads, signer, store, kept)
+  }
+  await checkPublished(recovered.logs, recovered.published)
+  const file = await disk.open(at.file.path, 'write')
+  await settle(options, recovered, at, file)
+  const completedFiles = []
+  for (const { path, header: earlier } of recovered.files) {
+    if (earlier.firstCommit === header.firstCommit) continue
+    completedFiles.push({ firstCommit: earlier.firstCommit, sizeBytes: await fileBytes(disk, path) })
+  }
+  const { torn, unborn, rederived, replayedBytes } = recovered
+  const unbornCut = unborn === undefined ? undefined : { file: unborn.path, position: 0, bytes: unborn.sizeBytes }
+  const cut = torn === undefined ? unbornCut : { file: torn.path, position: torn.position, bytes: torn.bytes }
+  const opening = { begun: false, cut, rederived, headMissing: kept === undefined, replayedBytes }
+  const end = { header, file, position: at.position, commit: at.commit, hash: at.hash }
+  return { recovered, end, store, kept, completedFiles, opening }
+}
+
+/**
+ * Cuts off what a crash left unfinished, and writes again what was written last: only that can be in the page cache
+ * without being on the disk, and after a failed fdatasync another one would not write it, though it succeeds.
+ */
+async function settle(
+  options: LedgersOptions,
+  recovered: Recovered,
+  at: NonNullable<Recovered['end']>,
+  file: DiskFile,
+): Promise<void> {
+  const { torn, unborn, lastFrame } = recovered
+  if (torn !== undefined) await file.truncate(torn.position)
+  if (unborn !== undefined) await options.disk.remove(unborn.path)
+  if (at.position === BLOCK_BYTES) await file.write(encodeFileHeader(at.file.header), 0)
+  else if (lastFrame !== undefined) await file.write(lastFrame.bytes, lastFrame.position)
+  await file.datasync()
+  await options.disk.syncDirectory(join(options.directory, 'wal'))
+}
+
+async function readKept(store: HeadStore): Promise<Buffer | undefined> {
+  try {
+    return await store.read()
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    const mend = 'A start needs it, to see that the data is not older than what was published.'
+    throw new HeadFault(`the head in ${store.where} cannot be read: ${reason}. ${mend}`)
+  }
+}
+
+/** The 16 random bytes of a new WAL file. */
+export function newFileId(random: Random): Buffer {
+  const id = Buffer.alloc(16)
+  random.fill(id, 0, id.length)
+  return id
+}

@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** Threads that answer jobs: memory that is handed over is moved, not copied, and comes back with the answer. */
+import { availableParallelism } from 'node:os'
+import { parentPort, Worker } from 'node:worker_threads'
+
+/** How many threads the machine runs at the same time. */
+export function cpuCount(): number {
+  return availableParallelism()
+}
+
+interface Waiting<Answer> {
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: Error) => void
+}
+
+/** A fixed number of threads that all run the same script; each answers its jobs in order. One that ends, ends all. */
+export class WorkerPool<Job, Answer> {
+  readonly #workers: { readonly worker: Worker; readonly waiting: Waiting<Answer>[] }[]
+  #failure: Error | undefined
+
+  constructor(script: URL, count: number) {
+    this.#workers = Array.from({ length: count }, () => {
+      const worker = new Worker(script)
+      const waiting: Waiting<Answer>[] = []
+      worker.on('message', (answer: Answer) => waiting.shift()?.resolve(answer))
+      worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))))
+      worker.on('exit', () => this.#fail(new Error('a worker thread has ended')))
+      return { worker, waiting }
+    })
+  }
+
+  /** Hands a job to the thread that has the fewest; `moved` is the memory that goes with it. */
+  async run(job: Job, moved: readonly ArrayBuffer[]): Promise<Answer> {
+    return await new Promise((resolve, reject) => {
+      const [chosen] = this.#workers.toSorted((a, b) => a.waiting.length - b.waiting.length)
+      if (chosen === undefined || this.#failure !== undefined) return reject(this.#failure ?? new Error('there is no thread'))
+      chosen.waiting.push({ resolve, reject })
+      chosen.worker.postMessage(job, [...moved])
+    })
+  }
+
+  async close(): Promise<void> {
+    for (const { worker } of this.#workers) await worker.terminate()
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error
+    for (const { waiting } of this.#workers) for (const { reject } of waiting.splice(0)) reject(this.#failure)
+  }
+}
+
+/** Answers jobs in a worker thread, for as long as it lives. What comes is what the pool's `run` was given. */
+export function answerJobs(work: (job: unknown) => { answer: unknown; moved: readonly ArrayBuffer[] }): void {
+  if (parentPort === null) throw new Error('this script is for a worker thread')
+  const port = parentPort
+  port.on('message', (job: unknown) => {
+    const { answer, moved } = work(job)
+    port.postMessage(answer, [...moved])
+  })
+}

@@ -1,0 +1,10 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+import { test } from 'node:test'
+
+import { simulate } from './simulation.ts'
+
+test('P1 P2 P3: kills, power cuts and failing datasyncs lose nothing acknowledged, tear nothing, fork nothing', async () => {
+  await simulate(0, 40)
+})
