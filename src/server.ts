@@ -30,11 +30,14 @@ export async function startServer(config: ServerConfig, parts = systemParts()): 
   const { ledgers, administration } = opened
   const space = await SpaceGuard.open(disk, config.dataDirectory, clock)
   const audit = new Audit(ledgers, administration, space, clock)
-  const authenticator = new Authenticator(administration.state, clock)
+  const authenticator = new Authenticator(administration.state, () => ledgers.time.nowMs())
   const closeAll = async () => {
     space.close()
-    await audit.close()
-    await opened.close()
+    try {
+      await audit.close()
+    } finally {
+      await opened.close()
+    }
   }
   try {
     const { version, log } = config
@@ -45,8 +48,11 @@ export async function startServer(config: ServerConfig, parts = systemParts()): 
       ...opened,
       url,
       async close() {
-        await http.close()
-        await closeAll()
+        try {
+          await http.close()
+        } finally {
+          await closeAll()
+        }
       },
     }
   } catch (error) {

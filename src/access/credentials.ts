@@ -7,7 +7,7 @@
  */
 import { hash, timingSafeEqual } from 'node:crypto'
 import { type Random, randomBase32 } from '../platform/random.ts'
-import { type Clock, timeMs } from '../platform/clock.ts'
+import { timeMs } from '../platform/clock.ts'
 import { Problem } from '../schema/problem.ts'
 import type { Scope } from '../schema/system-events.ts'
 import type { SystemState, TokenRecord } from '../state/system-state.ts'
@@ -40,12 +40,13 @@ export function tokenHash(token: string): string {
 
 export class Authenticator {
   readonly #state: SystemState
-  readonly #clock: Clock
+  readonly #nowMs: () => number
   readonly #credentials = new WeakMap<TokenRecord, Credential>()
 
-  constructor(state: SystemState, clock: Clock) {
+  /** `nowMs` is ledger time: set back, the wall clock would revive tokens that have expired. */
+  constructor(state: SystemState, nowMs: () => number) {
     this.#state = state
-    this.#clock = clock
+    this.#nowMs = nowMs
   }
 
   /** The credential behind an Authorization header; undefined where there is none. Throws `unauthenticated`. */
@@ -61,7 +62,7 @@ export class Authenticator {
       throw new Problem('unauthenticated', 'The token is not one of this server.')
     }
     if (record.revokedAt !== undefined) throw new Problem('unauthenticated', `The token ${record.id} was revoked.`)
-    if (record.expiresAt !== undefined && timeMs(record.expiresAt) <= this.#clock.wallMs()) {
+    if (record.expiresAt !== undefined && timeMs(record.expiresAt) <= this.#nowMs()) {
       throw new Problem('unauthenticated', `The token ${record.id} expired at ${record.expiresAt}.`)
     }
     return this.#credential(record)

@@ -49,16 +49,19 @@ const DIGEST_CHARS = 43
 const PLACEHOLDER_DIGEST = 'A'.repeat(DIGEST_CHARS)
 const PLACEHOLDER_AT = '2000-01-01T00:00:00.000Z'
 
-/** The parts of an entry line around its size and digest, which alone differ within a batch and source. */
-interface EntryParts {
+/** The parts of an entry line around its time, size and digest, which alone differ for one source and credential. */
+interface EntryForm {
   readonly head: string
-  readonly middle: string
+  readonly afterTime: string
+  readonly afterSize: string
   readonly tail: string
+  /** Bytes of the line but for its size, with the 0x00 before it: as many as with a size of one digit and without. */
+  readonly fixedBytes: number
 }
 
-function entryParts(batch: Batch, source: string, at: string): EntryParts {
+function entryForm(batch: Batch, source: string): EntryForm {
   const line = formatEntry({
-    at,
+    at: PLACEHOLDER_AT,
     source,
     by: batch.by,
     ...(batch.via === undefined ? {} : { via: batch.via }),
@@ -67,29 +70,52 @@ function entryParts(batch: Batch, source: string, at: string): EntryParts {
     size: 0,
     sha256: PLACEHOLDER_DIGEST,
   })
+  const timeAt = line.indexOf(PLACEHOLDER_AT)
   const sizeAt = line.indexOf(',"size":0,') + ',"size":'.length
   const digestAt = line.indexOf(PLACEHOLDER_DIGEST, sizeAt)
   return {
-    head: line.slice(0, sizeAt),
-    middle: line.slice(sizeAt + 1, digestAt),
+    head: line.slice(0, timeAt),
+    afterTime: line.slice(timeAt + PLACEHOLDER_AT.length, sizeAt),
+    afterSize: line.slice(sizeAt + 1, digestAt),
     tail: line.slice(digestAt + DIGEST_CHARS),
+    fixedBytes: line.length,
+  }
+}
+
+const MAX_FORMS = 1_000
+
+/** Forms that were used before: the same senders come back with the same sources. */
+export class EntryForms {
+  readonly #forms = new Map<string, EntryForm>()
+
+  of(batch: Batch): readonly EntryForm[] {
+    return batch.sources.map((source) => this.#form(batch, source))
+  }
+
+  #form(batch: Batch, source: string): EntryForm {
+    const key = `${source} ${batch.by} ${batch.media} ${batch.asserted} ${batch.via ?? ''}`
+    const known = this.#forms.get(key)
+    if (known !== undefined) return known
+    if (this.#forms.size >= MAX_FORMS) this.#forms.clear()
+    const form = entryForm(batch, source)
+    this.#forms.set(key, form)
+    return form
   }
 }
 
 /** Bytes that the batch takes in a section: entries with the 0x00 before each, contents with their salts. */
-export function measure(batch: Batch): { entriesBytes: number; contentsBytes: number } {
+export function measure(
+  batch: Batch,
+  forms: readonly EntryForm[] = new EntryForms().of(batch),
+): { entriesBytes: number; contentsBytes: number } {
   assert(batch.count > 0)
-  const fixed = batch.sources.map((source) => {
-    const parts = entryParts(batch, source, PLACEHOLDER_AT)
-    return 1 + parts.head.length + parts.middle.length + DIGEST_CHARS + parts.tail.length
-  })
   let entriesBytes = 0
   let contentsBytes = 0
   for (let position = 0; position < batch.count; position++) {
     const sizeBytes = batch.ends[position]! - batch.starts[position]!
     // What is not an entry, or ends beyond what 32 bits count, could not be read back.
     assert(sizeBytes >= 0 && sizeBytes <= MAX_EVENT_BYTES)
-    entriesBytes += fixed[batch.kinds[position]!]! + String(sizeBytes).length
+    entriesBytes += forms[batch.kinds[position]!]!.fixedBytes + String(sizeBytes).length
     contentsBytes += SALT_BYTES + sizeBytes
   }
   assert(entriesBytes < 2 ** 32 && contentsBytes < 2 ** 32)
@@ -97,10 +123,16 @@ export function measure(batch: Batch): { entriesBytes: number; contentsBytes: nu
 }
 
 /** Fills a section that `measure` sized. `at` is ledger time, RFC 3339 in UTC with milliseconds. */
-export function fillSection(section: Section, batch: Batch, at: string, random: Random): void {
+export function fillSection(
+  section: Section,
+  batch: Batch,
+  at: string,
+  random: Random,
+  forms: readonly EntryForm[] = new EntryForms().of(batch),
+): void {
   const { bytes, endsAt, entriesAt, contentsAt, hashesAt } = section
   const { body, starts, ends, kinds } = batch
-  const parts = batch.sources.map((source) => entryParts(batch, source, at))
+  const heads = forms.map(({ head, afterTime }) => head + at + afterTime)
   const salts = Buffer.allocUnsafe(batch.count * SALT_BYTES)
   random.fill(salts, 0, salts.length)
   let entryAt = entriesAt
@@ -111,10 +143,11 @@ export function fillSection(section: Section, batch: Batch, at: string, random: 
     body.copy(bytes, contentAt + SALT_BYTES, starts[position], ends[position])
     const contentEnd = contentAt + SALT_BYTES + sizeBytes
     const digest = hash('sha256', bytes.subarray(contentAt, contentEnd), 'base64url')
-    const part = parts[kinds[position]!]!
+    const kind = kinds[position]!
+    const { afterSize, tail } = forms[kind]!
     bytes[entryAt] = 0
-    const entryEnd =
-      entryAt + 1 + bytes.write(part.head + sizeBytes + part.middle + digest + part.tail, entryAt + 1, 'latin1')
+    const line = heads[kind]! + sizeBytes + afterSize + digest + tail
+    const entryEnd = entryAt + 1 + bytes.write(line, entryAt + 1, 'latin1')
     const leaf = hash('sha256', bytes.subarray(entryAt, entryEnd), 'binary')
     bytes.write(leaf, hashesAt + position * HASH_BYTES, 'latin1')
     bytes.writeUInt32BE(entryEnd - entriesAt, endsAt + position * 8)

@@ -6,7 +6,7 @@
  * of the wall clock: after one, time goes on from the monotonic clock until an administrator confirms. A machine that
  * slept looks like a jump to the monotonic clock; the boot clock tells the two apart where there is one.
  */
-import type { Clock } from '../platform/clock.ts'
+import { type Clock, timeText } from '../platform/clock.ts'
 
 /** More than a leap second, less than any jump worth lying about; within an hour, so that small steps do not add up. */
 const TOLERATED_MS = 1_000
@@ -30,6 +30,7 @@ export class LedgerTime {
   readonly #onJump: (jump: ClockJump) => void
   #calibrated: Look
   #lastMs: number
+  #text = { ms: Number.NaN, text: '' }
   #jumped: ClockJump | undefined
   /** Ledger time and monotonic clock when a jump was found: from there on the one follows the other. */
   #heldMs = 0
@@ -53,6 +54,13 @@ export class LedgerTime {
   /** The unconfirmed jump, if there is one. */
   get jump(): ClockJump | undefined {
     return this.#jumped
+  }
+
+  /** `nowMs` as entries write it; many appends fall into one millisecond. */
+  nowText(): string {
+    const ms = this.nowMs()
+    if (ms !== this.#text.ms) this.#text = { ms, text: timeText(ms) }
+    return this.#text.text
   }
 
   nowMs(): number {

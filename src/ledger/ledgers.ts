@@ -9,10 +9,9 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { inclusionProof } from '@stele/proof'
-import { timeText } from '../platform/clock.ts'
 import type { Lock } from '../platform/lock.ts'
 import { writeAnchor } from './anchor.ts'
-import { type Batch, fillSection, measure } from './batch.ts'
+import { type Batch, EntryForms, fillSection, measure } from './batch.ts'
 import { type Committed, Committer, type WalEnd } from './commit.ts'
 import { FileCache } from './file-cache.ts'
 import type { HeadStore } from './head-store.ts'
@@ -45,6 +44,7 @@ export class Ledgers {
   readonly time: LedgerTime
   readonly #options: LedgersOptions
   readonly #sizes: LedgerSizes
+  readonly #forms = new EntryForms()
   readonly #lock: Lock
   readonly #cache: FileCache
   readonly #keys: KeyStore
@@ -179,13 +179,14 @@ export class Ledgers {
 
   /** Appends a batch; resolves once it is durable. */
   async append(name: string, batch: Batch): Promise<Committed> {
-    const { entriesBytes, contentsBytes } = measure(batch)
+    const forms = this.#forms.of(batch)
+    const { entriesBytes, contentsBytes } = measure(batch, forms)
     return await this.#committer.append({
       log: this.log(name),
       count: batch.count,
       entriesBytes,
       contentsBytes,
-      fill: (section) => fillSection(section, batch, timeText(this.time.nowMs()), this.#options.random),
+      fill: (section) => fillSection(section, batch, this.time.nowText(), this.#options.random, forms),
     })
   }
 
