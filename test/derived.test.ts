@@ -7,11 +7,11 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 
-import { rootAt } from '@stele/proof'
+import { Frontier, hashLeaf, rootAt } from '@stele/proof'
 
 import { anchor, flipped, leave, type Left, reopen, systemEvents } from './left-directory.ts'
 import { PowerCutDisk, powerCutDirectory as directory } from './power-cut-disk.ts'
-import { append, hex, readAll } from './scratch.ts'
+import { append, hex, MemoryHeadStore, openStele, readAll, SeededRandom, TurnedClock } from './scratch.ts'
 
 let stopped: Left
 before(async () => {
@@ -103,3 +103,28 @@ async function derivedAgain(disk: PowerCutDisk): Promise<void> {
   }
   assert.deepEqual(await readAll(stele.ledgers, 'main'), stopped.events)
 }
+
+test('P3: tree files and anchor that were forged to fit each other, without a key, get no second root signed', async () => {
+  const head = new MemoryHeadStore()
+  const disk = new PowerCutDisk()
+  const ground = { disk, directory, head, clock: new TurnedClock(), random: new SeededRandom(1) }
+  const before = await openStele(ground)
+  for (let number = 0; number < 5; number++) await append(before.ledgers, 'main', [Buffer.from(`event ${number}`)])
+  const root = hex(before.ledgers.log('main').root)
+  await before.close()
+  const levelPath = join(directory, 'derived', 'main', 'level-0')
+  const hashes = disk.bytes(levelPath)
+  Buffer.from(hashLeaf(Buffer.from('forged'))).copy(hashes, 3 * 32)
+  const forged = new Frontier()
+  for (let index = 0; index < 5; index++) forged.append(hashes, index * 32)
+  disk.tamper(levelPath, hashes)
+  const anchorFile = join(directory, 'derived', 'anchor.json')
+  const [line = '', signature = ''] = disk.bytes(anchorFile).toString().split('\n')
+  const said = JSON.parse(line)
+  for (const row of [...said.ledgers, ...said.published]) if (row.name === 'main') row.root = hex(forged.root())
+  disk.tamper(anchorFile, Buffer.from(`${JSON.stringify(said)}\n${signature}\n`))
+  const after = await openStele(ground)
+  assert.equal(hex(after.ledgers.log('main').root), root)
+  assert.equal(after.ledgers.opening.rederived, 'the anchor is not signed by the key of heads')
+  await after.close()
+})

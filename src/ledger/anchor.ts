@@ -4,11 +4,13 @@
 /**
  * The anchor: how far the derived files (tree levels, places) are known to be written, so that a start reads the WAL
  * from there and not from its beginning. Derived itself: roots are recomputed from the tree files and compared with
- * it, and where anything disagrees all is derived again from the WAL.
+ * it, and where anything disagrees all is derived again from the WAL. It is signed, because whoever can change it and
+ * the tree files, but has no key, must not get another root signed.
  */
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Disk, replaceFile } from '../platform/disk.ts'
+import type { Signer } from './keys.ts'
 
 const index = z.int().nonnegative()
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
@@ -37,17 +39,31 @@ export function anchorPath(directory: string): string {
   return join(directory, 'derived', 'anchor.json')
 }
 
-export async function writeAnchor(disk: Disk, directory: string, anchor: Anchor): Promise<void> {
-  await replaceFile(disk, anchorPath(directory), Buffer.from(`${JSON.stringify(anchor)}\n`))
+const PURPOSE = 'anchor'
+
+/** The file is the anchor's JSON on one line and, on another, a signature over it by the key of `heads`. */
+export async function writeAnchor(disk: Disk, directory: string, anchor: Anchor, signer: Signer): Promise<void> {
+  const line = `${JSON.stringify(anchor)}\n`
+  const signature = signer.seal(PURPOSE, line).toString('base64')
+  await replaceFile(disk, anchorPath(directory), Buffer.from(`${line}${signature}\n`))
+}
+
+export interface ReadAnchor {
+  readonly anchor: Anchor
+  isSignedBy(signer: Signer): boolean
 }
 
 /** The anchor, or why there is none that could be used. Its text must be exactly what `writeAnchor` writes. */
-export async function readAnchor(disk: Disk, directory: string): Promise<Anchor | string> {
+export async function readAnchor(disk: Disk, directory: string): Promise<ReadAnchor | string> {
   const bytes = await disk.readFile(anchorPath(directory))
   if (bytes === undefined) return 'there is no anchor'
+  const text = bytes.toString('latin1')
+  const lineEnd = text.indexOf('\n') + 1
+  const [line, signature] = [text.slice(0, lineEnd), Buffer.from(text.slice(lineEnd), 'base64')]
   try {
-    const anchor = anchorSchema.parse(JSON.parse(bytes.toString('utf8')))
-    return `${JSON.stringify(anchor)}\n` === bytes.toString('utf8') ? anchor : 'the anchor was changed'
+    const anchor = anchorSchema.parse(JSON.parse(line))
+    if (`${JSON.stringify(anchor)}\n${signature.toString('base64')}\n` !== text) return 'the anchor was changed'
+    return { anchor, isSignedBy: (signer) => signer.isSeal(PURPOSE, line, signature) }
   } catch {
     return 'the anchor cannot be read'
   }

@@ -6,7 +6,7 @@
  * use (`PRIVATE+KEY+<name>+<key id>+<base64 of 01 ‖ seed>`). A key is first written to `keys/pending/`, and moved
  * when the entry in `system` that names it is durable: a key in its place means a ledger that exists.
  */
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { join } from 'node:path'
 import { formatCheckpoint, formatNote, formatSignatureLine, formatVkey, keyIdOf } from '@stele/proof'
 import { type Disk, replaceFile } from '../platform/disk.ts'
@@ -25,6 +25,10 @@ export interface Signer {
   readonly vkey: string
   /** The checkpoint of a tree as a signed note. */
   checkpoint(size: number, root: Uint8Array): string
+  /** Signs a text of our own, under a name that no note can have. */
+  seal(purpose: string, text: string): Buffer
+  /** Whether `seal` of the same key made this signature. */
+  isSeal(purpose: string, text: string, signature: Buffer): boolean
 }
 
 export class KeyFault extends Error {
@@ -50,6 +54,19 @@ class Ed25519Signer implements Signer {
     const signature = sign(null, Buffer.from(text), this.#key)
     return formatNote(text, [formatSignatureLine(this.origin, this.#keyId, signature)])
   }
+
+  seal(purpose: string, text: string): Buffer {
+    return sign(null, this.#sealed(purpose, text), this.#key)
+  }
+
+  isSeal(purpose: string, text: string, signature: Buffer): boolean {
+    return verify(null, this.#sealed(purpose, text), this.#key, signature)
+  }
+
+  // A note begins with its origin, which holds no space, so neither can be taken for the other.
+  #sealed(purpose: string, text: string): Buffer {
+    return Buffer.from(`${this.origin} ${purpose}\n${text}`)
+  }
 }
 
 function formatKey(origin: string, vkey: string, seed: Buffer): string {
@@ -66,6 +83,23 @@ export function parseKey(path: string, text: string, origin: string): Signer {
     if (formatKey(origin, signer.vkey, seed) === text) return signer
   }
   throw new KeyFault(`${path} is not the key of ${origin}: it was changed, or belongs to another directory`)
+}
+
+/** The signer of a key in its place, or undefined where there is none or it is not that ledger's. Changes nothing. */
+export async function signerIn(
+  disk: Disk,
+  directory: string,
+  ledger: string,
+  origin: string,
+): Promise<Signer | undefined> {
+  const path = join(directory, 'keys', `${ledger}.key`)
+  const bytes = await disk.readFile(path)
+  try {
+    return bytes === undefined ? undefined : parseKey(path, bytes.toString('latin1'), origin)
+  } catch (error) {
+    if (error instanceof KeyFault) return undefined
+    throw error
+  }
 }
 
 export class KeyStore {

@@ -286,6 +286,9 @@ export class Ledgers {
 
   /** Writes the anchor of the state as it is now; what comes meanwhile is beyond it and does no harm. */
   async #anchor(end: WalEnd): Promise<void> {
+    const signer = this.#signers.get('heads')
+    // A start that failed before its keys were there leaves no anchor: the next one reads the log instead.
+    if (signer === undefined) return
     this.#bytesSinceAnchor = 0
     const logs = [...this.#logs.values()]
     const anchor = {
@@ -301,7 +304,7 @@ export class Ledgers {
       published: [...this.#published].map(([name, { size, root }]) => ({ name, size, root })),
     }
     for (const log of logs) await log.flush(true)
-    await writeAnchor(this.#options.disk, this.#options.directory, anchor)
+    await writeAnchor(this.#options.disk, this.#options.directory, anchor, signer)
   }
 }
 

@@ -14,6 +14,7 @@ import { timeMs } from '../platform/clock.ts'
 import { type Anchor, anchorPath, readAnchor } from './anchor.ts'
 import { commitsTo } from './batch.ts'
 import type { FileCache } from './file-cache.ts'
+import { signerIn } from './keys.ts'
 import { Log } from './log.ts'
 import { fileBytes, listWalFiles, type WalFile, type WalFiles } from './wal/files.ts'
 import { BLOCK_BYTES, type Section, WalFault } from './wal/format.ts'
@@ -76,7 +77,7 @@ export function derivedDirectory(directory: string, ledger: string): string {
 
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const { files, unborn } = await listWalFiles(options.disk, options.directory)
-  const anchor = await readAnchor(options.disk, options.directory)
+  const anchor = await signedAnchor(options)
   const usable = typeof anchor === 'string' ? anchor : await whyUnusable(options, anchor, files)
   const replay = new Replay(options, files, unborn === undefined)
   if (typeof anchor !== 'string' && usable === undefined) await replay.startAt(anchor)
@@ -94,6 +95,13 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     rederived: files.length > 0 ? usable : undefined,
     replayedBytes: replay.replayedBytes,
   }
+}
+
+async function signedAnchor({ disk, directory }: RecoveryOptions): Promise<Anchor | string> {
+  const read = await readAnchor(disk, directory)
+  if (typeof read === 'string') return read
+  const signer = await signerIn(disk, directory, 'heads', `${read.anchor.originPrefix}/heads`)
+  return signer !== undefined && read.isSignedBy(signer) ? read.anchor : 'the anchor is not signed by the key of heads'
 }
 
 /** Why the anchor does not fit what lies on the disk, or undefined where it does. */
