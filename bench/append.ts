@@ -27,8 +27,18 @@ function workloads(): Workload[] {
   const bodies = (make: (count: number, seed: number) => Buffer, events: number) =>
     Array.from({ length: BODY_COUNT }, (_, seed) => make(events, seed))
   return [
-    { name: '1 KB, NDJSON of 500, 8 connections', connections: 8, eventsPerRequest: BATCH, bodies: bodies(events1k, BATCH) },
-    { name: 'Entra mix, NDJSON of 500, 8 connections', connections: 8, eventsPerRequest: BATCH, bodies: bodies(entraMix, BATCH) },
+    {
+      name: '1 KB, NDJSON of 500, 8 connections',
+      connections: 8,
+      eventsPerRequest: BATCH,
+      bodies: bodies(events1k, BATCH),
+    },
+    {
+      name: 'Entra mix, NDJSON of 500, 8 connections',
+      connections: 8,
+      eventsPerRequest: BATCH,
+      bodies: bodies(entraMix, BATCH),
+    },
     { name: '1 KB, one a request, 64 clients', connections: 64, eventsPerRequest: 1, bodies: bodies(events1k, 1) },
   ]
 }
@@ -40,10 +50,15 @@ export async function benchAppend(seconds: number): Promise<string> {
     rows.push(await measured(workload, 'Stele', startStele, seconds))
     const tessera = peerPath('posix')
     if (workload.eventsPerRequest === 1 && tessera !== undefined) {
-      rows.push(await measured(workload, 'Tessera POSIX', async (folder) => await startTessera(tessera, folder), seconds))
+      rows.push(
+        await measured(workload, 'Tessera POSIX', async (folder) => await startTessera(tessera, folder), seconds),
+      )
     }
   }
-  const absent = peerPath('posix') === undefined ? '\nTessera is not installed: bash scripts/ci-tools.sh builds it where there is Go.' : ''
+  const absent =
+    peerPath('posix') === undefined
+      ? '\nTessera is not installed: bash scripts/ci-tools.sh builds it where there is Go.'
+      : ''
   return table(rows) + absent
 }
 

@@ -78,9 +78,14 @@ export async function openDirectory(config: DirectoryConfig, parts = systemParts
     },
     ...(config.onProgress === undefined ? {} : { onProgress: config.onProgress }),
     onClockJump: (jump) => {
-      log({ level: 'error', message: 'the wall clock jumped; ledger time does not follow until it is confirmed', ...jump })
+      log({
+        level: 'error',
+        message: 'the wall clock jumped; ledger time does not follow until it is confirmed',
+        ...jump,
+      })
       if (administration === undefined) jumps.push(jump)
-      else void administration.clockJumped(jump).catch((error: unknown) => log({ level: 'error', message: String(error) }))
+      else
+        void administration.clockJumped(jump).catch((error: unknown) => log({ level: 'error', message: String(error) }))
     },
     onFailure: (error) => log({ level: 'error', message: 'the writer has stopped', reason: String(error) }),
   })

@@ -4,6 +4,7 @@
 /** The program: reads the environment, alone of all files, and hands it to the command that was called. */
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
+import { dirname } from 'node:path'
 import type { Environment, Output } from './cli/environment.ts'
 import { run } from './cli/run.ts'
 import { SystemClock } from './platform/clock.ts'
@@ -14,6 +15,8 @@ import { SystemRandom } from './platform/random.ts'
 const DEFAULT_COLUMNS = 80
 
 function output(stream: NodeJS.WriteStream): Output {
+  // Whoever writes hears of it; without a listener the process would die of it first.
+  stream.on('error', () => {})
   return {
     isTerminal: stream.isTTY,
     get columns() {
@@ -50,7 +53,13 @@ const environment: Environment = {
   variables: process.env,
   cwd: process.cwd(),
   home: homedir(),
-  stdin: { isTerminal: process.stdin.isTTY, read: () => process.stdin },
+  stdin: {
+    // Asked only by the commands that read it: to look at standard input is to open it.
+    get isTerminal() {
+      return process.stdin.isTTY
+    },
+    read: () => process.stdin,
+  },
   stdout,
   stderr,
   disk,
@@ -73,6 +82,12 @@ const environment: Environment = {
       await opened.close()
     }
   },
+  async openCopy({ dataDirectory, head }) {
+    const { openDirectory } = await import('./directory.ts')
+    const name = 'stele.local'
+    return await openDirectory({ dataDirectory, head, stateDirectory: dirname(head), name, version, log: () => {} })
+  },
 }
 
-process.exitCode = await run(process.argv.slice(2), environment)
+// A read of standard input that nobody waits for any more would keep the process.
+process.exit(await run(process.argv.slice(2), environment))

@@ -8,7 +8,7 @@ import { cut } from './sources/cut.ts'
 import { type Administration, LOCAL } from './state/administration.ts'
 import { type DemoStep, demoStory } from './demo/story.ts'
 
-export const DEMO_LEDGER = 'demo'
+const DEMO_LEDGER = 'demo'
 const MINUTE_MS = 60_000
 
 export interface DemoPlayed {

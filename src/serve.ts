@@ -117,8 +117,17 @@ function startFailure(error: unknown, config: ServeConfig): unknown {
 function systemFailure(error: Error, code: string, { listenHost, listenPort, dataDirectory }: ServeConfig): Failure {
   const address = `${listenHost}:${listenPort}`
   if (code === 'EADDRINUSE') {
-    return new Failure(3, `${address} is in use by another program`, 'The ledgers are safe', 'Stop it, or give --listen HOST:PORT')
+    return new Failure(
+      3,
+      `${address} is in use by another program`,
+      'The ledgers are safe',
+      'Stop it, or give --listen HOST:PORT',
+    )
   }
   if (code === 'EADDRNOTAVAIL') return new Failure(3, `this machine has no address ${address}`, 'Give another --listen')
-  return new Failure(3, `${printable(dataDirectory)} cannot be used: ${printable(error.message)}`, 'Nothing was changed')
+  return new Failure(
+    3,
+    `${printable(dataDirectory)} cannot be used: ${printable(error.message)}`,
+    'Nothing was changed',
+  )
 }

@@ -42,7 +42,17 @@ export async function startServer(config: ServerConfig, parts = systemParts()): 
   try {
     const { version, log } = config
     const secure = tls === undefined ? {} : { tls }
-    const http = await createHttpServer({ ledgers, administration, authenticator, audit, space, clock, version, log, ...secure })
+    const http = await createHttpServer({
+      ledgers,
+      administration,
+      authenticator,
+      audit,
+      space,
+      clock,
+      version,
+      log,
+      ...secure,
+    })
     const url = await http.listen(config.listenHost, config.listenPort)
     return {
       ...opened,
@@ -62,7 +72,8 @@ export async function startServer(config: ServerConfig, parts = systemParts()): 
 }
 
 function demandSafeListening({ listenHost, tls, insecurePlaintext }: ServerConfig): void {
-  const loopback = listenHost === 'localhost' || listenHost === '::1' || (isIP(listenHost) === 4 && listenHost.startsWith('127.'))
+  const loopback =
+    listenHost === 'localhost' || listenHost === '::1' || (isIP(listenHost) === 4 && listenHost.startsWith('127.'))
   if (loopback || tls !== undefined || insecurePlaintext) return
   throw new ConfigFault(
     `--listen ${listenHost} is reachable from other machines, and without TLS tokens and events would cross the ` +

@@ -26,7 +26,12 @@ async function opened() {
   const clock = new TurnedClock()
   const parts = { disk: new PowerCutDisk(), directory, clock, random: new SeededRandom(1), head: new MemoryHeadStore() }
   const { administration, adminTokens } = await openStele(parts)
-  return { administration, clock, adminTokens, authenticator: new Authenticator(administration.state, () => clock.wallMs()) }
+  return {
+    administration,
+    clock,
+    adminTokens,
+    authenticator: new Authenticator(administration.state, () => clock.wallMs()),
+  }
 }
 
 function unauthenticated(act: () => unknown, detail: RegExp): void {

@@ -25,8 +25,7 @@ const event = Buffer.from('{"hello":"world"}')
 const at = '2026-01-02T03:04:05.678Z'
 const originPrefix = 'stele.local/abcdefghijklm'
 const fileId = Buffer.alloc(16, 0xab)
-const key =
-  'PRIVATE+KEY+stele.local/abcdefghijklm/main+c51fe2a4+AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB\n'
+const key = 'PRIVATE+KEY+stele.local/abcdefghijklm/main+c51fe2a4+AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB\n'
 
 function frame() {
   const builder = new FrameBuilder()

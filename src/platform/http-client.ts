@@ -96,9 +96,12 @@ async function send(url: URL, pinned: { address: string; family: number }, reque
       answer.on('data', (chunk: Buffer) => {
         chunks.push(chunk)
         bytes += chunk.length
-        if (bytes > MAX_ANSWER_BYTES) answer.destroy(new Error(`${url.host} answered more than ${MAX_ANSWER_BYTES} bytes`))
+        if (bytes > MAX_ANSWER_BYTES)
+          answer.destroy(new Error(`${url.host} answered more than ${MAX_ANSWER_BYTES} bytes`))
       })
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) }))
+      answer.on('end', () =>
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) }),
+      )
       answer.on('error', reject)
     })
     sent.on('error', reject)

@@ -35,7 +35,8 @@ export class WorkerPool<Job, Answer> {
   async run(job: Job, moved: readonly ArrayBuffer[]): Promise<Answer> {
     return await new Promise((resolve, reject) => {
       const [chosen] = this.#workers.toSorted((a, b) => a.waiting.length - b.waiting.length)
-      if (chosen === undefined || this.#failure !== undefined) return reject(this.#failure ?? new Error('there is no thread'))
+      if (chosen === undefined || this.#failure !== undefined)
+        return reject(this.#failure ?? new Error('there is no thread'))
       chosen.waiting.push({ resolve, reject })
       chosen.worker.postMessage(job, [...moved])
     })

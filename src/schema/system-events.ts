@@ -22,7 +22,10 @@ const sourcePattern = z
 /** What a token may do: the body of `POST /v1/tokens`. */
 export const tokenRequestSchema = z
   .strictObject({
-    scopes: z.array(scopeSchema).min(1).meta({ description: 'What the token may do.', examples: [['append', 'read']] }),
+    scopes: z
+      .array(scopeSchema)
+      .min(1)
+      .meta({ description: 'What the token may do.', examples: [['append', 'read']] }),
     ledgers: z
       .array(z.union([z.literal('*'), ledgerName]))
       .min(1)
@@ -31,7 +34,10 @@ export const tokenRequestSchema = z
       .array(sourcePattern)
       .min(1)
       .optional()
-      .meta({ description: 'Source types that it may append, each TYPE or TYPE/INSTANCE.', examples: [['entra.audit']] }),
+      .meta({
+        description: 'Source types that it may append, each TYPE or TYPE/INSTANCE.',
+        examples: [['entra.audit']],
+      }),
     expiresAt: time.optional().meta({ description: 'When it ends: RFC 3339, UTC, milliseconds.' }),
     label: z.string().min(1).max(100).optional().meta({ description: 'A name for people.' }),
   })

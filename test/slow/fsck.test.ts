@@ -18,7 +18,12 @@ const fsck = findTool('fsck')
 const FOUND_GOOD = "Successfully fsck'd log"
 const TIMEOUT_MS = 60_000
 
-async function fsckLedger(server: TestServer, ledger: string, token: string | undefined, vkey: string): Promise<string> {
+async function fsckLedger(
+  server: TestServer,
+  ledger: string,
+  token: string | undefined,
+  vkey: string,
+): Promise<string> {
   const keyPath = join(server.directory, `${ledger}.vkey`)
   await writeFile(keyPath, vkey)
   const url = `${server.url}/v1/ledgers/${ledger}/`
@@ -31,28 +36,40 @@ async function fsckLedger(server: TestServer, ledger: string, token: string | un
   return said
 }
 
-test('P9: a third-party fsck accepts every ledger of a live server, tiles and entries', { skip: fsck.skip }, async (context) => {
-  const server = await startTestServer(context)
-  for (let seed = 0; seed < 140; seed++) {
-    await server.ask('/v1/ledgers/main/events?source=entra.audit', {
+test(
+  'P9: a third-party fsck accepts every ledger of a live server, tiles and entries',
+  { skip: fsck.skip },
+  async (context) => {
+    const server = await startTestServer(context)
+    for (let seed = 0; seed < 140; seed++) {
+      await server.ask('/v1/ledgers/main/events?source=entra.audit', {
+        method: 'POST',
+        type: 'application/x-ndjson',
+        body: events1k(500, seed),
+      })
+    }
+    for (const ledger of ['main', 'system', 'heads']) {
+      const { vkeys, size } = await server.askJson(`/v1/ledgers/${ledger}`)
+      const said = await fsckLedger(server, ledger, server.adminToken, vkeys[0])
+      assert.ok(said.includes(FOUND_GOOD), `${ledger} of ${size} entries: ${said}`)
+    }
+  },
+)
+
+test(
+  'a third-party fsck reads a public ledger without a token, and refuses it under another key',
+  { skip: fsck.skip },
+  async (context) => {
+    const server = await startTestServer(context)
+    await server.createLedger('shown', true)
+    await server.ask('/v1/ledgers/shown/events', {
       method: 'POST',
       type: 'application/x-ndjson',
-      body: events1k(500, seed),
+      body: events1k(300, 1),
     })
-  }
-  for (const ledger of ['main', 'system', 'heads']) {
-    const { vkeys, size } = await server.askJson(`/v1/ledgers/${ledger}`)
-    const said = await fsckLedger(server, ledger, server.adminToken, vkeys[0])
-    assert.ok(said.includes(FOUND_GOOD), `${ledger} of ${size} entries: ${said}`)
-  }
-})
-
-test('a third-party fsck reads a public ledger without a token, and refuses it under another key', { skip: fsck.skip }, async (context) => {
-  const server = await startTestServer(context)
-  await server.createLedger('shown', true)
-  await server.ask('/v1/ledgers/shown/events', { method: 'POST', type: 'application/x-ndjson', body: events1k(300, 1) })
-  const shown = await server.askJson('/v1/ledgers/shown')
-  const main = await server.askJson('/v1/ledgers/main')
-  assert.ok((await fsckLedger(server, 'shown', undefined, shown.vkeys[0])).includes(FOUND_GOOD))
-  assert.ok(!(await fsckLedger(server, 'shown', undefined, main.vkeys[0])).includes(FOUND_GOOD))
-})
+    const shown = await server.askJson('/v1/ledgers/shown')
+    const main = await server.askJson('/v1/ledgers/main')
+    assert.ok((await fsckLedger(server, 'shown', undefined, shown.vkeys[0])).includes(FOUND_GOOD))
+    assert.ok(!(await fsckLedger(server, 'shown', undefined, main.vkeys[0])).includes(FOUND_GOOD))
+  },
+)
