@@ -1,0 +1,245 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What the server's answers say, and the checks that each must pass before anybody sees it.
+
+import {
+  type Entry,
+  contentHash,
+  equalBytes,
+  fromUtf8,
+  hashLeaf,
+  openCheckpoint,
+  parseCheckpoint,
+  parseEntry,
+  parseNote,
+  parseReceipt,
+  parseVkey,
+  ProofError,
+  SALT_BYTES,
+  toBase64,
+  toBase64Url,
+  utf8,
+  type Verifier,
+  verifyInclusion,
+} from '@stele/proof'
+
+import { untrustworthy } from './error.ts'
+import { Fields } from './fields.ts'
+
+/** A ledger's signed tree head. */
+export interface LedgerHead {
+  readonly origin: string
+  readonly size: number
+  /** 32 bytes. */
+  readonly root: Uint8Array
+  /** The signed note. */
+  readonly checkpoint: string
+}
+
+/** What an append did: its events are `first` to `first + count - 1`, durable; none, for an empty array. */
+export interface Appended {
+  readonly ledger: string
+  readonly first: number
+  readonly count: number
+  /** Of the ledger, with these events in it. */
+  readonly size: number
+  /** 32 bytes. */
+  readonly root: Uint8Array
+  /** The signed note; absent where it was not asked for. */
+  readonly checkpoint?: string
+  /** One tlog-proof an event; present where they were asked for. */
+  readonly receipts?: readonly string[]
+}
+
+export interface RecordedEvent {
+  readonly index: number
+  /** Ledger time, RFC 3339. */
+  readonly at: string
+  /** Time of the event itself, where the server knows it. */
+  readonly time?: string
+  readonly source: string
+  /** The exact bytes; they are what the entry commits to. */
+  readonly event: Uint8Array
+  /** The same as text; absent where they are not UTF-8. */
+  readonly text?: string
+  /** The entry's line, and the same taken apart. */
+  readonly entryLine: string
+  readonly entry: Entry
+  /** 16 bytes. */
+  readonly salt: Uint8Array
+}
+
+export interface LedgerInfo {
+  readonly name: string
+  readonly origin: string
+  /** Verifier keys, Ed25519 first. As told by the server: pin one that came another way. */
+  readonly vkeys: readonly string[]
+  readonly size: number
+  /** 32 bytes. */
+  readonly root: Uint8Array
+  readonly public: boolean
+  readonly createdAt: string
+}
+
+/** Runs checks of `@stele/proof`; what they throw is the server's fault. */
+export async function held<T>(what: string, check: () => T | Promise<T>): Promise<T> {
+  try {
+    return await check()
+  } catch (error) {
+    if (error instanceof ProofError) throw untrustworthy(`${what}: ${error.message}`, error)
+    throw error
+  }
+}
+
+/** Reads a ledger's checkpoint. Where verifiers are given, one of them must have signed. */
+export async function readCheckpoint(
+  note: string,
+  ledger: string,
+  verifiers: readonly Verifier[],
+): Promise<LedgerHead> {
+  return await held('the checkpoint', async () => {
+    const bytes = utf8(note)
+    const { text, signatures } = parseNote(bytes)
+    const { origin, size, root } = parseCheckpoint(text)
+    if (!isOriginOf(origin, ledger)) throw untrustworthy(`the checkpoint is of ${origin}, not of a ledger ${ledger}`)
+    // A log signs its own checkpoints: this much can be asked of them without knowing its key.
+    if (!signatures.some(({ name }) => name === origin)) throw untrustworthy(`${origin} has not signed its checkpoint`)
+    if (verifiers.length > 0) await openCheckpoint(bytes, verifiers, origin)
+    return { origin, size, root, checkpoint: note }
+  })
+}
+
+export interface AppendExpectation {
+  readonly ledger: string
+  readonly checkpoint: boolean
+  readonly receipts: boolean
+  /** The events that were sent, where the caller knows how the server must cut them. */
+  readonly events: readonly Uint8Array[] | undefined
+  readonly verifiers: readonly Verifier[]
+}
+
+/** Reads the answer to an append; `origin` is that of its checkpoint. */
+export async function readAppended(
+  value: unknown,
+  expected: AppendExpectation,
+): Promise<Appended & { readonly origin?: string }> {
+  const fields = new Fields('the answer to the append', value)
+  const answer = {
+    ledger: fields.ledger('ledger'),
+    first: fields.whole('first'),
+    count: fields.whole('count'),
+    size: fields.whole('size'),
+    root: fields.root('root'),
+  }
+  const { ledger, first, count, size, root } = answer
+  if (ledger !== expected.ledger)
+    throw untrustworthy(`the answer is about the ledger ${ledger}, not ${expected.ledger}`)
+  if (first + count > size) throw untrustworthy(`${count} events from ${first} on are not in a ledger of ${size}`)
+  if (expected.events !== undefined && expected.events.length !== count) {
+    throw untrustworthy(`${expected.events.length} events were sent, and the answer counts ${count}`)
+  }
+  const checkpoint = expected.checkpoint ? fields.text('checkpoint') : undefined
+  const head = checkpoint === undefined ? undefined : await readCheckpoint(checkpoint, ledger, expected.verifiers)
+  if (head !== undefined && (head.size !== size || !equalBytes(head.root, root))) {
+    throw untrustworthy('the checkpoint is not of the size and root that the answer names')
+  }
+  const receipts = expected.receipts ? fields.texts('receipts') : undefined
+  if (receipts !== undefined) await checkReceipts(receipts, answer, expected)
+  return {
+    ...answer,
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+    ...(receipts === undefined ? {} : { receipts }),
+    ...(head === undefined ? {} : { origin: head.origin }),
+  }
+}
+
+async function checkReceipts(
+  receipts: readonly string[],
+  appended: Appended,
+  expected: AppendExpectation,
+): Promise<void> {
+  const { first, count, ledger } = appended
+  if (receipts.length !== count) throw untrustworthy(`there are ${receipts.length} receipts for ${count} events`)
+  // The receipts of one answer share a checkpoint, whose signature need not be checked a thousand times.
+  const heads = new Map<string, LedgerHead>()
+  for (const [position, text] of receipts.entries()) {
+    await held(`the receipt of event ${first + position}`, async () => {
+      const receipt = parseReceipt(text)
+      const note = fromUtf8(receipt.checkpoint)
+      const head = heads.get(note) ?? (await readCheckpoint(note, ledger, expected.verifiers))
+      heads.set(note, head)
+      if (receipt.index !== first + position) throw untrustworthy(`a receipt is of event ${receipt.index}`)
+      verifyInclusion(hashLeaf(receipt.entry), receipt.index, head.size, receipt.hashes, head.root)
+      const event = expected.events?.[position]
+      const entry = parseEntry(receipt.entry)
+      if (event !== undefined) checkContent(entry, receipt.salt, event)
+    })
+  }
+}
+
+/** Reads one hit; its parts must be of one event, which is number `index` where that is given. */
+export async function readEvent(value: unknown, index: number | undefined): Promise<RecordedEvent> {
+  const fields = new Fields('the event', value)
+  const found = fields.whole('index')
+  if (index !== undefined && found !== index) throw untrustworthy(`event ${index} was asked for, and ${found} came`)
+  const at = fields.time('at')
+  const time = fields.optionalText('time')
+  const source = fields.text('source')
+  const text = fields.optionalText('event')
+  if ((text === undefined) !== fields.has('eventBase64')) throw untrustworthy('the event is there twice, or not at all')
+  const event = text === undefined ? fields.base64('eventBase64') : utf8(text)
+  const entryLine = fields.text('entry')
+  const salt = fields.base64('salt')
+  const entry = await held(`event ${found}`, () => {
+    const parsed = parseEntry(utf8(entryLine))
+    checkContent(parsed, salt, event)
+    return parsed
+  })
+  if (entry.at !== at || entry.source !== source) throw untrustworthy(`event ${found} is not what its entry says`)
+  return {
+    index: found,
+    at,
+    ...(time === undefined ? {} : { time }),
+    source,
+    event,
+    ...(text === undefined ? {} : { text }),
+    entryLine,
+    entry,
+    salt,
+  }
+}
+
+function checkContent(entry: Entry, salt: Uint8Array, event: Uint8Array): void {
+  if (salt.length !== SALT_BYTES) throw untrustworthy(`the salt has ${salt.length} bytes`)
+  if (entry.size !== event.length || toBase64Url(contentHash(salt, event)) !== entry.sha256) {
+    throw untrustworthy('the event is not what its entry commits to')
+  }
+}
+
+export async function readLedger(value: unknown): Promise<LedgerInfo> {
+  const fields = new Fields('the ledger', value)
+  const info = {
+    name: fields.ledger('name'),
+    origin: fields.text('origin'),
+    vkeys: fields.texts('vkeys'),
+    size: fields.whole('size'),
+    root: fields.root('root'),
+    public: fields.flag('public'),
+    createdAt: fields.time('createdAt'),
+  }
+  const { name, origin, vkeys, size, root } = info
+  if (!isOriginOf(origin, name)) throw untrustworthy(`the ledger ${name} has the origin ${origin}`)
+  await held(`the ledger ${name}`, () => {
+    parseCheckpoint(`${origin}\n${size}\n${toBase64(root)}\n`)
+    if (vkeys.length === 0) throw untrustworthy(`the ledger ${name} has no key`)
+    for (const vkey of vkeys) {
+      if (parseVkey(vkey).name !== origin) throw untrustworthy(`the ledger ${name} has a key of another origin`)
+    }
+  })
+  return info
+}
+
+function isOriginOf(origin: string, ledger: string): boolean {
+  return /^[!-~]+\/[!-~]+$/.test(origin) && origin.endsWith(`/${ledger}`)
+}
