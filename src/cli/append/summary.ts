@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What `append` says at its end.
+
+import { bytesText, count, counted } from '../display.ts'
+import type { SendingFile, Stored } from './sender.ts'
+
+export interface AppendOutcome {
+  readonly ledger: string
+  readonly url: string
+  readonly stored: Stored
+  readonly files: readonly SendingFile[]
+  readonly empty: readonly string[]
+  readonly elapsedMs: number
+  /** Where not all was sent: the number of events that a next run leaves out. */
+  readonly goOnWith: number | undefined
+}
+
+export function summaryText(outcome: AppendOutcome): string {
+  const { ledger, stored, empty, elapsedMs, goOnWith } = outcome
+  const { events, requests, bytes, first, last, size, root } = stored
+  const lines: string[] = []
+  if (first === undefined || last === undefined) {
+    lines.push(
+      empty.length > 0
+        ? `Nothing to store: ${empty.join(', ')} ${empty.length === 1 ? 'is' : 'are'} empty.`
+        : 'Nothing was stored.',
+    )
+  } else {
+    const isGapless = last - first + 1 === events
+    const where =
+      events === 1
+        ? `as number ${first}`
+        : `as numbers ${first} to ${last}${isGapless ? '' : ', with events of others between'}`
+    const seconds = (elapsedMs / 1000).toFixed(1)
+    lines.push(
+      `Stored ${counted(events, 'event')} in the ledger ${ledger} ${where} (${bytesText(bytes)}, ${counted(requests, 'request')}, ${seconds} s).`,
+    )
+    if (size !== undefined && root !== undefined) {
+      lines.push(`The ledger now has ${count(size)} entries; its root is ${rootText(root)}.`)
+    }
+    lines.push(`Next: stele prove ${last} --ledger ${ledger}`)
+  }
+  if (goOnWith !== undefined && goOnWith > 0)
+    lines.push(`To go on where this stopped: the same command with --skip ${goOnWith}`)
+  return `${lines.join('\n')}\n`
+}
+
+export function summaryJson({ ledger, url, stored, files, goOnWith }: AppendOutcome): object {
+  const { events, requests, bytes, first, last, size, root } = stored
+  return {
+    ledger,
+    url,
+    events,
+    ...(first === undefined ? {} : { first, last }),
+    ...(size === undefined || root === undefined ? {} : { size, root: Buffer.from(root).toString('base64') }),
+    requests,
+    bytes,
+    files: files.map((file) => ({
+      name: file.name,
+      events: file.events - file.skipped,
+      skipped: file.skipped,
+      ...(file.first === undefined ? {} : { first: file.first, last: file.last }),
+    })),
+    ...(goOnWith === undefined ? {} : { goOnWith }),
+  }
+}
+
+function rootText(root: Uint8Array): string {
+  const hex = Buffer.from(root).toString('hex')
+  return `${hex.slice(0, 8)}…${hex.slice(-4)}`
+}

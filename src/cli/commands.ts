@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Every command. A new one is a line here and a file beside this one, which is loaded when it is called.
+
+import type { Command, CommandGroup } from './command.ts'
+
+export interface CommandEntry {
+  readonly name: string
+  readonly group: 'Run' | 'Record' | 'Prove' | 'Administer'
+  /** As the command's own: here, so that the overview loads no command. */
+  readonly summary: string
+  readonly load: () => Promise<Command | CommandGroup>
+}
+
+export const commands: readonly CommandEntry[] = [
+  {
+    name: 'serve',
+    group: 'Run',
+    summary: 'Runs a server on a data directory',
+    load: async () => (await import('./serve.ts')).serve,
+  },
+  {
+    name: 'append',
+    group: 'Record',
+    summary: 'Stores the events of files, folders or standard input',
+    load: async () => (await import('./append.ts')).append,
+  },
+  {
+    name: 'tail',
+    group: 'Record',
+    summary: 'Shows events as they are stored',
+    load: async () => (await import('./tail.ts')).tail,
+  },
+  {
+    name: 'prove',
+    group: 'Prove',
+    summary: 'Writes the proof that an event is in a ledger',
+    load: async () => (await import('./prove.ts')).prove,
+  },
+  {
+    name: 'verify',
+    group: 'Prove',
+    summary: 'Verifies a server, a data directory, or an event with its proof',
+    load: async () => (await import('./verify.ts')).verify,
+  },
+  {
+    name: 'drill',
+    group: 'Prove',
+    summary: 'Tampers with a copy of a ledger and shows what finds it',
+    load: async () => (await import('./drill.ts')).drill,
+  },
+  {
+    name: 'ledger',
+    group: 'Administer',
+    summary: 'Creates, lists and shows ledgers',
+    load: async () => (await import('./ledger.ts')).ledger,
+  },
+  {
+    name: 'token',
+    group: 'Administer',
+    summary: 'Creates, lists and revokes access tokens',
+    load: async () => (await import('./token.ts')).token,
+  },
+  {
+    name: 'clock',
+    group: 'Administer',
+    summary: "Confirms a jump of the server's clock",
+    load: async () => (await import('./clock.ts')).clock,
+  },
+]

@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Text of others (events, servers, file names) on its way to a terminal. Control, format and bidirectional characters
+// are written out: they could hide, forge or reorder what is read, or drive the terminal. Storage is never touched.
+
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu
+const NAMED: Readonly<Record<string, string>> = { '\t': '\\t', '\n': '\\n', '\r': '\\r' }
+
+/** On one line, with nothing in it that a terminal would act on. */
+export function printable(text: string): string {
+  return text.replaceAll(UNSAFE, (character) => NAMED[character] ?? `\\u{${character.codePointAt(0)!.toString(16)}}`)
+}
+
+/** One line of JSON that says the same, in characters that are safe to show. */
+export function jsonLine(value: unknown): string {
+  const text = JSON.stringify(value).replaceAll(UNSAFE, (character) =>
+    Array.from({ length: character.length }, (_, unit) => {
+      return `\\u${character.charCodeAt(unit).toString(16).padStart(4, '0')}`
+    }).join(''),
+  )
+  return `${text}\n`
+}
+
+/** At most `width` characters, the last an ellipsis where some are missing. */
+export function clipped(text: string, width: number): string {
+  const characters = Array.from(text)
+  return characters.length <= width ? text : `${characters.slice(0, Math.max(0, width - 1)).join('')}…`
+}
+
+/** As people read it: 1,234. */
+export function count(figure: number): string {
+  return figure.toLocaleString('en-US')
+}
+
+/** `1 event`, `2 events`. */
+export function counted(figure: number, noun: string): string {
+  return `${count(figure)} ${noun}${figure === 1 ? '' : 's'}`
+}
+
+/** Decimal units, as disks and networks have them. */
+export function bytesText(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} B`
+  const units = ['kB', 'MB', 'GB', 'TB']
+  const power = Math.min(Math.floor(Math.log10(bytes) / 3), units.length)
+  return `${(bytes / 1_000 ** power).toFixed(1)} ${units[power - 1]}`
+}
+
+/** A word of a shell's command line that stands for exactly this text. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}
+
+/** Words broken into lines of at most `width` characters. */
+export function wrapped(text: string, width: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)
+    if (line !== undefined && line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`
+    else lines.push(word)
+  }
+  return lines
+}

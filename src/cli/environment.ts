@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// All that a command knows of the world. main.ts makes it from the process; tests make it from strings.
+
+import type { Fetch } from '@stele/sdk'
+import { join, resolve } from 'node:path'
+
+import type { OpenCopy } from '../evidence/drill-ground.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Disk } from '../platform/disk.ts'
+import type { Files } from '../platform/files.ts'
+import type { Random } from '../platform/random.ts'
+import type { Administration } from '../state/administration.ts'
+import type { ExitCode } from './command.ts'
+
+interface Input {
+  readonly isTerminal: boolean
+  read(): AsyncIterable<Uint8Array>
+}
+
+export interface Output {
+  readonly isTerminal: boolean
+  /** Width of the terminal; 80 where there is none. */
+  readonly columns: number
+  /** Resolves once the text is taken over, so that a slow reader slows the writer. */
+  write(text: string): Promise<void>
+}
+
+/** What `stele serve` was told. */
+export interface ServeConfig {
+  readonly dataDirectory: string
+  readonly listenHost: string
+  readonly listenPort: number
+  readonly name: string
+  readonly head?: string
+  readonly stateDirectory: string
+  readonly tls?: { readonly certPath: string; readonly keyPath: string }
+  readonly insecurePlaintext: boolean
+  readonly demo: boolean
+}
+
+export interface Environment {
+  readonly version: string
+  readonly variables: Readonly<Record<string, string | undefined>>
+  /** The working directory, absolute. */
+  readonly cwd: string
+  readonly home: string
+  readonly stdin: Input
+  readonly stdout: Output
+  readonly stderr: Output
+  readonly disk: Disk
+  readonly files: Files
+  readonly clock: Clock
+  readonly random: Random
+  readonly fetch: Fetch
+  /** Fires at the first SIGINT or SIGTERM. */
+  readonly interrupted: AbortSignal
+  /** Runs the server until it is stopped. */
+  serve(config: ServeConfig): Promise<ExitCode>
+  /** Does administrative work on the data directory of a stopped server, which must be there. */
+  administer<T>(
+    directories: { readonly dataDirectory: string; readonly stateDirectory: string },
+    work: (administration: Administration) => Promise<T>,
+  ): Promise<T>
+  /** Opens a copy of a data directory, as the server would. */
+  readonly openCopy: OpenCopy
+}
+
+/** A variable that is set to nothing is not set. */
+export function variable(environment: Environment, name: string): string | undefined {
+  const value = environment.variables[name]
+  return value === '' ? undefined : value
+}
+
+/** A path as the user wrote it, from the working directory. */
+export function pathOf(environment: Environment, path: string): string {
+  return resolve(environment.cwd, path)
+}
+
+/** Where this user's state lies (XDG Base Directory: a relative XDG_STATE_HOME is ignored). */
+export function stateDirectory(environment: Environment): string {
+  const base = variable(environment, 'XDG_STATE_HOME')
+  return join(base?.startsWith('/') ? base : join(environment.home, '.local', 'state'), 'stele')
+}

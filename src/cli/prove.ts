@@ -1,0 +1,147 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+import { dirname } from 'node:path'
+
+import { equalBytes, verifyReceipt } from '@stele/proof'
+import type { MediaType } from '@stele/proof'
+
+import { replaceFile } from '../platform/disk.ts'
+import { defineCommand } from './command.ts'
+import { connect, DEFAULT_LEDGER, jsonOption, ledgerOption, serverOptions } from './connect.ts'
+import { count, jsonLine, printable, shellWord } from './display.ts'
+import { type Environment, pathOf } from './environment.ts'
+import { Failure, fileFailure, usageFailure } from './failure.ts'
+
+const NOTHING_WRITTEN = 'Nothing was written'
+const extensions: Readonly<Record<MediaType, string>> = {
+  'application/json': 'json',
+  'text/plain': 'txt',
+  'application/octet-stream': 'bin',
+}
+
+export const prove = defineCommand({
+  name: 'prove',
+  summary: 'Writes the proof that an event is in a ledger',
+  description:
+    "The proof (C2SP tlog-proof) and the event's bytes are all that somebody else needs, beside a key that came another way: 'stele verify EVENT PROOF --key KEY' works without a server. Both are checked before they are written.\nWith a token that may read, the proof is a receipt: it carries the entry and the salt, which 'stele verify' needs. With one that may only verify, it is the bare proof, and no event is written.",
+  operands: 'INDEX',
+  options: {
+    out: { type: 'string', value: 'FILE', help: 'where the proof is written; else LEDGER-INDEX.tlog-proof' },
+    event: {
+      type: 'string',
+      value: 'FILE',
+      help: "where the event's bytes are written; else LEDGER-INDEX.json, .txt or .bin",
+    },
+    ...ledgerOption,
+    ...serverOptions,
+    ...jsonOption,
+  },
+  examples: [
+    { command: 'stele prove 1203', does: 'writes main-1203.tlog-proof and main-1203.json' },
+    {
+      command: 'stele prove 17 --ledger payments --out proof.txt --event event.json',
+      does: 'writes them under these names',
+    },
+  ],
+  run: async ({ options, operands }, environment) => {
+    const { ledger = DEFAULT_LEDGER } = options
+    const index = indexOf(operands)
+    const connection = await connect(options, environment)
+    const words = { safe: NOTHING_WRITTEN }
+    const { vkeys } = await connection.call(words, (client) => client.ledger(ledger))
+    const [vkey = ''] = vkeys
+    const proof = await connection.call(words, (client) => client.receipt(ledger, index))
+    const out = options.out ?? `${ledger}-${index}.tlog-proof`
+    let eventFile: string | undefined
+    if (proof.event !== undefined) {
+      const { event, entry } = proof.event
+      await demandSigned(event, proof.text, vkey)
+      eventFile = options.event ?? `${ledger}-${index}.${extensions[entry.media]}`
+      demandApart(out, eventFile, environment)
+      await write(eventFile, event, environment)
+    } else if (options.event !== undefined) {
+      throw new Failure(
+        2,
+        'this token may not read events',
+        NOTHING_WRITTEN,
+        'Leave out --event, or use a token with the scope read',
+      )
+    }
+    await write(out, Buffer.from(proof.text), environment)
+
+    const { origin, size, root } = proof.head
+    const next =
+      eventFile === undefined
+        ? undefined
+        : `stele verify ${shellWord(eventFile)} ${shellWord(out)} --key ${shellWord(vkey)}`
+    if (options.json === true) {
+      const hex = Buffer.from(root).toString('base64')
+      await environment.stdout.write(
+        jsonLine({
+          ledger,
+          index,
+          origin,
+          size,
+          root: hex,
+          vkeys,
+          out,
+          ...(eventFile === undefined ? {} : { event: eventFile }),
+          ...(next === undefined ? {} : { next }),
+        }),
+      )
+      return 0
+    }
+    const lines = [
+      `${printable(out)} proves that entry ${index} is one of the ${count(size)} of ${printable(origin)}.`,
+      ...(eventFile === undefined
+        ? ['It is a bare proof: the event and its salt take a token that may read.']
+        : [`${printable(eventFile)} is the event, byte for byte.`]),
+      ...(next === undefined
+        ? []
+        : ['', 'Give both files to whoever asks, and tell them the key some other way. They type:', '', `  ${next}`]),
+    ]
+    await environment.stdout.write(`${lines.join('\n')}\n`)
+    return 0
+  },
+})
+
+function indexOf(operands: readonly string[]): number {
+  const [text, surplus] = operands
+  if (text === undefined) throw usageFailure('prove needs the INDEX of an event', 'As in: stele prove 1203')
+  if (surplus !== undefined) throw usageFailure('prove takes one INDEX', `Leave out ${printable(surplus)}`)
+  if (!/^\d{1,15}$/.test(text))
+    throw usageFailure(`${printable(text)} is not an index`, 'Give a number: the first event is 0')
+  return Number(text)
+}
+
+/** What is handed on as a proof must be one under the key that the reader is told, whatever the server sent. */
+async function demandSigned(event: Uint8Array, receipt: string, vkey: string): Promise<void> {
+  const { verdict, checks } = await verifyReceipt(event, receipt, { vkey, pinned: false })
+  if (verdict !== 'invalid') return
+  const failed = checks.find(({ ok }) => ok === false)
+  const what = failed === undefined ? 'the proof does not hold' : `${failed.what}: ${printable(failed.detail)}`
+  throw new Failure(
+    3,
+    `the server gave a proof that does not hold (${what})`,
+    NOTHING_WRITTEN,
+    'Run stele verify against that server',
+  )
+}
+
+function demandApart(out: string, eventFile: string, environment: Environment): void {
+  if (pathOf(environment, out) !== pathOf(environment, eventFile)) return
+  throw usageFailure('--out and --event name the same file', 'Give them different names')
+}
+
+async function write(name: string, bytes: Uint8Array, environment: Environment): Promise<void> {
+  const path = pathOf(environment, name)
+  try {
+    const held = await environment.disk.readFile(path)
+    if (held !== undefined && equalBytes(held, bytes)) return
+    await environment.disk.makeDirectory(dirname(path), 0o755)
+    await replaceFile(environment.disk, path, bytes, 0o644)
+  } catch (error) {
+    throw fileFailure(error, name, 'written', '')
+  }
+}

@@ -1,0 +1,106 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+import { parsePolicy, type Policy, parseVkey, ProofError } from '@stele/proof'
+
+import { KnownLogFault, KnownLogs } from '../evidence/known-logs.ts'
+import { tryLock } from '../platform/lock.ts'
+import { defineCommand } from './command.ts'
+import { DEFAULT_DATA, jsonOption } from './connect.ts'
+import { printable } from './display.ts'
+import { type Environment, stateDirectory } from './environment.ts'
+import { Failure, usageFailure } from './failure.ts'
+import { verifyDirectoryCommand } from './verify/directory.ts'
+import { NOTHING_SHOWN, readNamed, type VerifyOptions } from './verify/options.ts'
+import { verifyReceiptCommand } from './verify/receipt.ts'
+import { verifyServerCommand } from './verify/server.ts'
+
+export const verify = defineCommand({
+  name: 'verify',
+  summary: 'Verifies a server, a data directory, or an event with its proof',
+  description:
+    'It recomputes everything and believes nothing. What it says depends on what you hold beside the data: a head kept outside shows that nothing has changed since; a key shows that only its holder can have changed anything; without either, all that can be shown is that everything fits together.\nA directory is verified offline, with all events, and not changed; a server may be writing to it. Of every log that it sees, the command remembers origin, key and largest head in your state directory, and holds the log against them the next time.',
+  operands: '[EVENT PROOF]',
+  options: {
+    data: { type: 'string', value: 'DIR', help: 'verifies a data directory, offline' },
+    url: { type: 'string', value: 'URL', help: 'verifies what a server serves: every entry and tile' },
+    token: { type: 'string', value: 'TOKEN', help: 'for --url; else STELE_TOKEN, else none or that of ./stele-data' },
+    key: { type: 'string', value: 'VKEY', help: "the log's key, from somewhere else than the log" },
+    policy: { type: 'string', value: 'FILE', help: 'logs and witnesses to trust (C2SP tlog-policy)' },
+    head: {
+      type: 'string',
+      value: 'FILE',
+      multiple: true,
+      help: 'with --data: a signed head kept outside, may be repeated; else the one in your state directory',
+    },
+    ledger: { type: 'string', value: 'NAME', help: 'with --url: only this ledger' },
+    content: { type: 'boolean', help: 'with --url: the events, too. The server records that they were read' },
+    ...jsonOption,
+  },
+  examples: [
+    { command: `stele verify --data ${DEFAULT_DATA}`, does: 'verifies every byte of a data directory' },
+    { command: "stele verify grant.json grant.tlog-proof --key 'VKEY'", does: 'verifies one event, without a server' },
+    {
+      command: 'stele verify --url https://audit.example.com --ledger payments',
+      does: 'verifies what a server serves',
+    },
+  ],
+  exitCodes: {
+    1: 'something was changed, or the proof does not hold',
+    2: 'the command line is wrong, the server refused, or no key is known',
+  },
+  run: async ({ options, operands }, environment) => {
+    const { data, url } = options
+    const targets = [data !== undefined, url !== undefined, operands.length > 0].filter(Boolean).length
+    if (targets !== 1) {
+      const what = targets === 0 ? 'verify needs to know what to verify' : 'verify takes one thing to verify'
+      throw usageFailure(what, 'Give --data DIR, or --url URL, or an EVENT and its PROOF')
+    }
+    const trust: VerifyOptions = {
+      vkey: options.key === undefined ? undefined : vkeyOf(options.key),
+      policy: options.policy === undefined ? undefined : await policyOf(options.policy, environment),
+      heads: options.head ?? [],
+      ledger: options.ledger,
+      token: options.token,
+      withContent: options.content === true,
+      isJson: options.json === true,
+      knownLogs: new KnownLogs(environment.disk, environment.clock, tryLock, stateDirectory(environment)),
+    }
+    if (trust.vkey !== undefined && trust.policy !== undefined) {
+      throw usageFailure('--key and --policy were both given', 'A policy names its keys; give one of the two')
+    }
+    if (data === undefined && trust.heads.length > 0) throw usageFailure('--head goes with --data', 'Leave it out')
+    if (url === undefined && (trust.withContent || trust.ledger !== undefined)) {
+      throw usageFailure('--content and --ledger go with --url', 'Leave them out')
+    }
+    try {
+      if (data !== undefined) return await verifyDirectoryCommand(data, trust, environment)
+      if (url !== undefined) return await verifyServerCommand(url, trust, environment)
+      return await verifyReceiptCommand(operands, trust, environment)
+    } catch (error) {
+      if (error instanceof KnownLogFault) throw new Failure(3, printable(error.message), NOTHING_SHOWN)
+      throw error
+    }
+  },
+})
+
+function vkeyOf(text: string): string {
+  try {
+    parseVkey(text)
+    return text
+  } catch (error) {
+    if (!(error instanceof ProofError)) throw error
+    throw usageFailure(`--key is not a key: ${error.message}`, 'Give it as NAME+ID+BASE64, in quotes')
+  }
+}
+
+async function policyOf(name: string, environment: Environment): Promise<Policy> {
+  const bytes = await readNamed(name, environment)
+  try {
+    return parsePolicy(bytes)
+  } catch (error) {
+    if (!(error instanceof ProofError)) throw error
+    const line = error.place.line === undefined ? '' : `, line ${error.place.line}`
+    throw usageFailure(`${printable(name)}${line}: ${printable(error.message)}`, 'Mend the policy')
+  }
+}
