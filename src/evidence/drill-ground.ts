@@ -1,0 +1,249 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What a drill stands on: a copy of the beginning of a data directory, which is only read and may be in use; the head
+ * of the copy kept outside it; an older state of it; and receipts that somebody else could hold.
+ */
+import { basename, join } from 'node:path'
+import { formatReceipt, parseEntry, SALT_BYTES } from '@stele/proof'
+import { type Batch, ownBatch } from '../ledger/batch.ts'
+import type { Ledgers } from '../ledger/ledgers.ts'
+import { listWalFiles } from '../ledger/wal/files.ts'
+import { BLOCK_BYTES, WalFault } from '../ledger/wal/format.ts'
+import { isFlaw, readFrame } from '../ledger/wal/frame-reader.ts'
+import { type Clock, timeText } from '../platform/clock.ts'
+import type { Disk } from '../platform/disk.ts'
+import { isReserved, parseSystemEvent } from '../state/administration.ts'
+import { SystemState } from '../state/system-state.ts'
+import { eventsOf, type History, readHistory } from './forge.ts'
+
+/** Opens a data directory as the server does, with its head kept in that file. */
+export type OpenCopy = (place: { readonly dataDirectory: string; readonly head: string }) => Promise<{
+  readonly ledgers: Ledgers
+  close(): Promise<void>
+}>
+
+/** The drill cannot be held on this directory: what is wrong, and how to mend it. */
+export class DrillFault extends Error {
+  override readonly name: string = 'DrillFault'
+}
+
+/** The ledger that was asked for is not there. */
+export class NoLedgerFault extends DrillFault {
+  override readonly name = 'NoLedgerFault'
+}
+
+/** A receipt in somebody else's hands, with the event that it is about. */
+export interface HeldReceipt {
+  readonly index: number
+  readonly event: Buffer
+  readonly text: string
+  /** The signed checkpoint in it. */
+  readonly checkpoint: Buffer
+}
+
+export interface Ground {
+  /** The copy, closed cleanly; never changed from here on. */
+  readonly baseline: string
+  /** The same at an earlier close. */
+  readonly earlier: string
+  /** The head of the copy, as it was kept outside. */
+  readonly head: Buffer
+  readonly history: History
+  readonly ledger: string
+  readonly vkey: string
+  /** Entries of the ledger, and the one that is tampered with. */
+  readonly entryCount: number
+  readonly target: number
+  readonly receipts: readonly HeldReceipt[]
+  /** Bytes of the log that were copied, and whether they are all of it. */
+  readonly copiedBytes: number
+  readonly isWhole: boolean
+}
+
+export interface GroundOptions {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly directory: string
+  readonly workFolder: string
+  readonly capBytes: number
+  readonly ledger?: string
+  readonly open: OpenCopy
+}
+
+/** Entries that a ledger needs for all tamperings: one before the changed one, and two to change places. */
+const LEAST_ENTRIES = 4
+const CHUNK_BYTES = 1024 * 1024
+
+export async function prepareGround(options: GroundOptions): Promise<Ground> {
+  const { disk, workFolder, open } = options
+  const [baseline, earlier] = [join(workFolder, 'baseline'), join(workFolder, 'earlier')]
+  const headPath = join(workFolder, 'outside', 'kept.head')
+  const copied = await copyBeginning(options, baseline)
+  const before = await readHistory(disk, baseline)
+  const names = await copyKeys(options, before, baseline)
+  const ledger = chooseLedger(before, names, options.ledger)
+
+  const first = await open({ dataDirectory: baseline, head: headPath })
+  try {
+    const missing = LEAST_ENTRIES - first.ledgers.log(ledger).size
+    for (let made = 0; made < missing; made++) await first.ledgers.append(ledger, drillBatch(options.clock))
+  } finally {
+    await first.close()
+  }
+  await copyTree(disk, baseline, earlier)
+  const second = await open({ dataDirectory: baseline, head: headPath })
+  let held
+  try {
+    await second.ledgers.append(ledger, drillBatch(options.clock))
+    held = await receive(second.ledgers, ledger)
+  } finally {
+    await second.close()
+  }
+  const head = await disk.readFile(headPath)
+  if (head === undefined) throw new DrillFault('the head of the copy was not kept')
+  return { baseline, earlier, head, history: await readHistory(disk, baseline), ledger, ...held, ...copied }
+}
+
+/** An event of the drill's own, for the copy only: what a roll back takes away, and what a small ledger lacks. */
+function drillBatch(clock: Clock): Batch {
+  const event = Buffer.from(JSON.stringify({ drill: 'an event of the drill', at: timeText(clock.wallMs()) }))
+  return ownBatch([event], 'generic', 'application/json', 'local')
+}
+
+async function receive(
+  ledgers: Ledgers,
+  ledger: string,
+): Promise<Pick<Ground, 'receipts' | 'entryCount' | 'target' | 'vkey'>> {
+  const { size } = ledgers.log(ledger)
+  const target = Math.floor(size / 2)
+  const checkpoint = ledgers.checkpoint(ledger)
+  const receipts: HeldReceipt[] = []
+  for (const index of [target, size - 1]) {
+    const { salt, entryBytes, event } = await ledgers.event(ledger, index)
+    const hashes = await ledgers.prove(ledger, index, size)
+    const text = formatReceipt({ salt, entry: entryBytes, index, hashes, checkpoint })
+    receipts.push({ index, event: Buffer.from(event), text, checkpoint: Buffer.from(checkpoint) })
+  }
+  return { receipts, entryCount: size, target, vkey: ledgers.vkey(ledger) }
+}
+
+/** Copies whole frames from the first on, as many as the cap allows; what a running server writes now is left out. */
+async function copyBeginning(
+  { disk, directory, capBytes }: GroundOptions,
+  to: string,
+): Promise<{ copiedBytes: number; isWhole: boolean }> {
+  const { files } = await listWalFiles(disk, directory)
+  if (files.length === 0) throw new DrillFault(`${directory} has no log of Stele`)
+  await disk.makeDirectory(join(to, 'wal'))
+  let copiedBytes = 0
+  for (const [position, { path, header }] of files.entries()) {
+    const { end, why } = await endOfWhole(disk, path, header.fileId, capBytes - copiedBytes, copiedBytes === 0)
+    if (why instanceof WalFault && position < files.length - 1) throw why
+    if (end > BLOCK_BYTES) {
+      await copyFile(disk, path, join(to, 'wal', basename(path)), end)
+      copiedBytes += end
+    }
+    if (why !== undefined) return { copiedBytes, isWhole: why !== 'cap' }
+  }
+  return { copiedBytes, isWhole: true }
+}
+
+/** Where the whole frames of a file end that fit under the cap, the first of all in any case; and why there. */
+async function endOfWhole(
+  disk: Disk,
+  path: string,
+  fileId: Buffer,
+  capBytes: number,
+  isFirst: boolean,
+): Promise<{ end: number; why: 'cap' | WalFault | undefined }> {
+  const file = await disk.open(path, 'read')
+  try {
+    const sizeBytes = await file.sizeBytes()
+    for (let end = BLOCK_BYTES; ;) {
+      const frame = await readFrame(file, sizeBytes, fileId, end)
+      if (frame === undefined) return { end, why: undefined }
+      if (isFlaw(frame))
+        return { end, why: new WalFault(path, end + frame.at, frame.what, frame.expected, frame.found) }
+      const next = end + frame.header.frameBytes
+      if (next > capBytes && !(isFirst && end === BLOCK_BYTES)) return { end, why: 'cap' }
+      end = next
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+/** Copies the keys of the ledgers that the copied log creates, and returns their names. */
+async function copyKeys({ disk, directory }: GroundOptions, history: History, to: string): Promise<string[]> {
+  const state = new SystemState()
+  for (const [index, { entry, content }] of eventsOf(history, 'system').entries()) {
+    state.apply(parseSystemEvent(index, content.subarray(SALT_BYTES)), parseEntry(entry).at)
+  }
+  await disk.makeDirectory(join(to, 'keys'))
+  const settled = new Set(await disk.list(join(directory, 'keys')))
+  for (const name of state.ledgers.keys()) {
+    const key = `${name}.key`
+    // A server that runs, or was killed, may not have moved the key to its place yet.
+    const from = settled.has(key) ? join(directory, 'keys', key) : join(directory, 'keys', 'pending', key)
+    await copyFile(disk, from, join(to, 'keys', key))
+  }
+  return [...state.ledgers.keys()]
+}
+
+function chooseLedger(history: History, names: readonly string[], wanted: string | undefined): string {
+  const own = names.filter((name) => !isReserved(name))
+  if (wanted !== undefined && own.includes(wanted)) return wanted
+  if (wanted !== undefined) {
+    const known = own.length === 0 ? 'it has none' : `it has ${own.join(', ')}`
+    throw new NoLedgerFault(`there is no ledger ${wanted} in the part that is copied: ${known}`)
+  }
+  const [largest] = own.toSorted((a, b) => eventsOf(history, b).length - eventsOf(history, a).length)
+  if (largest === undefined) throw new DrillFault('no ledger was ever created in the part that is copied')
+  return largest
+}
+
+/** Copies the log, keys and derived files of a directory that nobody writes to. */
+export async function copyTree(
+  disk: Disk,
+  from: string,
+  to: string,
+  parts: readonly ('wal' | 'keys' | 'derived')[] = ['wal', 'keys', 'derived'],
+): Promise<void> {
+  for (const part of parts) {
+    await disk.makeDirectory(join(to, part))
+    for (const name of await disk.list(join(from, part))) {
+      if (part !== 'derived' || name === 'anchor.json') {
+        await copyFile(disk, join(from, part, name), join(to, part, name))
+        continue
+      }
+      await disk.makeDirectory(join(to, part, name))
+      for (const file of await disk.list(join(from, part, name))) {
+        await copyFile(disk, join(from, part, name, file), join(to, part, name, file))
+      }
+    }
+  }
+}
+
+/** Copies a file, or its first bytes. */
+async function copyFile(disk: Disk, from: string, to: string, lengthBytes?: number): Promise<void> {
+  const source = await disk.open(from, 'read')
+  try {
+    const end = lengthBytes ?? (await source.sizeBytes())
+    const file = await disk.open(to, 'create')
+    try {
+      const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, end))
+      for (let position = 0; position < end;) {
+        const got = await source.read(chunk.subarray(0, Math.min(chunk.length, end - position)), position)
+        if (got === 0) throw new Error(`${from} was cut while it was copied`)
+        await file.write(chunk.subarray(0, got), position)
+        position += got
+      }
+    } finally {
+      await file.close()
+    }
+  } finally {
+    await source.close()
+  }
+}

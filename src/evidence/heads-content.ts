@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** What the events of `heads` say of each ledger, by origin: sizes and roots that it had. */
+import { toHex } from './ledger-replay.ts'
+import { readCheckpoint, type Signatures } from './signatures.ts'
+
+/** The newest statements of a ledger that are kept; older ones are forgotten, so that memory is bounded. */
+const MAX_STATEMENTS = 100_000
+
+export interface PublishedHead {
+  readonly size: number
+  readonly root: string
+}
+
+export class HeadsContent {
+  readonly #heads = new Map<string, PublishedHead[]>()
+  readonly #signatures: Signatures
+  readonly #vkeyOf: (origin: string) => string | undefined
+
+  constructor(signatures: Signatures, vkeyOf: (origin: string) => string | undefined) {
+    this.#signatures = signatures
+    this.#vkeyOf = vkeyOf
+  }
+
+  /** Takes the content of an entry of `heads`; resolves to what is wrong with it, if anything is. */
+  async add(note: Uint8Array): Promise<string | undefined> {
+    const checkpoint = readCheckpoint(note)
+    if (typeof checkpoint === 'string') return `it is not a signed checkpoint: ${checkpoint}`
+    const { origin, size, root } = checkpoint
+    const vkey = this.#vkeyOf(origin)
+    const fault = vkey === undefined ? undefined : await this.#signatures.fault(note, vkey)
+    if (fault !== undefined) return `the checkpoint of ${origin} in it is not signed by its key: ${fault}`
+    const heads = this.#heads.get(origin) ?? []
+    this.#heads.set(origin, heads)
+    heads.push({ size, root: toHex(root) })
+    if (heads.length > 2 * MAX_STATEMENTS) heads.splice(0, MAX_STATEMENTS)
+    return undefined
+  }
+
+  of(origin: string): readonly PublishedHead[] {
+    return this.#heads.get(origin) ?? []
+  }
+}

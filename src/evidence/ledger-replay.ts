@@ -1,0 +1,255 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * One ledger as a verification sees it: its tree recomputed from the leaf hashes, held against the row of every frame
+ * and against the derived files, its indexes without a gap, its times never going back.
+ */
+import { hash } from 'node:crypto'
+import { join } from 'node:path'
+import { EMPTY_ROOT, Frontier } from '@stele/proof'
+import type { FileCache } from '../ledger/file-cache.ts'
+import { encodePlace } from '../ledger/log.ts'
+import { derivedDirectory } from '../ledger/recover.ts'
+import { HASH_BYTES, type Section } from '../ledger/wal/format.ts'
+import { eventBounds } from '../ledger/wal/frame-reader.ts'
+import { DerivedFile } from './derived-file.ts'
+import type { Findings } from './finding.ts'
+import type { CheckedFrame, CheckedSection } from './frame-check.ts'
+
+const PLACE_BYTES = 32
+const FILL_COUNT = 65_536
+
+type Row = CheckedFrame['rows'][number]
+
+/** Where a frame lies. */
+export interface FramePlace {
+  /** Path of its file below the data directory, and that file's first commit. */
+  readonly file: string
+  readonly firstCommit: number
+  readonly position: number
+}
+
+export class LedgerReplay {
+  readonly name: string
+  readonly levels: DerivedFile[] = []
+  readonly places: DerivedFile
+  placeCount = 0
+  contentBytes = 0
+  lastTime = ''
+  /** Roots, in hex, at the sizes that were asked for. */
+  readonly rootsAt = new Map<number, string>()
+  readonly #files: FileCache
+  readonly #directory: string
+  readonly #findings: Findings
+  readonly #wanted: readonly number[]
+  readonly #frontier = new Frontier()
+  #size = 0
+  #root = toHex(EMPTY_ROOT)
+  #lost = false
+  #placesKnown = true
+  #rowsFit = true
+  #nextWanted = 0
+
+  /** `wanted` are sizes, rising, whose roots are to be kept. */
+  constructor(files: FileCache, directory: string, name: string, wanted: readonly number[], findings: Findings) {
+    this.name = name
+    this.#files = files
+    this.#directory = derivedDirectory(directory, name)
+    this.#findings = findings
+    this.#wanted = wanted
+    this.places = new DerivedFile(files, join(this.#directory, 'places'), `derived/${name}/places`, PLACE_BYTES)
+    this.#noteWanted()
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** The root of all entries, hex; undefined where some leaf is not known. */
+  get root(): string | undefined {
+    return this.#lost ? undefined : this.#root
+  }
+
+  /** Whether the sections met so far are all there were, so that the file of places can be held against them. */
+  get placesKnown(): boolean {
+    return this.#placesKnown
+  }
+
+  get pendingBytes(): number {
+    return this.levels.reduce((sum, level) => sum + level.pendingBytes, this.places.pendingBytes)
+  }
+
+  async compareDerived(): Promise<void> {
+    for (const file of [...this.levels, this.places]) await file.compare()
+  }
+
+  /** Takes this ledger's sections of one frame. `bytes` begins with the frame. */
+  async take(bytes: Buffer, frame: CheckedFrame, found: readonly CheckedSection[], place: FramePlace): Promise<void> {
+    const row = frame.isTableChanged ? undefined : frame.rows.find(({ ledger }) => ledger === this.name)
+    const first = this.#size
+    const sections = this.#renumbered(frame, found, row, place)
+    for (const section of sections) await this.#meet(section, place)
+    if (sections.length === 0 && row !== undefined) await this.#miss(row.size, place.position, place)
+    const isStored = this.#lost || this.#storedLeavesFit(bytes, sections, row)
+    for (const section of sections) this.#append(bytes, section, isStored, place)
+    if (this.#lost) return
+    this.#root = toHex(this.#frontier.root())
+    if (row !== undefined) this.#holdAgainstRow(row, first, place)
+  }
+
+  /** In a frame whose body was changed, a section's number is believed only if the row, which was not, agrees. */
+  #renumbered(
+    frame: CheckedFrame,
+    sections: readonly CheckedSection[],
+    row: Row | undefined,
+    { file, position }: FramePlace,
+  ): readonly CheckedSection[] {
+    const count = sections.reduce((sum, section) => sum + section.count, 0)
+    const isChanged = frame.faults.some((fault) => fault.kind === 'frame')
+    if (!isChanged || row?.size !== this.#size + count) return sections
+    let next = this.#size
+    return sections.map((section) => {
+      const first = next
+      next += section.count
+      if (section.first !== first) {
+        const what = 'the number of the first entry was changed'
+        const place = { file, offset: position + section.at, ledger: this.name, index: first, count: section.count }
+        this.#findings.add({
+          kind: 'frame',
+          ...place,
+          what,
+          expected: `entry ${first}`,
+          found: `entry ${section.first}`,
+        })
+      }
+      return { ...section, first }
+    })
+  }
+
+  /** The section must begin where the ledger ends, and not before its time. */
+  async #meet(section: CheckedSection, place: FramePlace): Promise<void> {
+    const { ledger, first, firstTime, lastTime } = section
+    const { file } = place
+    const offset = place.position + section.at
+    if (first < this.#size) {
+      const [expected, found] = [`entry ${this.#size}`, `entry ${first}`]
+      const what = 'entries stand here a second time'
+      this.#findings.add({ kind: 'entry', file, offset, ledger, index: first, what, expected, found })
+      this.#lost = true
+      this.#placesKnown = false
+    }
+    await this.#miss(first, offset, place)
+    if (firstTime !== '' && firstTime < this.lastTime) {
+      const what = 'the ledger time goes back'
+      const expected = `${this.lastTime} or later`
+      this.#findings.add({ kind: 'time', file, offset, ledger, index: first, what, expected, found: firstTime })
+    }
+    this.#size = first + section.count
+    if (lastTime !== '') this.lastTime = lastTime
+  }
+
+  /** Entries up to `size` should have come before this place. */
+  async #miss(size: number, offset: number, { file }: FramePlace): Promise<void> {
+    const [index, count] = [this.#size, size - this.#size]
+    if (count <= 0) return
+    const isKnown = !this.#lost && (await this.#fillFromDerived(index, size))
+    const what = isKnown ? 'entries are missing (their leaf hashes are still in the tree files)' : 'entries are missing'
+    const [expected, found] = [`entry ${index}`, `entry ${size}`]
+    this.#findings.add({ kind: 'missing', file, offset, ledger: this.name, index, count, what, expected, found })
+    this.#lost ||= !isKnown
+    this.#placesKnown = false
+    this.#size = size
+  }
+
+  /** Takes leaf hashes of lost entries from the tree file; the next row shows whether they are the right ones. */
+  async #fillFromDerived(start: number, end: number): Promise<boolean> {
+    for (let at = start; at < end; at += FILL_COUNT) {
+      const count = Math.min(FILL_COUNT, end - at)
+      const hashes = await this.#level(0).records(at, count)
+      if (hashes === undefined) return false
+      this.#appendLeaves(hashes, 0, count)
+    }
+    return true
+  }
+
+  /**
+   * Where an entry does not have the hash beside it, one of the two was changed. The row's root tells which: so the
+   * tree goes on with the right one, and later commits are not blamed.
+   */
+  #storedLeavesFit(bytes: Buffer, sections: readonly CheckedSection[], row: Row | undefined): boolean {
+    if (!sections.some((section) => section.isBad)) return true
+    const computed = this.#frontier.snapshot()
+    for (const section of sections) {
+      const leaves = computedLeaves(bytes, section)
+      for (let position = 0; position < section.count; position++) computed.append(leaves, position * HASH_BYTES)
+    }
+    return toHex(computed.root()) !== row?.root
+  }
+
+  #append(bytes: Buffer, section: CheckedSection, isStored: boolean, { firstCommit, position }: FramePlace): void {
+    const { first, count, hashesAt, at } = section
+    this.contentBytes += section.contentBytes
+    if (this.#placesKnown) this.places.expect(encodePlace({ first, count, file: firstCommit, position: position + at }))
+    this.placeCount++
+    if (this.#lost) return
+    if (isStored) this.#appendLeaves(bytes, hashesAt, count)
+    else this.#appendLeaves(computedLeaves(bytes, section), 0, count)
+  }
+
+  #appendLeaves(bytes: Buffer, at: number, count: number): void {
+    this.#level(0).expect(Buffer.from(bytes.subarray(at, at + count * HASH_BYTES)))
+    for (let position = 0; position < count; position++) {
+      this.#frontier.append(bytes, at + position * HASH_BYTES, this.#emit)
+      if (this.#frontier.size === this.#wanted[this.#nextWanted]) this.#noteWanted()
+    }
+  }
+
+  #holdAgainstRow(row: Row, first: number, { file, position }: FramePlace): void {
+    const fits = row.size === this.#size && row.root === this.#root
+    if (!fits && this.#rowsFit) {
+      const what = `the root of ${this.name} after this commit does not follow from its entries`
+      const expected = `${this.#size} ${this.#root}`
+      const found = `${row.size} ${row.root}`
+      const [ledger, index, count] = [this.name, first, this.#size - first]
+      this.#findings.add({ kind: 'root', file, offset: position, ledger, index, count, what, expected, found })
+    }
+    this.#rowsFit = fits
+  }
+
+  #noteWanted(): void {
+    while (this.#wanted[this.#nextWanted] === this.#frontier.size) {
+      this.rootsAt.set(this.#frontier.size, toHex(this.#frontier.root()))
+      this.#nextWanted++
+    }
+  }
+
+  readonly #emit = (level: number, bytes: Uint8Array, offset: number) => {
+    this.#level(level).expect(bytes.slice(offset, offset + HASH_BYTES))
+  }
+
+  #level(level: number): DerivedFile {
+    const path = join(this.#directory, `level-${level}`)
+    return (this.levels[level] ??= new DerivedFile(
+      this.#files,
+      path,
+      `derived/${this.name}/level-${level}`,
+      HASH_BYTES,
+    ))
+  }
+}
+
+/** The leaf hashes that the entries of a section really have. */
+function computedLeaves(bytes: Buffer, section: CheckedSection): Buffer {
+  const leaves = Buffer.alloc(section.count * HASH_BYTES)
+  const whole: Section = { ...section, bytes }
+  for (let position = 0; position < section.count; position++) {
+    const { entryStart, entryEnd } = eventBounds(whole, position)
+    leaves.write(hash('sha256', bytes.subarray(entryStart - 1, entryEnd), 'binary'), position * HASH_BYTES, 'latin1')
+  }
+  return leaves
+}
+
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
+}

@@ -1,0 +1,151 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Holds the entries of `heads` against the data: each is a checkpoint of one ledger, signed by the key that `system`
+ * names, of a size and root that the ledger had after some commit. These are the only roots of past sizes.
+ */
+import type { Findings } from './finding.ts'
+import { toHex } from './ledger-replay.ts'
+import type { Signatures } from './signatures.ts'
+
+/** An entry of `heads` and where its content lies. */
+export interface HeadsEntry {
+  readonly index: number
+  readonly note: Buffer
+  readonly file: string
+  readonly offset: number
+}
+
+/** A size and root that `heads` says a ledger had. */
+export interface Statement {
+  readonly size: number
+  readonly root: string
+  /** Index of the statement in `heads`. */
+  readonly index: number
+}
+
+/**
+ * Commits between a checkpoint and its entry in `heads` are a handful, whatever the load: the entry is queued in the
+ * moment in which the checkpoint is made.
+ */
+const MAX_KEPT_ROOTS = 262_144
+const MAX_OPEN_CHECKS = 256
+
+export class Published {
+  readonly #findings: Findings
+  readonly #signatures: Signatures
+  readonly #watched: ReadonlySet<number>
+  readonly #roots = new Map<string, string>()
+  readonly #latest = new Map<string, Statement>()
+  readonly #before = new Map<string, Statement>()
+  readonly #failed = new Set<string>()
+  readonly #upTo = new Map<number, ReadonlyMap<string, Statement>>()
+  #checks: Promise<void>[] = []
+
+  /** `watched`: sizes of `heads` of which `upTo` will be asked. */
+  constructor(findings: Findings, signatures: Signatures, watched: readonly number[]) {
+    this.#findings = findings
+    this.#signatures = signatures
+    this.#watched = new Set(watched)
+  }
+
+  /** What `heads` said last of each ledger. */
+  get latest(): ReadonlyMap<string, Statement> {
+    return this.#latest
+  }
+
+  /** What it had said before that. */
+  get before(): ReadonlyMap<string, Statement> {
+    return this.#before
+  }
+
+  /** What the first `size` entries of `heads` said last of each ledger; `size` must be one of those to be watched. */
+  upTo(size: number): ReadonlyMap<string, Statement> {
+    return this.#upTo.get(size) ?? new Map()
+  }
+
+  /** Notes that a ledger had this root, hex, after a commit. */
+  noteRoot(ledger: string, size: number, root: string): void {
+    this.#roots.set(`${ledger} ${size}`, root)
+    if (this.#roots.size <= MAX_KEPT_ROOTS) return
+    const [oldest] = this.#roots.keys()
+    if (oldest !== undefined) this.#roots.delete(oldest)
+  }
+
+  /** A ledger of which some leaf is not known has no roots to compare any more. */
+  giveUp(ledger: string): void {
+    this.#failed.add(ledger)
+  }
+
+  /** Takes an entry of `heads`. `ledgerOf` tells the ledger of an origin, as far as `system` is known. */
+  async take(
+    entry: HeadsEntry,
+    ledgerOf: (origin: string) => { name: string; vkey: string } | undefined,
+    systemKnown: boolean,
+  ): Promise<void> {
+    const { index, note, file, offset } = entry
+    const place = { kind: 'published' as const, file, offset, ledger: 'heads', index }
+    const checkpoint = this.#signatures.read(note)
+    if (typeof checkpoint === 'string') {
+      this.#findings.add({ ...place, what: `the entry is not a signed checkpoint: ${checkpoint}` })
+      return
+    }
+    const ledger = ledgerOf(checkpoint.origin)
+    if (ledger === undefined && !systemKnown) return
+    if (ledger === undefined || ledger.name === 'heads') {
+      this.#findings.add({ ...place, what: `the checkpoint is of ${checkpoint.origin}, which system does not name` })
+      return
+    }
+    const { size } = checkpoint
+    const said = toHex(checkpoint.root)
+    this.#checks.push(this.#checkSignature(note, ledger, place))
+    if (this.#checks.length >= MAX_OPEN_CHECKS) await this.finish()
+    this.#compare(ledger.name, size, said, place)
+    const latest = this.#latest.get(ledger.name)
+    if (latest !== undefined) this.#before.set(ledger.name, latest)
+    this.#latest.set(ledger.name, { size, root: said, index })
+    if (this.#watched.has(index + 1)) this.#upTo.set(index + 1, new Map(this.#latest))
+  }
+
+  /** Waits for the checks of signatures that are under way. */
+  async finish(): Promise<void> {
+    const checks = this.#checks
+    this.#checks = []
+    await Promise.all(checks)
+  }
+
+  async #checkSignature(
+    note: Buffer,
+    { name, vkey }: { name: string; vkey: string },
+    place: { kind: 'published'; file: string; offset: number; ledger: string; index: number },
+  ): Promise<void> {
+    const fault = await this.#signatures.fault(note, vkey)
+    if (fault !== undefined)
+      this.#findings.add({ ...place, what: `the checkpoint of ${name} is not signed by its key: ${fault}` })
+  }
+
+  /** The first contradiction of a ledger is told with the entries that it is about; later ones follow from it. */
+  #compare(
+    name: string,
+    size: number,
+    said: string,
+    place: { kind: 'published'; file: string; offset: number; index: number },
+  ): void {
+    const earlier = this.#latest.get(name)
+    const root = this.#roots.get(`${name} ${size}`)
+    if (this.#failed.has(name) || (root === said && size >= (earlier?.size ?? 0))) return
+    this.#failed.add(name)
+    const { kind, file, offset } = place
+    const first = earlier === undefined || earlier.size >= size ? 0 : earlier.size
+    const what =
+      root === undefined
+        ? `heads ${place.index} says that ${name} had ${size} entries, and no commit near it ended there`
+        : root === said
+          ? `heads ${place.index} says that ${name} had ${size} entries, after it had more`
+          : `heads ${place.index} says another root of ${name} at size ${size} than its entries give`
+    const range = { ledger: name, index: Math.min(first, Math.max(0, size - 1)), count: Math.max(1, size - first) }
+    const found = root === undefined ? 'none' : `${size} ${root}`
+    this.#findings.add({ kind, file, offset, ...range, what, expected: `${size} ${said}`, found })
+  }
+}

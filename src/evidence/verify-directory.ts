@@ -1,0 +1,269 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Verifies a data directory, offline and without changing it: every byte in it is either recomputed from the entries,
+ * held against a hash or a signature, or named as not looked at. It trusts the heads that were kept outside and the
+ * keys that were pinned; without either it can show that all fits together, and says that this is all that it shows.
+ */
+import { EMPTY_ROOT, parseVkey, type Policy, toBase64 } from '@stele/proof'
+import type { Disk } from '../platform/disk.ts'
+import { FileCache } from '../ledger/file-cache.ts'
+import { checkAnchorSignature, checkBeside, readBeside } from './beside.ts'
+import { type AnchorState, anchorState, checkDerived } from './derived-check.ts'
+import { concernsEntries, type Finding, Findings, firstBadEntry, type FirstBad } from './finding.ts'
+import { type FrameChecker, LocalChecker, ThreadedChecker } from './frame-checker.ts'
+import { coverage, type HeldHead, holdHead, type KeptHead, readHeads, wantedSizes } from './kept-heads.ts'
+import type { LedgerReplay } from './ledger-replay.ts'
+import { Replay, type Unfinished } from './replay.ts'
+import { Signatures } from './signatures.ts'
+import { type Progress, type Tail, verifyWal } from './verify-wal.ts'
+import { listWal, type WalkedFile } from './wal-walk.ts'
+
+export interface DirectoryOptions {
+  readonly disk: Disk
+  readonly directory: string
+  /** Heads kept outside; read before this is called, so that a running server cannot have moved them past the log. */
+  readonly heads?: readonly KeptHead[]
+  /** Keys that the caller trusts: each must be the one of its ledger. */
+  readonly vkeys?: readonly string[]
+  /** What the signatures of kept heads must satisfy. Its logs are trusted keys. */
+  readonly policy?: Policy
+  /** A server writes to the directory now. */
+  readonly isRunning?: boolean
+  /** Threads that check frames; 0 does it in this one. */
+  readonly threadCount?: number
+  /** Remembered signatures, for whoever verifies copies of one directory. */
+  readonly signatures?: Signatures
+  readonly onProgress?: (progress: Progress) => void
+}
+
+/**
+ * `unchanged`: nothing differs, and kept heads vouch for the entries that they cover. `signed`: nothing differs, and a
+ * pinned key has signed, so only its holder can have changed what it covers. `self-consistent`: nothing differs, and
+ * nobody outside vouches. `changed`: something is not as it must be.
+ */
+export type Verdict = 'unchanged' | 'signed' | 'self-consistent' | 'changed'
+
+export interface LedgerReport {
+  readonly name: string
+  readonly size: number
+  /** base64; undefined where some leaf is lost. */
+  readonly root?: string
+  readonly origin?: string
+  readonly vkey?: string
+  /** Somebody pinned the key. */
+  readonly isPinned: boolean
+  /** Entries that kept heads cover. */
+  readonly covered: number
+  /** Entries whose tree head is signed in `heads`. */
+  readonly published: number
+}
+
+export interface DirectoryReport {
+  readonly verdict: Verdict
+  /** Whatever was found, it lies beside the entries: all of them are as they must be. */
+  readonly entriesFit: boolean
+  readonly directory: string
+  readonly originPrefix: string
+  readonly entryCount: number
+  /** Entries that kept heads cover, of `entryCount`. */
+  readonly coveredCount: number
+  readonly contentBytes: number
+  readonly walBytes: number
+  readonly commitCount: number
+  readonly ledgers: readonly LedgerReport[]
+  readonly heads: readonly HeldHead[]
+  readonly isRunning: boolean
+  readonly unfinished?: Unfinished
+  readonly firstBad?: FirstBad
+  readonly findings: readonly Finding[]
+  /** All findings; `findings` holds the first ones. */
+  readonly findingCount: number
+  readonly remarks: readonly string[]
+}
+
+/** There is no data directory of Stele at the path. */
+export class NoDirectoryError extends Error {
+  override readonly name = 'NoDirectoryError'
+}
+
+/** Less than this is checked before a thread has started. */
+const THREADED_BYTES = 16 * 1024 * 1024
+
+export async function verifyDirectory(options: DirectoryOptions): Promise<DirectoryReport> {
+  const { disk, directory, isRunning = false, signatures = new Signatures() } = options
+  const findings = new Findings()
+  const remarks: string[] = []
+  const beside = await readBeside(disk, directory, isRunning)
+  if (beside.names.length === 0) throw new NoDirectoryError(`${directory} is empty, or not there.`)
+  const heads = readHeads(options.heads ?? [], findings)
+  const cache = new FileCache(disk)
+  let atAnchor: AnchorState | undefined
+  const { anchor } = beside
+  const mark =
+    typeof anchor === 'string'
+      ? undefined
+      : { commit: anchor.anchor.commit, reached: (at: Replay) => (atAnchor = anchorState(at)) }
+  const replay = new Replay({ directory, files: cache, findings, signatures, wanted: wantedSizes(heads), mark })
+  try {
+    const { files, strangers } = await listWal(disk, directory)
+    for (const file of strangers) findings.add({ kind: 'unexpected', file, what: 'not a file of the log' })
+    if (files.length === 0) findings.add({ kind: 'missing', file: 'wal', what: 'there is no log' })
+    const tail = await replayFiles(options, files, replay)
+    await replay.published.finish()
+    const held: HeldHead[] = []
+    for (const head of heads) held.push(await holdHead(head, replay, signatures, options.policy, findings))
+    const { state, originPrefix } = replay
+    if (replay.systemKnown) checkLedgers(replay, findings)
+    const isPinned = checkPinned(options, replay, findings)
+    checkAnchorSignature(beside, originPrefix, signatures, findings, remarks)
+    const said = typeof anchor === 'string' ? anchor : anchor.anchor
+    await checkDerived({ disk, directory, replay, files, anchor: said, state: atAnchor, isRunning, findings, remarks })
+    if (replay.systemKnown) checkBeside(beside, state, originPrefix, signatures, findings, remarks)
+    else remarks.push('What system says is not known to its end, so keys and tokens were not held against it.')
+    if (tail !== undefined) judgeTail(tail, isRunning, findings, remarks)
+    return report(options, { replay, files, held, tail, findings, remarks, isPinned })
+  } finally {
+    await cache.close()
+  }
+}
+
+async function replayFiles(
+  options: DirectoryOptions,
+  files: readonly WalkedFile[],
+  replay: Replay,
+): Promise<Tail | undefined> {
+  const totalBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0)
+  const { disk, threadCount = 0, onProgress } = options
+  const isSmall = threadCount === 0 || totalBytes < THREADED_BYTES
+  const checker: FrameChecker = isSmall ? new LocalChecker() : new ThreadedChecker(threadCount)
+  try {
+    return await verifyWal(disk, files, checker, replay, onProgress)
+  } finally {
+    await checker.close()
+  }
+}
+
+/** Every ledger of the log must be one that `system` created, under the directory's origin. */
+function checkLedgers(replay: Replay, findings: Findings): void {
+  const { state, originPrefix } = replay
+  for (const name of replay.ledgers.keys()) {
+    if (state.ledgers.has(name)) continue
+    findings.add({
+      kind: 'system',
+      ledger: name,
+      index: 0,
+      what: `the log has entries of ${name}, which system never created`,
+    })
+  }
+  for (const { name, origin } of state.ledgers.values()) {
+    const expected = `${originPrefix}/${name}`
+    if (origin === expected) continue
+    findings.add({
+      kind: 'system',
+      ledger: 'system',
+      what: `${name} has the origin of another directory`,
+      expected,
+      found: origin,
+    })
+  }
+}
+
+/** Names of the ledgers whose keys are pinned. */
+function checkPinned(
+  { vkeys = [], policy }: DirectoryOptions,
+  replay: Replay,
+  findings: Findings,
+): ReadonlySet<string> {
+  const pinned = [...vkeys.map(parseVkey), ...(policy?.logs.map((log) => log.key) ?? [])]
+  const names = new Set<string>()
+  for (const key of pinned) {
+    const ledger = [...replay.state.ledgers.values()].find(({ origin }) => origin === key.name)
+    if (ledger === undefined && !replay.systemKnown) continue
+    if (ledger === undefined) {
+      // A policy may list logs of other directories.
+      if (vkeys.length > 0)
+        findings.add({ kind: 'key', what: 'the key that you gave is of no ledger here', found: key.name })
+    } else if (Buffer.from(parseVkey(ledger.vkey).publicKey).equals(key.publicKey)) names.add(ledger.name)
+    else {
+      const what = `the key of ${ledger.name} is not the one that you gave`
+      findings.add({ kind: 'key', ledger: ledger.name, what, found: ledger.vkey })
+    }
+  }
+  return names
+}
+
+/**
+ * A crash leaves a last frame that is not whole, of which nothing was acknowledged. Where a kept head or the anchor
+ * says that more was durable, it is no crash's, and what is wrong with the frame is told.
+ */
+function judgeTail(tail: Tail, isRunning: boolean, findings: Findings, remarks: string[]): void {
+  const { file, position, bytes, why } = tail
+  const isMissed = findings.sorted().some(({ kind }) => kind === 'kept-head' || kind === 'missing')
+  if (isMissed) for (const finding of tail.findings) findings.add(finding)
+  else if (isRunning) remarks.push(`The log was read up to its last whole frame, at byte ${position} of ${file}.`)
+  else {
+    const mend = 'A crash leaves such a frame, of which nothing was acknowledged; the next start cuts it off.'
+    remarks.push(`The last frame, ${bytes} bytes at byte ${position} of ${file}, is not whole: ${why}. ${mend}`)
+  }
+}
+
+interface Results {
+  readonly replay: Replay
+  readonly files: readonly WalkedFile[]
+  readonly held: readonly HeldHead[]
+  readonly tail: Tail | undefined
+  readonly findings: Findings
+  readonly remarks: readonly string[]
+  readonly isPinned: ReadonlySet<string>
+}
+
+/** base64, as checkpoints write it. */
+function rootOf(data: LedgerReplay | undefined): { root?: string } {
+  if (data === undefined) return { root: toBase64(EMPTY_ROOT) }
+  return data.root === undefined ? {} : { root: Buffer.from(data.root, 'hex').toString('base64') }
+}
+
+function report(options: DirectoryOptions, results: Results): DirectoryReport {
+  const { replay, files, held, tail, findings, remarks, isPinned } = results
+  const covered = coverage(held, replay)
+  const ledgers = [...new Set([...replay.state.ledgers.keys(), ...replay.ledgers.keys()])].toSorted().map((name) => {
+    const data = replay.ledgers.get(name)
+    const { origin, vkey } = replay.state.ledgers.get(name) ?? {}
+    return {
+      name,
+      size: data?.size ?? 0,
+      ...rootOf(data),
+      ...(origin === undefined || vkey === undefined ? {} : { origin, vkey }),
+      isPinned: isPinned.has(name),
+      covered: covered.get(name) ?? 0,
+      published: replay.published.latest.get(name)?.size ?? 0,
+    }
+  })
+  const sorted = findings.sorted()
+  const firstBad = firstBadEntry(sorted)
+  const isSigned = ledgers.some((ledger) => ledger.isPinned && ledger.published > 0)
+  const vouched = held.some((head) => head.holds && head.size > 0)
+  return {
+    verdict: findings.count > 0 ? 'changed' : vouched ? 'unchanged' : isSigned ? 'signed' : 'self-consistent',
+    entriesFit: findings.count <= sorted.length && !sorted.some(concernsEntries),
+    directory: options.directory,
+    originPrefix: replay.originPrefix,
+    entryCount: replay.entryCount,
+    coveredCount: ledgers.reduce((sum, ledger) => sum + ledger.covered, 0),
+    contentBytes: [...replay.ledgers.values()].reduce((sum, ledger) => sum + ledger.contentBytes, 0),
+    walBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
+    commitCount: replay.frameCount,
+    ledgers,
+    heads: held,
+    isRunning: options.isRunning ?? false,
+    ...(tail === undefined
+      ? {}
+      : { unfinished: { file: tail.file, position: tail.position, bytes: tail.bytes, why: tail.why } }),
+    ...(firstBad === undefined ? {} : { firstBad }),
+    findings: sorted,
+    findingCount: findings.count,
+    remarks,
+  }
+}

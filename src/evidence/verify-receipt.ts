@@ -1,0 +1,92 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Verifies an event with its receipt, offline. The key comes from the caller, or is the one that is remembered of the
+ * log; with no key at all nothing can be said in the log's favour, and nothing is.
+ */
+import { parseProof, type Policy, ProofError, type Report, type Trust, verifyReceipt } from '@stele/proof'
+import { contradiction, type KnownLog, type KnownLogs } from './known-logs.ts'
+import { readCheckpoint } from './signatures.ts'
+
+export interface ReceiptOptions {
+  readonly event: Uint8Array
+  readonly proof: Uint8Array
+  readonly vkey?: string
+  readonly policy?: Policy
+  readonly knownLogs: KnownLogs
+}
+
+export interface ReceiptVerdict {
+  readonly verdict: Report['verdict']
+  readonly report: Report
+  /** Whose word the key is. */
+  readonly trust: 'key' | 'policy' | 'pinned before' | 'seen before'
+  /** The signed head contradicts one that was seen before; both are kept in `evidence`. */
+  readonly contradiction?: string
+  readonly evidence?: string
+}
+
+/** Nobody has told which key the log has. */
+export class NoKeyError extends Error {
+  override readonly name = 'NoKeyError'
+  readonly origin: string
+
+  constructor(origin: string) {
+    super(`nothing is known of the key of ${origin}`)
+    this.origin = origin
+  }
+}
+
+/** Throws a NoKeyError where the event fits its receipt and only the key is missing. */
+export async function verifyEvent(options: ReceiptOptions): Promise<ReceiptVerdict> {
+  const { event, proof, vkey, policy, knownLogs } = options
+  const head = headOf(proof)
+  const known = head === undefined ? undefined : await knownLogs.find(head.origin)
+  const chosen = choose(vkey, policy, known)
+  const report = await verifyReceipt(event, proof, chosen?.trust)
+  if (chosen === undefined || head === undefined) {
+    if (report.verdict !== 'invalid') throw new NoKeyError(report.origin ?? '')
+    return { verdict: 'invalid', report, trust: 'key' }
+  }
+  const { source } = chosen
+  if (report.verdict === 'invalid') return { verdict: 'invalid', report, trust: source }
+  const otherKey = vkey === undefined ? undefined : knownLogs.keyObjection(known, vkey)
+  if (otherKey !== undefined) return { verdict: 'invalid', report, trust: source, contradiction: otherKey }
+  const contradicts = contradiction(known, head.note)
+  if (contradicts !== undefined) {
+    const evidence = await knownLogs.keepEvidence(head.origin, [known?.head ?? '', head.note])
+    return { verdict: 'invalid', report, trust: source, contradiction: contradicts, evidence }
+  }
+  const signer = vkey ?? known?.vkey
+  if (signer !== undefined) {
+    await knownLogs.remember({ origin: head.origin, vkey: signer, pinned: vkey !== undefined, head: head.note })
+  }
+  return { verdict: report.verdict, report, trust: source }
+}
+
+function choose(
+  vkey: string | undefined,
+  policy: Policy | undefined,
+  known: KnownLog | undefined,
+): { readonly trust: Trust; readonly source: ReceiptVerdict['trust'] } | undefined {
+  if (vkey !== undefined) return { trust: { vkey }, source: 'key' }
+  if (policy !== undefined) return { trust: policy, source: 'policy' }
+  if (known === undefined) return undefined
+  const { pinned } = known
+  return { trust: { vkey: known.vkey, pinned }, source: pinned ? 'pinned before' : 'seen before' }
+}
+
+/** Origin and text of the signed head in a proof; undefined where it can't be read, which the report will say. */
+function headOf(proof: Uint8Array): { readonly origin: string; readonly note: string } | undefined {
+  try {
+    const note = parseProof(proof).checkpoint
+    const checkpoint = readCheckpoint(note)
+    return typeof checkpoint === 'string'
+      ? undefined
+      : { origin: checkpoint.origin, note: Buffer.from(note).toString('utf8') }
+  } catch (error) {
+    if (error instanceof ProofError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,316 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Verifies a ledger that a server serves: downloads every entry and tile, recomputes the tree, and holds the root
+ * against the signed head, the head that was seen before, and what `heads` published. Nothing that the server says is
+ * believed; its key, where nobody gave one and none is remembered, shows only that all fits together.
+ */
+import { hash } from 'node:crypto'
+import {
+  type Checkpoint,
+  Frontier,
+  hashLeaf,
+  parseEntry,
+  ProofError,
+  SALT_BYTES,
+  TILE_WIDTH,
+  tileWidthAt,
+  toBase64,
+} from '@stele/proof'
+import { type Finding, Findings, firstBadEntry, type FirstBad } from './finding.ts'
+import type { KnownLog } from './known-logs.ts'
+import { toHex } from './ledger-replay.ts'
+import { readCheckpoint, type Signatures } from './signatures.ts'
+import { TileCheck } from './tile-check.ts'
+import type { Verdict } from './verify-directory.ts'
+
+/** An event as the server hands it out. */
+export interface ServedEvent {
+  readonly index: number
+  readonly entryLine: string
+  readonly salt: Uint8Array
+  readonly event: Uint8Array
+}
+
+/** A ledger behind an interface. Its methods throw a ServedFault for answers that cannot be a ledger's. */
+export interface ServedLedger {
+  readonly name: string
+  /** As the server tells it. */
+  readonly vkey: string
+  checkpoint(): Promise<string>
+  /** Hashes of one tile, `width` of them. */
+  tile(level: number, index: number, width: number): Promise<Uint8Array>
+  /** Entries of one bundle, `width` of them. */
+  entries(index: number, width: number): Promise<readonly Uint8Array[]>
+  /** Events from 0 on; reading them is recorded by the server. */
+  events(): AsyncIterable<ServedEvent>
+}
+
+/** The server answered, and the answer cannot be right. */
+export class ServedFault extends Error {
+  override readonly name = 'ServedFault'
+}
+
+export interface ServedOptions {
+  readonly ledger: ServedLedger
+  /** A key that the caller gave. */
+  readonly pinnedVkey?: string
+  /** What is remembered of the log. */
+  readonly known: KnownLog | undefined
+  /** Sizes and roots, hex, that `heads` published of this ledger. */
+  readonly published?: readonly { readonly size: number; readonly root: string }[]
+  readonly withContent: boolean
+  readonly signatures: Signatures
+  /** Called with each event; resolves to what is wrong with it, if anything is. */
+  readonly onEvent?: (event: Uint8Array) => Promise<string | undefined>
+  readonly onProgress?: (doneCount: number, totalCount: number) => void
+}
+
+export interface ServedReport {
+  readonly ledger: string
+  readonly verdict: Verdict
+  readonly origin?: string
+  readonly vkey: string
+  readonly key: 'pinned' | 'seen before' | 'not pinned'
+  readonly size: number
+  /** base64. */
+  readonly root?: string
+  readonly head?: string
+  /** The head that nothing has changed since. */
+  readonly since?: { readonly size: number; readonly seen: string }
+  readonly contentCount: number
+  /** Heads in `heads` that agree. */
+  readonly publishedCount: number
+  readonly firstBad?: FirstBad
+  readonly findings: readonly Finding[]
+  readonly findingCount: number
+  /** Signed heads that contradict each other, if there are. */
+  readonly contradicting: readonly string[]
+}
+
+export async function verifyServedLedger(options: ServedOptions): Promise<ServedReport> {
+  return await new ServedVerification(options).run()
+}
+
+/** Requests under way at the same time. */
+const FETCH_COUNT = 8
+
+class ServedVerification {
+  readonly #options: ServedOptions
+  readonly #findings = new Findings()
+  readonly #frontier = new Frontier()
+  readonly #rootsAt = new Map<number, string>()
+  #wanted: number[] = []
+  #lastTime = ''
+  #contentCount = 0
+  #contradicting: string[] = []
+
+  constructor(options: ServedOptions) {
+    this.#options = options
+  }
+
+  async run(): Promise<ServedReport> {
+    const { ledger, known, published = [] } = this.#options
+    let checkpoint: Checkpoint | undefined
+    let head: string | undefined
+    let publishedCount = 0
+    try {
+      head = await ledger.checkpoint()
+      checkpoint = await this.#open(head)
+      if (checkpoint !== undefined) {
+        const before = known?.head === undefined ? undefined : readCheckpoint(Buffer.from(known.head))
+        const seen = typeof before === 'object' ? before : undefined
+        this.#refuseRollback(checkpoint, head, seen)
+        const { size } = checkpoint
+        const wanted = [...published.map((statement) => statement.size), ...(seen === undefined ? [] : [seen.size])]
+        this.#wanted = [...new Set(wanted)].filter((at) => at <= size).toSorted((a, b) => a - b)
+        await this.#download(size)
+        this.#holdRoot(checkpoint)
+        this.#holdSeen(checkpoint, head, seen)
+        publishedCount = this.#holdPublished(checkpoint)
+      }
+    } catch (error) {
+      if (!(error instanceof ServedFault) && !(error instanceof ProofError)) throw error
+      this.#object('root', `the server does not answer as a ledger must: ${error.message}`)
+    }
+    return this.#report(checkpoint, head, publishedCount)
+  }
+
+  get #vkey(): string {
+    return this.#options.pinnedVkey ?? this.#options.known?.vkey ?? this.#options.ledger.vkey
+  }
+
+  get #key(): ServedReport['key'] {
+    const { pinnedVkey, known } = this.#options
+    if (pinnedVkey !== undefined || known?.pinned === true) return 'pinned'
+    return known === undefined ? 'not pinned' : 'seen before'
+  }
+
+  /** The head must be signed by the key that is trusted, whichever the server tells. */
+  async #open(head: string): Promise<Checkpoint | undefined> {
+    const { ledger, signatures } = this.#options
+    const vkey = this.#vkey
+    if (ledger.vkey !== vkey) {
+      this.#object('key', 'the server tells another key than the one that is known', {
+        expected: vkey,
+        found: ledger.vkey,
+      })
+    }
+    const checkpoint = readCheckpoint(Buffer.from(head))
+    const fault = typeof checkpoint === 'string' ? checkpoint : await signatures.fault(Buffer.from(head), vkey)
+    if (fault === undefined && typeof checkpoint === 'object') return checkpoint
+    this.#object('key', `the head of ${ledger.name} is not signed by its key: ${fault}`)
+    return undefined
+  }
+
+  #refuseRollback({ size }: Checkpoint, head: string, seen: Checkpoint | undefined): void {
+    const { ledger, known } = this.#options
+    if (seen === undefined || size >= seen.size || known?.head === undefined) return
+    this.#contradicting = [known.head, head]
+    const range = { ledger: ledger.name, index: size, count: seen.size - size }
+    const what = `the ledger had ${seen.size} entries on ${known.lastSeen}, and now has ${size}`
+    this.#object('missing', what, { ...range, expected: `${seen.size} entries`, found: `${size}` })
+  }
+
+  /** Fetches bundles and tiles ahead, and takes them in order. */
+  async #download(size: number): Promise<void> {
+    const { ledger, withContent, onProgress } = this.#options
+    const tiles = new TileCheck(ledger, size, this.#findings)
+    const events = withContent && size > 0 ? ledger.events()[Symbol.asyncIterator]() : undefined
+    this.#noteWanted()
+    const bundleCount = Math.ceil(size / TILE_WIDTH)
+    const ahead: Promise<readonly Uint8Array[]>[] = []
+    try {
+      for (let index = 0; index < bundleCount; index++) {
+        while (ahead.length < FETCH_COUNT && index + ahead.length < bundleCount) {
+          const next = index + ahead.length
+          const fetched = ledger.entries(next, tileWidthAt(size, 0, next))
+          fetched.catch(() => {})
+          ahead.push(fetched)
+        }
+        const entries = (await ahead.shift()) ?? []
+        for (const [position, entry] of entries.entries()) {
+          const at = index * TILE_WIDTH + position
+          this.#take(at, entry, tiles)
+          if (events !== undefined) await this.#takeEvent(at, entry, await events.next())
+        }
+        await tiles.step()
+        onProgress?.(this.#frontier.size, size)
+      }
+      await tiles.finish()
+    } finally {
+      await events?.return?.()
+    }
+  }
+
+  #take(index: number, entry: Uint8Array, tiles: TileCheck): void {
+    const { name } = this.#options.ledger
+    try {
+      const { at } = parseEntry(entry)
+      if (at < this.#lastTime) this.#object('time', 'the ledger time goes back', { ledger: name, index })
+      this.#lastTime = at
+    } catch (error) {
+      if (!(error instanceof ProofError)) throw error
+      this.#object('entry', `the entry is not in its form: ${error.message}`, { ledger: name, index })
+    }
+    const leaf = hashLeaf(entry)
+    tiles.expect(0, leaf, 0)
+    this.#frontier.append(leaf, 0, (level, bytes, offset) => tiles.expect(level, bytes, offset))
+    this.#noteWanted()
+  }
+
+  async #takeEvent(index: number, entry: Uint8Array, next: IteratorResult<ServedEvent, unknown>): Promise<void> {
+    const place = { ledger: this.#options.ledger.name, index }
+    if (next.done === true) throw new ServedFault(`the server ends its events before number ${index}`)
+    const { entryLine, salt, event } = next.value
+    const content = Buffer.concat([salt, event])
+    const isSame = next.value.index === index && Buffer.from(entryLine).equals(entry)
+    const fits = salt.length === SALT_BYTES && entryLine.includes(`"sha256":"${hash('sha256', content, 'base64url')}"`)
+    if (!isSame) this.#object('entry', 'the event comes with another entry than the one in the tree', place)
+    else if (!fits) this.#object('content', 'the event is not the one that its entry commits to', place)
+    this.#contentCount++
+    const objection = await this.#options.onEvent?.(event)
+    if (objection !== undefined) this.#object('published', objection, place)
+  }
+
+  #noteWanted(): void {
+    while (this.#wanted[0] === this.#frontier.size) {
+      this.#rootsAt.set(this.#frontier.size, toHex(this.#frontier.root()))
+      this.#wanted.shift()
+    }
+  }
+
+  #holdRoot({ size, root }: Checkpoint): void {
+    const found = toHex(this.#frontier.root())
+    if (found === toHex(root)) return
+    const range = { ledger: this.#options.ledger.name, index: 0, count: Math.max(1, size) }
+    this.#object('root', 'the entries do not have the root of the signed head', {
+      ...range,
+      expected: toHex(root),
+      found,
+    })
+  }
+
+  #holdSeen({ size }: Checkpoint, head: string, seen: Checkpoint | undefined): void {
+    const { ledger, known } = this.#options
+    if (seen === undefined || seen.size > size || known?.head === undefined) return
+    const found = this.#rootsAt.get(seen.size)
+    if (found === toHex(seen.root)) return
+    this.#contradicting = [known.head, head]
+    const range = { ledger: ledger.name, index: 0, count: Math.max(1, seen.size) }
+    const what = `the first ${seen.size} entries are not those that were there on ${known.lastSeen}`
+    this.#object('kept-head', what, { ...range, expected: toHex(seen.root), found: found ?? 'none' })
+  }
+
+  /** How many published heads agree. The first contradiction is told; later ones follow from it. */
+  #holdPublished({ size }: Checkpoint): number {
+    const { published = [], ledger } = this.#options
+    let before = 0
+    for (const [position, statement] of published.entries()) {
+      const found = statement.size > size ? `${size} entries` : this.#rootsAt.get(statement.size)
+      if (found !== statement.root) {
+        const index = Math.min(before, Math.max(0, statement.size - 1))
+        const range = { ledger: ledger.name, index, count: Math.max(1, statement.size - before) }
+        const what = `heads published another root at ${statement.size} entries`
+        this.#object('published', what, { ...range, expected: statement.root, found: found ?? 'none' })
+        return position
+      }
+      before = statement.size
+    }
+    return published.length
+  }
+
+  #object(kind: Finding['kind'], what: string, rest: Omit<Finding, 'kind' | 'what'> = {}): void {
+    this.#findings.add({ kind, what, ...rest })
+  }
+
+  #report(checkpoint: Checkpoint | undefined, head: string | undefined, publishedCount: number): ServedReport {
+    const { ledger, known } = this.#options
+    const findings = this.#findings.sorted()
+    const isGood = this.#findings.count === 0
+    const seenSize = known?.head === undefined ? undefined : readCheckpoint(Buffer.from(known.head))
+    const since =
+      isGood && typeof seenSize === 'object' && seenSize.size > 0 && known !== undefined
+        ? { size: seenSize.size, seen: known.lastSeen }
+        : undefined
+    const firstBad = firstBadEntry(findings)
+    const trusted = this.#key === 'pinned' ? 'signed' : 'self-consistent'
+    return {
+      ledger: ledger.name,
+      verdict: !isGood ? 'changed' : since === undefined ? trusted : 'unchanged',
+      vkey: this.#vkey,
+      key: this.#key,
+      size: checkpoint?.size ?? 0,
+      ...(checkpoint === undefined ? {} : { origin: checkpoint.origin, root: toBase64(checkpoint.root) }),
+      ...(head === undefined ? {} : { head }),
+      ...(since === undefined ? {} : { since }),
+      contentCount: this.#contentCount,
+      publishedCount,
+      ...(firstBad === undefined ? {} : { firstBad }),
+      findings,
+      findingCount: this.#findings.count,
+      contradicting: this.#contradicting,
+    }
+  }
+}

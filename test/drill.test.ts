@@ -1,0 +1,207 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+
+import { openDirectory, systemParts } from '../src/directory.ts'
+import { drill, type DrillOptions, type DrillReport } from '../src/evidence/drill.ts'
+import { type OpenCopy } from '../src/evidence/drill-ground.ts'
+import { tamperings } from '../src/evidence/tamperings.ts'
+import { tryLock } from '../src/platform/lock.ts'
+import { Cli } from './cli-fixture.ts'
+import { append, MemoryHeadStore, openStele, scratch, SeededRandom } from './scratch.ts'
+import { startTestServer } from './server-fixture.ts'
+
+const openCopy: OpenCopy = async ({ dataDirectory, head }) =>
+  await openDirectory({
+    dataDirectory,
+    head,
+    stateDirectory: '/nowhere',
+    name: 'stele.test',
+    version: '0.0.0',
+    log: () => {},
+  })
+
+/** A stopped directory with several ledgers and WAL files. */
+async function directoryIn(folder: string): Promise<string> {
+  const directory = join(folder, 'data')
+  const sizes = { anchorEveryBytes: 2 ** 40, walFileBytes: 60_000 }
+  const parts = { ...systemParts(), directory, head: new MemoryHeadStore(), lock: tryLock, sizes }
+  const stele = await openStele(parts)
+  await stele.administration.createLedger({ name: 'payments' }, 'tester')
+  const random = new SeededRandom(3)
+  for (let round = 0; round < 12; round++) {
+    await append(stele.ledgers, 'main', [random.bytes(300), random.bytes(2_000), Buffer.from(`round ${round}`)])
+    await append(stele.ledgers, 'payments', [random.bytes(100)])
+    await stele.ledgers.publish()
+  }
+  await stele.close()
+  return directory
+}
+
+function filesOf(folder: string): Map<string, string> {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted()
+  return new Map(
+    names.map((name) => {
+      const path = join(folder, name)
+      return [name, statSync(path).isDirectory() ? '' : readFileSync(path, 'base64')] as const
+    }),
+  )
+}
+
+async function holdDrill(
+  context: TestContext,
+  directory: string,
+  rest: Partial<DrillOptions> = {},
+): Promise<DrillReport> {
+  const work = scratch(context)
+  const report = await drill({
+    ...systemParts(),
+    directory,
+    workFolder: join(work, 'drill'),
+    open: openCopy,
+    ...rest,
+  })
+  assert.deepEqual(readdirSync(work), [], 'something was left behind')
+  return report
+}
+
+/** By tampering: who finds it. */
+const expected: Readonly<Record<string, string>> = {
+  edit: 'kept head, directory alone, receipt',
+  'edit-consistent': 'kept head, directory alone, receipt, start',
+  'edit-unpublished': 'kept head, receipt, start',
+  delete: 'kept head, directory alone, receipt, start',
+  insert: 'kept head, directory alone, receipt, start',
+  reorder: 'kept head, directory alone, receipt, start',
+  truncate: 'kept head, receipt, start',
+  'roll-back': 'kept head, receipt, start',
+  'swap-log': 'kept head, directory alone, receipt, start',
+  'swap-keys': 'kept head, directory alone, start',
+  'swap-hashes': 'kept head, directory alone',
+  'change-hash': 'kept head, directory alone',
+  'change-place': 'kept head, directory alone',
+  'rewrite-signed': 'kept head, receipt, start',
+  'rewrite-signed-head': 'receipt',
+}
+
+const outcomes = ({ steps }: DrillReport) =>
+  Object.fromEntries(steps.map(({ name, foundBy }) => [name, foundBy.join(', ')]))
+
+test('P1 P2: the drill says of every tampering what finds it, and that only a receipt finds a history signed again', async (context) => {
+  const directory = await directoryIn(scratch(context))
+  const before = filesOf(directory)
+  const report = await holdDrill(context, directory)
+  assert.deepEqual(filesOf(directory), before, 'the drill changed the directory')
+  assert.deepEqual(outcomes(report), expected)
+  assert.equal(report.allFound, true)
+  assert.deepEqual([report.ledger, report.entryCount, report.isWhole], ['main', 37, true])
+  const [edit] = report.steps
+  assert.deepEqual([edit?.first?.ledger, edit?.first?.index, edit?.first?.count], ['main', report.target, 1])
+  const forged = report.steps.at(-1)
+  assert.deepEqual([forged?.verdictWithHead, forged?.startRefused], ['unchanged', undefined])
+  for (const { name, first, startRefused } of report.steps.slice(0, -1)) {
+    assert(first !== undefined, `${name} names nothing`)
+    assert.doesNotMatch(`${startRefused} ${JSON.stringify(first)}`, /stele-test-/, 'the folder of the drill is named')
+  }
+})
+
+test('the drill runs beside a server that writes, and on its beginning alone where the log is longer than the cap', async (context) => {
+  const server = await startTestServer(context)
+  const events = Array.from({ length: 40 }, (_, number) =>
+    Buffer.from(`{"number":${number},"filler":"${'x'.repeat(500)}"}`),
+  )
+  for (const event of events) await append(server.ledgers, 'main', [event])
+  await server.ledgers.publish()
+  const directory = join(server.directory, 'data')
+  const stop = new AbortController()
+  const writing = (async () => {
+    while (!stop.signal.aborted) {
+      await append(server.ledgers, 'main', events)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  })()
+  const report = await holdDrill(context, directory, { capBytes: 100_000 }).finally(() => stop.abort())
+  await writing
+  assert.deepEqual([report.allFound, report.isWhole], [true, false])
+  assert(report.copiedBytes <= 100_000 && report.copiedBytes > 50_000, String(report.copiedBytes))
+  assert.equal(server.ledgers.failure, undefined)
+})
+
+test('a ledger without entries gets some of the drill, in the copy only', async (context) => {
+  const folder = scratch(context)
+  const stele = await openCopy({ dataDirectory: join(folder, 'data'), head: join(folder, 'head') })
+  await stele.close()
+  const report = await holdDrill(context, join(folder, 'data'))
+  assert.deepEqual([report.allFound, report.ledger, report.entryCount], [true, 'main', 5])
+})
+
+test('an interrupted drill, and one on a damaged directory, leave nothing behind', async (context) => {
+  const directory = await directoryIn(scratch(context))
+  const controller = new AbortController()
+  const onStep = () => controller.abort()
+  await assert.rejects(holdIn(context, directory, { onStep, interrupted: controller.signal }), { name: 'AbortError' })
+  const [first = ''] = readdirSync(join(directory, 'wal'))
+  truncateSync(join(directory, 'wal', first), 40_000)
+  await assert.rejects(holdIn(context, directory), { name: 'WalFault' })
+  await assert.rejects(holdIn(context, directory, { ledger: 'nobody' }), { name: 'WalFault' })
+})
+
+async function holdIn(context: TestContext, directory: string, rest: Partial<DrillOptions> = {}): Promise<void> {
+  const work = scratch(context)
+  try {
+    await drill({ ...systemParts(), directory, workFolder: join(work, 'drill'), open: openCopy, ...rest })
+  } finally {
+    assert.deepEqual(readdirSync(work), [])
+  }
+}
+
+test('stele drill prints a row a tampering, what is not found, and exits 0; with --json the report', async (context) => {
+  const folder = scratch(context)
+  const directory = await directoryIn(folder)
+  const temporary = join(folder, 'temporary')
+  mkdirSync(temporary)
+  const world = { cwd: folder, variables: { TMPDIR: temporary }, environment: { openCopy } }
+  const { code, out, err } = await new Cli(world).run('drill', '--data', 'data')
+  assert.deepEqual([code, err], [0, ''])
+  const words = out.replaceAll(/\s+/g, ' ')
+  for (const { what } of tamperings) assert(out.includes(what.slice(0, 30)), what)
+  assert.match(words, /All was found that has to be\. Without a head kept outside, 5 of 15 would not be found/)
+  assert.match(words, /Only a receipt that somebody else holds shows it/)
+  const json = await new Cli({ ...world, isTerminal: true }).run(
+    'drill',
+    '--data',
+    directory,
+    '--json',
+    '--ledger',
+    'payments',
+  )
+  const report = JSON.parse(json.out) as DrillReport
+  assert.deepEqual([json.code, report.ledger, report.steps.length], [0, 'payments', 15])
+  assert.match(json.err, /15 of 15: /)
+  assert.deepEqual(readdirSync(temporary), [])
+})
+
+test('stele drill says what is wrong with the directory, the ledger or the cap', async (context) => {
+  const folder = scratch(context)
+  const directory = await directoryIn(folder)
+  const world = { cwd: folder, variables: { TMPDIR: folder }, environment: { openCopy } }
+  const rows = [
+    [['--data', folder], 3, /is not a data directory of Stele/],
+    [
+      ['--data', directory, '--ledger', 'nobody'],
+      2,
+      /no ledger nobody in the part that is copied: it has main, payments/,
+    ],
+    [['--data', directory, '--cap', '0'], 2, /--cap 0 is no number of megabytes/],
+  ] as const
+  for (const [words, code, message] of rows) {
+    const ran = await new Cli(world).run('drill', ...words)
+    assert.equal(ran.code, code)
+    assert.match(ran.err, message)
+  }
+  assert.deepEqual(readdirSync(folder).toSorted(), ['data'])
+})
