@@ -42,6 +42,7 @@ const objects = [
   'targetResources.0.userPrincipalName',
   'targetResources.0.displayName',
   'appDisplayName',
+  'resourceDisplayName',
   'target.0.displayName',
   'requestParameters.roleName',
   'objectId',
@@ -64,9 +65,16 @@ export function describeEvent(event: Uint8Array, text: string | undefined): stri
   if (event.length > MAX_READ_BYTES) return text.slice(0, 200)
   const value = parsed(text)
   if (value === undefined) return text
-  const parts = [actors, verbs, objects, outcomes].map((paths) => firstOf(value, paths))
+  const outcome = firstOf(value, outcomes)
+  const parts = [...[actors, verbs, objects].map((paths) => firstOf(value, paths)), outcomeText(outcome)]
   const said = [...new Set(parts.filter((part) => part !== undefined))]
   return said.length > 1 || parts[1] !== undefined ? said.join(' · ') : text
+}
+
+/** Sign-ins have a code, which is 0 where nothing went wrong. */
+function outcomeText(outcome: string | undefined): string | undefined {
+  if (outcome === undefined || !/^\d+$/.test(outcome)) return outcome
+  return outcome === '0' ? 'success' : `error ${outcome}`
 }
 
 /** The first path under which there is a word or a number; the envelope of diagnostic settings is looked through. */

@@ -13,6 +13,7 @@ import { Failure, fileFailure, usageFailure } from './failure.ts'
 
 const DEFAULT_CAP_MB = 32
 const BYTES_PER_MB = 1024 * 1024
+const MIN_WIDTH = 72
 const MAX_WIDTH = 120
 const FOLDER_CHARS = 16
 const UNTOUCHED = 'The directory was not changed'
@@ -80,7 +81,9 @@ async function held(
   const { drill: hold } = await import('../evidence/drill.ts')
   try {
     const onStep = ({ number, count: steps, what }: { number: number; count: number; what: string }) => {
-      void show(clipped(`${number} of ${steps}: somebody ${what} `, stderr.columns - 1)).catch(() => {})
+      void show(clipped(`${number} of ${steps}: somebody ${what} `, Math.max(stderr.columns, MIN_WIDTH) - 1)).catch(
+        () => {},
+      )
     }
     await show('Making a copy … ')
     return await hold({ disk, clock, random, directory, workFolder, open, onStep, interrupted, ...limits })
@@ -110,7 +113,7 @@ const CELL = 11
 const STARTS = 7
 
 function describe(report: DrillReport, data: string, columns: number): string {
-  const width = Math.min(columns, MAX_WIDTH)
+  const width = Math.min(Math.max(columns, MIN_WIDTH), MAX_WIDTH)
   const { ledger, entryCount, copiedBytes, isWhole, steps } = report
   const part = isWhole ? 'The copy' : 'The copy, the beginning of the log,'
   const intro = `${part} had ${bytesText(copiedBytes)} of log with ${count(entryCount)} entries of ${ledger}, the last of them the drill's own. ${printable(data)} was only read.`

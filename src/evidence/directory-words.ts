@@ -79,16 +79,7 @@ function headWords({ where, ledger, size }: HeldHead): string {
 }
 
 /** One finding in one line, and what was expected and found in lines below it. */
-export function findingLines({
-  file,
-  offset,
-  ledger,
-  index,
-  count: many = 1,
-  what,
-  expected,
-  found,
-}: Finding): string[] {
+function findingLines({ file, offset, ledger, index, count: many = 1, what, expected, found }: Finding): string[] {
   const bytes = offset === undefined ? '' : ` at byte ${offset}`
   const last = index === undefined || many === 1 ? '' : ` to ${index + many - 1}`
   const entry = ledger === undefined || index === undefined ? '' : `${ledger} ${index}${last}`

@@ -30,12 +30,12 @@ export class DrillFault extends Error {
 }
 
 /** The ledger that was asked for is not there. */
-export class NoLedgerFault extends DrillFault {
+class NoLedgerFault extends DrillFault {
   override readonly name = 'NoLedgerFault'
 }
 
 /** A receipt in somebody else's hands, with the event that it is about. */
-export interface HeldReceipt {
+interface HeldReceipt {
   readonly index: number
   readonly event: Buffer
   readonly text: string

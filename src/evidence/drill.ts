@@ -18,7 +18,7 @@ import { Signatures } from './signatures.ts'
 import { type Attacked, type Tampering, tamperings } from './tamperings.ts'
 import { type DirectoryReport, type Verdict, verifyDirectory } from './verify-directory.ts'
 
-export const FINDERS = ['kept head', 'directory alone', 'receipt', 'start'] as const
+const FINDERS = ['kept head', 'directory alone', 'receipt', 'start'] as const
 /** `kept head` and `directory alone`: `verify` with the head outside and without it. */
 export type Finder = (typeof FINDERS)[number]
 

@@ -25,7 +25,7 @@ import { EntryForms } from './entry-forms.ts'
 import type { FindingKind } from './finding.ts'
 
 /** Something wrong in a frame; `at` counts from the frame's start. */
-export interface Fault {
+interface Fault {
   readonly kind: FindingKind
   readonly at: number
   readonly what: string

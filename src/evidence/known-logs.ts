@@ -137,7 +137,7 @@ export function contradiction(known: KnownLog | undefined, head: string): string
 }
 
 /** The size in a signed head; -1 where there is none. */
-export function sizeOf(head: string | undefined): number {
+function sizeOf(head: string | undefined): number {
   const checkpoint = head === undefined ? 'none' : readCheckpoint(Buffer.from(head))
   return typeof checkpoint === 'string' ? -1 : checkpoint.size
 }

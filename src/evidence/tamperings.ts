@@ -25,7 +25,7 @@ import {
   writeHistory,
 } from './forge.ts'
 
-export interface Attack {
+interface Attack {
   readonly disk: Disk
   readonly random: Random
   readonly ground: Ground

@@ -45,7 +45,7 @@ export interface DirectoryOptions {
  */
 export type Verdict = 'unchanged' | 'signed' | 'self-consistent' | 'changed'
 
-export interface LedgerReport {
+interface LedgerReport {
   readonly name: string
   readonly size: number
   /** base64; undefined where some leaf is lost. */

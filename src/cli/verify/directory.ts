@@ -82,7 +82,7 @@ async function usualHeads(directory: string, environment: Environment): Promise<
   return heads
 }
 
-export function directoryText(report: DirectoryReport, seconds: number, columns: number): string {
+function directoryText(report: DirectoryReport, seconds: number, columns: number): string {
   const { findings, findingCount, remarks, entryCount, walBytes, contentBytes, commitCount } = report
   const lines = verdictWords(report).flatMap((words) => [...wrapped(words, columns), ''])
   if (findingCount > 0) lines.push(...findingsText(findings, findingCount), '')

@@ -164,17 +164,17 @@ function reportsText(reports: readonly Verified[], withContent: boolean, columns
 /** What one verdict, the same for all of these, says. */
 function verdictWords(reports: readonly Verified[]): string {
   const names = reports.map(({ ledger }) => ledger).join(', ')
-  switch (reports[0]?.verdict) {
-    case 'unchanged':
-      return `${names}: nothing has changed in what this command saw of ${reports.length === 1 ? 'it' : 'them'} before.`
-    case 'signed':
-      return `${names}: all entries fit the head that the pinned key signed; only its holder can have changed any.`
-    default:
-      return (
-        `${names}: self-consistent. The key is the server's word (not pinned), and nothing was seen before, so this does ` +
-        'not show that nobody changed anything. Give the key with --key; from now on this command remembers what it saw.'
-      )
+  const verdict = reports[0]?.verdict
+  if (verdict === 'unchanged') {
+    return `${names}: nothing has changed in what this command saw of ${reports.length === 1 ? 'it' : 'them'} before.`
   }
+  if (verdict === 'signed') {
+    return `${names}: all entries fit the head that the pinned key signed; only its holder can have changed any.`
+  }
+  return (
+    `${names}: self-consistent. The key is the server's word (not pinned), and nothing was seen before, so this does ` +
+    'not show that nobody changed anything. Give the key with --key; from now on this command remembers what it saw.'
+  )
 }
 
 function changedLines({ ledger, firstBad, findings, findingCount, evidence }: Verified, columns: number): string[] {
