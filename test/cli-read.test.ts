@@ -129,7 +129,10 @@ test('prove refuses what is not there, what cannot be written, and what a server
 })
 
 test('tail shows a line an event: index, ledger time, source, and who did what', async (context) => {
-  const { world } = await ground(context, role, 'plain text', Buffer.of(0, 1, 255), '{"unknown":"form"}')
+  const signIn = (code: number) =>
+    `{"operationName":"Sign-in activity","resultType":"${code}","properties":{"userPrincipalName":"bob@contoso.com","appDisplayName":"Mail"}}`
+  const events = [role, 'plain text', Buffer.of(0, 1, 255), '{"unknown":"form"}', signIn(0), signIn(50126)]
+  const { world } = await ground(context, ...events)
   const lines = (await steleOk(world, 'tail', '--no-follow')).trimEnd().split('\n')
   const shown = lines.map((line) => line.replace(/ {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}/, ' | '))
   assert.deepEqual(shown, [
@@ -137,6 +140,8 @@ test('tail shows a line an event: index, ledger time, source, and who did what',
     '     1 | generic         plain text',
     '     2 | generic         3 bytes that are not text',
     '     3 | generic         {"unknown":"form"}',
+    '     4 | generic         bob@contoso.com · Sign-in activity · Mail · success',
+    '     5 | generic         bob@contoso.com · Sign-in activity · Mail · error 50126',
   ])
 })
 

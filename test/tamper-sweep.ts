@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Flips bits of the small directory, one at a time, and tells which were not found out, or blamed on the wrong entry.
+
+import type { DirectoryReport } from '../src/evidence/verify-directory.ts'
+import {
+  directory,
+  directoryWith,
+  type EventPlace,
+  eventPlaces,
+  events,
+  type SmallDirectory,
+  verified,
+} from './evidence-ground.ts'
+import { append } from './scratch.ts'
+
+export type SweptDirectory = Pick<SmallDirectory, 'disk' | 'head'>
+
+/** Three ledgers of the user's and Stele's own, about thirty entries, two WAL files; stopped. */
+export async function sweptDirectory(): Promise<SweptDirectory> {
+  return await directoryWith(async ({ ledgers, administration }, clock) => {
+    await administration.createLedger({ name: 'pay' }, 'tester')
+    clock.pass(10)
+    await Promise.all([append(ledgers, 'main', events('main', 8)), append(ledgers, 'pay', events('pay', 5))])
+    await ledgers.publish()
+    clock.pass(10)
+    await append(ledgers, 'main', events('main', 2))
+  }, 24_000)
+}
+
+export interface SweepResult {
+  readonly flippedCount: number
+  /** `path byte bit`, and what was wrong with the report. */
+  readonly missed: readonly string[]
+}
+
+/** Counts the bytes of all files, in the order in which `sweep` numbers them. */
+export function directoryBytes({ disk }: SweptDirectory): number {
+  return disk.paths.reduce((sum, path) => sum + disk.bytesOf(path).length, 0)
+}
+
+/** Flips every bit of the bytes from `first` up to `end`, each by itself. */
+export async function sweep({ disk, head }: SweptDirectory, first: number, end: number): Promise<SweepResult> {
+  const places = eventPlaces(disk)
+  const missed: string[] = []
+  let flippedCount = 0
+  let start = 0
+  for (const path of disk.paths) {
+    const bytes = disk.bytesOf(path)
+    for (let at = Math.max(0, first - start); at < bytes.length && start + at < end; at++) {
+      const place = places.find((candidate) => candidate.path === path && isWithin(candidate, at))
+      for (let bit = 0; bit < 8; bit++) {
+        bytes[at]! ^= 1 << bit
+        const wrong = objection(await verified({ disk, head }), path, place)
+        bytes[at]! ^= 1 << bit
+        flippedCount++
+        if (wrong !== undefined) missed.push(`${path} ${at} ${bit}: ${wrong}`)
+      }
+    }
+    start += bytes.length
+  }
+  return { flippedCount, missed }
+}
+
+function isWithin({ entryStart, entryEnd, contentStart, contentEnd }: EventPlace, at: number): boolean {
+  return (at >= entryStart - 1 && at < entryEnd) || (at >= contentStart && at < contentEnd)
+}
+
+/** What is wrong with a report about a directory in which a byte was changed that belongs to this entry. */
+function objection(report: DirectoryReport, path: string, place: EventPlace | undefined): string | undefined {
+  if (report.verdict !== 'changed' || report.findingCount === 0) return `the verdict is ${report.verdict}`
+  const file = path.slice(directory.length + 1)
+  if (!report.findings.some((finding) => finding.file === file)) return `the file is not named: ${text(report)}`
+  if (place === undefined) return undefined
+  const { firstBad } = report
+  const isNamed =
+    firstBad?.ledger === place.ledger && place.index >= firstBad.index && place.index < firstBad.index + firstBad.count
+  return isNamed ? undefined : `${place.ledger} ${place.index} is not named: ${text(report)}`
+}
+
+function text({ firstBad, findings }: DirectoryReport): string {
+  return JSON.stringify({ firstBad, findings })
+}
