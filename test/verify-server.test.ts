@@ -1,0 +1,128 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// `stele verify --url` and `stele verify EVENT PROOF` against real servers, honest ones and one that was rolled back.
+
+import assert from 'node:assert/strict'
+import { cp, readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+import { stele, steleOk, variablesFor, type World } from './cli-fixture.ts'
+import { scratch } from './scratch.ts'
+import { startTestServer, type TestServer } from './server-fixture.ts'
+
+async function append(server: TestServer, ...texts: readonly string[]): Promise<void> {
+  const body = texts.map((text) => `${JSON.stringify({ text })}\n`).join('')
+  await server.askJson('/v1/ledgers/main/events', { method: 'POST', body, type: 'application/x-ndjson' })
+}
+
+function worldOf(folder: string, server: TestServer): World {
+  return { cwd: folder, variables: { ...variablesFor(server), XDG_STATE_HOME: join(folder, 'state') } }
+}
+
+test('a server is self-consistent at first, unchanged from then on, and signed where its key is given', async (context) => {
+  const server = await startTestServer(context)
+  await append(server, 'one', 'two', 'three')
+  const world = worldOf(scratch(context), server)
+  const url = ['verify', '--url', server.url, '--ledger', 'main'] as const
+  assert.match(await steleOk(world, ...url), /main: self-consistent\. The key is the server's word \(not pinned\)/)
+  await append(server, 'four')
+  assert.match(await steleOk(world, ...url), /main: nothing has changed in what this command saw of it before/)
+  const pinned = worldOf(scratch(context), server)
+  const out = await steleOk(pinned, ...url, '--key', server.ledgers.vkey('main'))
+  assert.match(out, /main: all entries fit the head that the pinned key signed/)
+})
+
+test('a key that is not the server’s is a negative verdict, whether it was given or is remembered', async (context) => {
+  const server = await startTestServer(context)
+  await append(server, 'one')
+  const world = worldOf(scratch(context), server)
+  const main = server.ledgers.vkey('main')
+  const other = server.ledgers.vkey('access').replace('/access+', '/main+')
+  for (const key of [server.ledgers.vkey('access'), other]) {
+    const { code, out, err } = await stele(world, 'verify', '--url', server.url, '--ledger', 'main', '--key', key)
+    assert.notEqual(code, 0, `${out}${err}`)
+  }
+  assert.equal((await stele(world, 'verify', '--url', server.url, '--ledger', 'main', '--key', main)).code, 0)
+})
+
+test('P4: a server that was rolled back and went on is found by whoever saw it before, with both signed heads kept', async (context) => {
+  const folder = scratch(context)
+  const first = await startTestServer(context, { directory: join(folder, 'server') })
+  await append(first, 'one', 'two')
+  await first.close()
+  await cp(join(folder, 'server'), join(folder, 'older'), { recursive: true })
+  const second = await startTestServer(context, { directory: join(folder, 'server') })
+  await append(second, 'three', 'four')
+  const seen = worldOf(folder, second)
+  await steleOk(seen, 'verify', '--url', second.url, '--ledger', 'main')
+  await second.close()
+  const forked = await startTestServer(context, { directory: join(folder, 'older') })
+  await append(forked, 'another three', 'another four', 'and five')
+  const world = { ...seen, variables: { ...seen.variables, ...variablesFor(forked) } }
+  const { code, out } = await stele(world, 'verify', '--url', forked.url, '--ledger', 'main')
+  assert.equal(code, 1, out)
+  assert.match(out, /main: do not rely on it/)
+  const evidence = /Both signed heads are kept in\s+(\S+?):/.exec(out)?.[1]
+  assert.ok(evidence !== undefined, out)
+  const again = await stele(world, 'verify', '--url', forked.url, '--ledger', 'main')
+  assert.equal(again.code, 1, 'a fork is not forgotten once it was seen')
+})
+
+test('events themselves are verified with --content, which the server records', async (context) => {
+  const server = await startTestServer(context)
+  await append(server, 'one', 'two')
+  const world = worldOf(scratch(context), server)
+  const before = server.ledgers.log('access').size
+  await steleOk(world, 'verify', '--url', server.url, '--ledger', 'main', '--content')
+  assert.ok(server.ledgers.log('access').size > before)
+})
+
+test('an event with its receipt: exit 0 for the right one, 1 for another event, 2 where no key is known, 3 where a file is not there', async (context) => {
+  const server = await startTestServer(context)
+  await append(server, 'one', 'two')
+  const folder = scratch(context)
+  const world = worldOf(folder, server)
+  await steleOk(world, 'prove', '1', '--out', 'two.tlog-proof', '--event', 'two.json')
+  await writeFile(join(folder, 'changed.json'), '{"text":"twO"}')
+  const key = ['--key', server.ledgers.vkey('main')] as const
+  assert.equal((await stele(world, 'verify', 'two.json', 'two.tlog-proof', ...key)).code, 0)
+  const wrongEvent = await stele(world, 'verify', 'changed.json', 'two.tlog-proof', ...key)
+  assert.equal(wrongEvent.code, 1)
+  assert.match(wrongEvent.out, /does not hold for changed\.json/)
+  const wrongKey = await stele(world, 'verify', 'two.json', 'two.tlog-proof', '--key', server.ledgers.vkey('system'))
+  assert.notEqual(wrongKey.code, 0)
+  // Where nothing is remembered: a key that was given once is.
+  const stranger = { ...world, variables: { XDG_STATE_HOME: join(folder, 'stranger') } }
+  const noKey = await stele(stranger, 'verify', 'two.json', 'two.tlog-proof')
+  assert.equal(noKey.code, 2)
+  assert.match(noKey.err, /--key/)
+  assert.equal((await stele(world, 'verify', 'gone.json', 'two.tlog-proof', ...key)).code, 3)
+})
+
+test('a key that verify --url remembered lets a receipt be self-consistent, and never valid', async (context) => {
+  const server = await startTestServer(context)
+  await append(server, 'one')
+  const world = worldOf(scratch(context), server)
+  await steleOk(world, 'prove', '0', '--out', 'one.tlog-proof', '--event', 'one.json')
+  await steleOk(world, 'verify', '--url', server.url, '--ledger', 'main')
+  const out = await steleOk(world, 'verify', 'one.json', 'one.tlog-proof', '--json')
+  assert.equal(JSON.parse(out).verdict, 'self-consistent')
+})
+
+test('verify of a directory says exit 0, 1 and 3, and changes nothing in it', async (context) => {
+  const folder = scratch(context)
+  const server = await startTestServer(context, { directory: join(folder, 'server') })
+  await append(server, 'one', 'two')
+  await server.close()
+  const data = join(folder, 'server', 'data')
+  const world: World = { cwd: folder, variables: { XDG_STATE_HOME: join(folder, 'server', 'none') } }
+  const head = join(folder, 'server', 'state', 'heads')
+  const [kept = ''] = (await readdir(head)).filter((name) => name.endsWith('.head'))
+  const command = ['verify', '--data', data, '--head', join(head, kept)] as const
+  assert.match(await steleOk(world, ...command), /^Nothing in these/)
+  await rm(join(data, 'wal'), { recursive: true })
+  assert.notEqual((await stele(world, ...command)).code, 0)
+  assert.equal((await stele(world, 'verify', '--data', join(folder, 'nowhere'))).code, 3)
+})
