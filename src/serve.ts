@@ -100,6 +100,15 @@ function demoText(played: DemoPlayed, server: RunningServer, config: ServeConfig
 /** Says what keeps the server from starting; nothing was changed on the disk by then. */
 function startFailure(error: unknown, config: ServeConfig): unknown {
   if (error instanceof Failure) return error
+  if (isDiskFull(error)) {
+    const mend = 'Make room there, then start again'
+    return new Failure(
+      3,
+      `the disk of ${printable(config.dataDirectory)} is full`,
+      'What was acknowledged is safe',
+      mend,
+    )
+  }
   if (error instanceof ConfigFault) return new Failure(2, printable(error.message))
   if (error instanceof WalFault || error instanceof StateFault) {
     const mend =
@@ -112,6 +121,11 @@ function startFailure(error: unknown, config: ServeConfig): unknown {
   }
   if (error instanceof Error && 'code' in error) return systemFailure(error, String(error.code), config)
   return error
+}
+
+/** The start writes a little itself, through a writer that then stops: the reason is in its words. */
+function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('ENOSPC')
 }
 
 function systemFailure(error: Error, code: string, { listenHost, listenPort, dataDirectory }: ServeConfig): Failure {

@@ -7,7 +7,7 @@ import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { MAX_BODY_BYTES } from '../src/schema/limits.ts'
-import { eventually, startTestServer, type TestServer } from './server-fixture.ts'
+import { eventually, startTestServer, type TestServer, TightDisk } from './server-fixture.ts'
 
 const EVENTS = '/v1/ledgers/main/events'
 
@@ -90,4 +90,56 @@ test('readers that take nothing of large answers are bounded together, and other
   await Promise.all(readers.map(async ({ socket }) => socket.closed || (await once(socket, 'close'))))
   const whole = await (await server.ask(`${EVENTS}/0/event`)).arrayBuffer()
   assert.equal(whole.byteLength, 15 * 1024 * 1024)
+})
+
+test('readers who hang up take no room for good: large events are read as before', async (context) => {
+  const server = await startTestServer(context)
+  const large = Buffer.alloc(16 * 1024 * 1024, 'x')
+  await server.askJson(EVENTS, { body: large, type: 'application/octet-stream' })
+  for (let reader = 0; reader < 40; reader++) {
+    const { socket } = await open(server, `GET ${EVENTS}/0/event HTTP/1.1`)
+    socket.write('\r\n')
+    if (reader % 2 === 0) await new Promise((resolve) => setTimeout(resolve, reader % 5))
+    socket.resetAndDestroy()
+  }
+  await eventually(async () => {
+    const answer = await server.ask(`${EVENTS}/0/event`)
+    return answer.status === 200 && Buffer.from(await answer.arrayBuffer()).equals(large)
+  })
+})
+
+test('a body in chunks of one byte takes little more memory than its bytes', async (context) => {
+  const server = await startTestServer(context)
+  const { socket, answered } = await open(server, `POST ${EVENTS} HTTP/1.1`)
+  socket.write('Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n')
+  const chunks = Buffer.from('1\r\n \r\n'.repeat(50_000))
+  await new Promise((resolve) => socket.write(chunks, resolve))
+  await eventually(async () => (await gauge(server, 'stele_intake_held_bytes')) >= 50_000)
+  globalThis.gc?.()
+  const before = process.memoryUsage().rss
+  for (let round = 0; round < 10; round++) await new Promise((resolve) => socket.write(chunks, resolve))
+  await eventually(async () => (await gauge(server, 'stele_intake_held_bytes')) >= 550_000, 30_000)
+  const grownBytes = process.memoryUsage().rss - before
+  assert.ok(grownBytes < 100 * 1024 * 1024, `${grownBytes} bytes for half a million chunks`)
+  socket.write('2\r\n{}\r\n0\r\n\r\n')
+  await eventually(() => answered().includes('HTTP/1.1 200'), 10_000)
+})
+
+test('a transfer coding that is not undone is refused, not stored', async (context) => {
+  const server = await startTestServer(context)
+  const { socket, answered } = await open(server, `POST ${EVENTS} HTTP/1.1`)
+  socket.write('Content-Type: application/json\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n')
+  await eventually(() => answered().includes('"code":"unsupported-encoding"'))
+  assert.equal(server.ledgers.log('main').size, 0)
+})
+
+test('a server that takes no events, or has found stored content changed, does not say that it is ready', async (context) => {
+  const disk = new TightDisk()
+  const server = await startTestServer(context, { parts: { disk } })
+  assert.equal((await server.ask('/readyz')).status, 200)
+  disk.freeBytes = 1_000
+  await eventually(async () => (await server.ask('/readyz')).status === 503)
+  assert.match(await (await server.ask('/readyz')).text(), /nearly full/)
+  const refused = await server.ask('/v1/ledgers', { method: 'POST', body: '{"name":"more"}' })
+  assert.equal(refused.status, 507, 'an administrative act keeps to the reserve, too')
 })

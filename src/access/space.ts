@@ -44,6 +44,11 @@ export class SpaceGuard {
     return this.#freeBytes
   }
 
+  /** Whether events are refused at present. */
+  get isReserveReached(): boolean {
+    return this.#freeBytes < this.reserveBytes
+  }
+
   async look(): Promise<void> {
     this.#freeBytes = (await this.#disk.space(this.#directory)).freeBytes
   }

@@ -10,6 +10,9 @@ import type { LedgerRecord, TokenRecord } from '../state/system-state.ts'
 import type { Answer, Call, Services } from './route.ts'
 import type { LedgerAnswer, ledgerParams, TokenAnswer, tokenParams } from './schemas.ts'
 
+/** More than the entry of any act. */
+const ACT_BYTES = 16 * 1024
+
 type PlainCall = Call<undefined, undefined, undefined>
 
 /** Ledgers on which the caller has any right; an administrator sees all. */
@@ -35,8 +38,9 @@ export function showLedger(
 
 export async function createLedger(
   { body, caller }: Call<undefined, undefined, LedgerRequest>,
-  { ledgers, administration }: Services,
+  { ledgers, administration, space }: Services,
 ): Promise<Answer> {
+  space.demand('audit', ACT_BYTES)
   const record = await administration.createLedger(body, caller.by)
   return { status: 201, headers: { location: `/v1/ledgers/${record.name}` }, body: ledgerAnswer(ledgers, record) }
 }
@@ -47,16 +51,18 @@ export function listTokens(_call: PlainCall, { administration }: Services): Answ
 
 export async function createToken(
   { body, caller }: Call<undefined, undefined, TokenRequest>,
-  { administration }: Services,
+  { administration, space }: Services,
 ): Promise<Answer> {
+  space.demand('audit', ACT_BYTES)
   const { token, record } = await administration.createToken(body, caller.by)
   return { status: 201, body: { token, ...tokenAnswer(record) } }
 }
 
 export async function revokeToken(
   { params, caller }: Call<z.output<typeof tokenParams>, undefined, undefined>,
-  { administration }: Services,
+  { administration, space }: Services,
 ): Promise<Answer> {
+  space.demand('audit', ACT_BYTES)
   return { body: tokenAnswer(await administration.revokeToken(params.id, caller.by)) }
 }
 

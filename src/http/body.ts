@@ -10,6 +10,7 @@ import { Problem } from '../schema/problem.ts'
 const MAX_DISCARDED_BYTES = 2 * MAX_BODY_BYTES
 const SPARE_BYTES = 1024 * 1024
 const MAX_SPARE = 16
+const FIRST_BYTES = 16 * 1024
 
 /**
  * Buffers for bodies that come in several chunks, used again: fresh ones cost a page fault each 4 KiB, and their
@@ -58,7 +59,6 @@ export async function collect(
   if (declaredBytes !== undefined && declaredBytes > limitBytes) throw tooLarge(limitBytes)
   if (request.headers.expect !== undefined) response.writeContinue()
   return await new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
     let body: Buffer | undefined
     let gotBytes = 0
     const settle = (settled: () => void) => {
@@ -70,15 +70,23 @@ export async function collect(
       gotBytes += chunk.length
       const refusal = gotBytes > limitBytes ? tooLarge(limitBytes) : hold(chunk.length)
       if (refusal !== undefined) return settle(() => reject(refusal))
-      if (declaredBytes === undefined) chunks.push(chunk)
+      if (declaredBytes === undefined) (body = roomFor(body, gotBytes, limitBytes)).set(chunk, at)
       else if (chunk.length === declaredBytes) body = chunk
       else (body ??= spare.take(declaredBytes)).set(chunk, at)
     }
-    const onEnd = () => settle(() => resolve(body ?? Buffer.concat(chunks)))
+    const onEnd = () => settle(() => resolve(body?.subarray(0, gotBytes) ?? Buffer.alloc(0)))
     const onClose = () =>
       settle(() => reject(new Problem('malformed-request', 'The connection ended before the body did.')))
     request.on('data', onData).on('end', onEnd).on('close', onClose)
   })
+}
+
+/** A body of unknown length grows in one buffer: an object a chunk would cost hundreds of times a chunk of one byte. */
+function roomFor(body: Buffer | undefined, bytes: number, limitBytes: number): Buffer {
+  if (body !== undefined && bytes <= body.length) return body
+  const larger = Buffer.allocUnsafeSlow(Math.min(limitBytes, Math.max(bytes, (body?.length ?? FIRST_BYTES) * 2)))
+  if (body !== undefined) larger.set(body)
+  return larger
 }
 
 function tooLarge(limit: number): Problem {

@@ -26,6 +26,7 @@ export class Intake {
 
   /** Hands a body of events, decoded, to `use`; its bytes count as held until that is done. */
   async events<T>(request: IncomingMessage, response: ServerResponse, use: (body: Buffer) => Promise<T>): Promise<T> {
+    demandChunked(request.headers['transfer-encoding'])
     const encoding = demandEncoding(request.headers['content-encoding'])
     let heldBytes = 0
     const hold = (bytes: number) => {
@@ -105,6 +106,15 @@ function mediaOf(contentType: string): [media: string, charset: string | undefin
   const [media = '', ...parameters] = contentType.split(';').map((part) => part.trim().toLowerCase())
   const charset = parameters.find((parameter) => parameter.startsWith('charset='))
   return [media, charset?.slice('charset='.length).replaceAll('"', '')]
+}
+
+/** Node undoes the chunks and nothing else: any other coding would be stored as if it were the event. */
+function demandChunked(transferEncoding: string | undefined): void {
+  if (transferEncoding === undefined || transferEncoding.trim().toLowerCase() === 'chunked') return
+  throw new Problem(
+    'unsupported-encoding',
+    'Transfer-Encoding must be chunked; compress with Content-Encoding instead.',
+  )
 }
 
 function demandEncoding(contentEncoding: string | undefined): 'identity' | 'gzip' | 'zstd' {

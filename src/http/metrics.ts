@@ -37,6 +37,10 @@ export class Metrics {
     this.#refusedCounts.set(code, (this.#refusedCounts.get(code) ?? 0) + 1)
   }
 
+  refusedCount(code: ProblemCode): number {
+    return this.#refusedCounts.get(code) ?? 0
+  }
+
   /** What was counted here; what the rest of the server knows of itself is added by the route. */
   write(text: MetricsText): void {
     text.family('stele_events_appended_total', 'counter', 'Events stored.', [['', this.#eventCount]])

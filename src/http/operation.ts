@@ -22,10 +22,16 @@ export function readiness(_call: PlainCall, services: Services): Answer {
 
 /** Why an operator has to look, in words that fit a monitor's line and name no secret. */
 function unreadiness(services: Services): string[] {
-  const { ledgers } = services
+  const { ledgers, space, metrics } = services
   const reasons: string[] = []
   if (ledgers.failure !== undefined) {
     reasons.push('The writer has stopped: nothing is stored until the server is restarted. Its log says why.')
+  }
+  if (space.isReserveReached) {
+    reasons.push('The disk is nearly full: no events are taken until there is room. GET /v1/status has the figures.')
+  }
+  if (metrics.refusedCount('content-damaged') > 0) {
+    reasons.push('Stored content was found changed: stop the server and run stele verify --data on its directory.')
   }
   if (unconfirmedJump(services) !== undefined) {
     reasons.push(

@@ -110,7 +110,8 @@ export class RouteServer {
     const { status = 200, type = 'application/json', headers } = answer
     const body = written(route, answer)
     try {
-      if (!(body instanceof Readable)) this.#hold(body, reply)
+      // What has been done is answered whatever happens: a refusal would have the caller do it again.
+      if (!(body instanceof Readable) && route.method === 'GET') this.#hold(body, reply)
       await this.#record(route, answer, caller)
     } catch (error) {
       if (body instanceof Readable) body.destroy()
@@ -149,7 +150,8 @@ export class RouteServer {
 
   #hold(body: string | Buffer, reply: FastifyReply): void {
     const { length } = body
-    if (length <= SMALL_BYTES) return
+    // A caller who has gone takes no room: the event that would give it back has been already.
+    if (length <= SMALL_BYTES || reply.raw.destroyed || reply.raw.closed) return
     if (!this.#budget.take(length)) {
       const detail = 'Large answers are on their way to as many readers as there is room for. Try again in a moment.'
       throw new Problem('overloaded', detail, { retryAfter: RETRY_AFTER_SECONDS })
