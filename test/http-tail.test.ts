@@ -1,6 +1,9 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SteleClient, SteleError } from '@stele/sdk'
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
@@ -169,4 +172,29 @@ test('a server that stops ends its tails at once, and that is on record', async 
     (await eventsOf(again, 'access')).map(({ phase }) => phase),
     ['open', 'close'],
   )
+})
+
+test('P4: a tail gives what is intact, says that the next event was changed on the disk, ends, and readiness says so', async (context) => {
+  const server = await startTestServer(context)
+  for (const text of ['first', 'second', 'third']) {
+    await server.askJson('/v1/ledgers/main/events', { body: JSON.stringify({ text }) })
+  }
+  const wal = join(server.directory, 'data', 'wal', '0000000000000001')
+  const bytes = await readFile(wal)
+  const at = bytes.indexOf('"second"')
+  assert.notEqual(at, -1)
+  bytes[at + 1]! ^= 1
+  await writeFile(wal, bytes)
+  const client = new SteleClient({ url: server.url, token: server.adminToken })
+  const seen: number[] = []
+  await assert.rejects(
+    async () => {
+      for await (const { index } of client.tail('main', { from: 0 })) seen.push(index)
+    },
+    (error) => error instanceof SteleError && error.failure === 'untrustworthy',
+  )
+  assert.deepEqual(seen, [0])
+  const ready = await server.ask('/readyz')
+  assert.equal(ready.status, 503)
+  assert.match(await ready.text(), /found changed/)
 })

@@ -44,12 +44,16 @@ export interface HttpServer {
 
 export async function createHttpServer(options: HttpOptions): Promise<HttpServer> {
   const { tls, log, ledgers, clock } = options
-  const tails = new Tails(ledgers, clock)
+  const metrics = new Metrics()
+  const tails = new Tails(ledgers, clock, (error) => {
+    metrics.refused('content-damaged')
+    log({ level: 'error', message: 'stored content was changed', reason: error.message })
+  })
   const services: Services = {
     ...options,
     intake: new Intake(),
     heads: new Heads(ledgers),
-    metrics: new Metrics(),
+    metrics,
     tails,
   }
   const server = new RouteServer(services, log, tls !== undefined)

@@ -10,6 +10,7 @@ import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { z } from 'zod'
 import type { Ledgers } from '../ledger/ledgers.ts'
+import { DamagedError, type StoredEvent } from '../ledger/read.ts'
 import type { Clock } from '../platform/clock.ts'
 import { Problem } from '../schema/problem.ts'
 import { ByteBudget } from './budget.ts'
@@ -39,10 +40,12 @@ export class Tails {
   readonly #clock: Clock
   readonly #open = new Set<AbortController>()
   readonly #budget = new ByteBudget(HELD_BYTES)
+  readonly #onDamage: (error: DamagedError) => void
 
-  constructor(ledgers: Ledgers, clock: Clock) {
+  constructor(ledgers: Ledgers, clock: Clock, onDamage: (error: DamagedError) => void) {
     this.#ledgers = ledgers
     this.#clock = clock
+    this.#onDamage = onDamage
   }
 
   get openCount(): number {
@@ -73,13 +76,28 @@ export class Tails {
     yield 'retry: 1000\n\n'
     while (!stopped.aborted && mayGoOn()) {
       const { size } = this.#ledgers.log(cursor.ledger)
-      if (cursor.next < size) yield* this.#piece(cursor, size)
-      else if (!(await this.#grown(cursor, stopped)) && !stopped.aborted) yield ': heartbeat\n\n'
+      if (cursor.next < size) {
+        const stored = await this.#intact(cursor, size)
+        if (stored.length === 0) return yield damagedText(cursor.next)
+        yield* this.#piece(cursor, stored)
+      } else if (!(await this.#grown(cursor, stopped)) && !stopped.aborted) yield ': heartbeat\n\n'
     }
   }
 
-  async *#piece(cursor: Cursor, size: number): AsyncGenerator<string> {
-    const stored = await this.#ledgers.events(cursor.ledger, cursor.next, size, PIECE_BYTES)
+  /** The next events, up to one that was changed on the disk; none where that is the next. */
+  async #intact({ ledger, next }: Cursor, size: number): Promise<StoredEvent[]> {
+    for (let end = size; end > next; end = next + Math.floor((end - next) / 2)) {
+      try {
+        return await this.#ledgers.events(ledger, next, end, PIECE_BYTES)
+      } catch (error) {
+        if (!(error instanceof DamagedError)) throw error
+        if (end === next + 1) this.#onDamage(error)
+      }
+    }
+    return []
+  }
+
+  async *#piece(cursor: Cursor, stored: readonly StoredEvent[]): AsyncGenerator<string> {
     const piece = stored.map((one) => `id: ${one.index}\ndata: ${JSON.stringify(hitOf(one))}\n\n`).join('')
     // The reader comes back to where it was.
     if (!this.#budget.take(piece.length)) throw new Error('too many large events are on their way to slow readers')
@@ -106,6 +124,11 @@ export class Tails {
       stopped.removeEventListener('abort', wake)
     }
   }
+}
+
+/** The last word of a tail that cannot go on: coming back would meet the same. */
+function damagedText(index: number): string {
+  return `event: damaged\ndata: ${JSON.stringify({ code: 'content-damaged', index })}\n\n`
 }
 
 export function tail({ params, query, headers, caller, response }: TailCall, services: Services): Answer {

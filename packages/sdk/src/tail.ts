@@ -66,7 +66,11 @@ async function* connected(
       yield chunk
     }
   }
-  for await (const event of serverSentEvents(seen())) if (event.type === 'message') yield event
+  for await (const event of serverSentEvents(seen())) {
+    // Coming back would meet the same event again.
+    if (event.type === 'damaged') throw untrustworthy('the next event was changed on its disk, and it says so')
+    if (event.type === 'message') yield event
+  }
 }
 
 async function eventOf(
