@@ -52,13 +52,17 @@ local turn = 0
 function init(args)
   for _, path in ipairs({${load.bodyPaths.map(lua).join(', ')}}) do
     local file = io.open(path, "rb")
-    requests[#requests + 1] = wrk.format(nil, nil, nil, file:read("*a"))
+    local text = wrk.format(nil, nil, nil, file:read("*a"))
     file:close()
+    -- The first correlation id is a counter, so that no two bodies are the same: a peer may store a leaf only once.
+    local from, to = text:find('"correlationId":"')
+    requests[#requests + 1] = {text:sub(1, to), text:sub(to + 9)}
   end
 end
 function request()
-  turn = turn % #requests + 1
-  return requests[turn]
+  turn = turn + 1
+  local parts = requests[turn % #requests + 1]
+  return parts[1] .. string.format("%08x", turn) .. parts[2]
 end
 function done(summary, latency)
   local e = summary.errors

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { openDirectory } from '../src/directory.ts'
 import { verifyDirectory } from '../src/evidence/verify-directory.ts'
 import { NodeDisk } from '../src/platform/disk.ts'
+import { cpuCount } from '../src/platform/workers.ts'
 import { cut } from '../src/sources/cut.ts'
 import { entraMix, events1k } from './generate.ts'
 import { count, table } from './report.ts'
@@ -40,7 +41,13 @@ async function measured(
     for (let run = 1; run <= RUNS; run++) {
       const startedMs = performance.now()
       const heads = [{ where, bytes: readFileSync(where) }]
-      const { entryCount, walBytes, verdict } = await verifyDirectory({ disk: new NodeDisk(), directory, heads })
+      const disk = new NodeDisk()
+      const { entryCount, walBytes, verdict } = await verifyDirectory({
+        disk,
+        directory,
+        heads,
+        threadCount: cpuCount(),
+      })
       const seconds = (performance.now() - startedMs) / 1000
       const [perSecond, megabytes] = [count(entryCount / seconds), (walBytes / 1e6 / seconds).toFixed(0)]
       rows.push([name, String(run), count(entryCount), perSecond, megabytes, verdict])

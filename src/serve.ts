@@ -15,6 +15,7 @@ import { type DemoPlayed, playDemo } from './play-demo.ts'
 import { type RunningServer, startServer } from './server.ts'
 import { StateFault } from './state/system-state.ts'
 
+const DEFAULT_PORT = 7835
 const PROGRESS_EVERY_BYTES = 64 * 1024 * 1024
 
 export interface ServeParts {
@@ -84,17 +85,24 @@ function demoText(played: DemoPlayed, server: RunningServer, config: ServeConfig
     '',
     'Look at it from another terminal, in this folder:',
     '',
+    ...connectionText(server, config),
     `  npx stele tail --ledger ${ledger} --from ${shown}`,
     `  npx stele prove ${shown} --ledger ${ledger} --out grant.tlog-proof --event grant.json`,
     `  npx stele verify grant.json grant.tlog-proof --key '${server.ledgers.vkey(ledger)}'`,
     `  npx stele verify --data ${config.dataDirectory}`,
-    '  npx stele drill',
-    '  npx stele append --source entra.audit YOUR-EXPORT.json',
+    `  npx stele drill --data ${config.dataDirectory}`,
+    '  npx stele append YOUR-EXPORT.json',
     '',
     'Ctrl-C stops the server; what it stored stays.',
     '',
   )
   return lines.join('\n')
+}
+
+/** Commands find a server at the default address, and its token in the folder they are typed in, by themselves. */
+function connectionText({ url, adminTokenPath }: RunningServer, { listenHost, listenPort }: ServeConfig): string[] {
+  if (listenHost === '127.0.0.1' && listenPort === DEFAULT_PORT) return []
+  return [`  export STELE_URL=${url} STELE_TOKEN=$(cat ${adminTokenPath})`]
 }
 
 /** Says what keeps the server from starting; nothing was changed on the disk by then. */
