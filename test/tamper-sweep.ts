@@ -30,7 +30,8 @@ export async function sweptDirectory(): Promise<SweptDirectory> {
 }
 
 export interface SweepResult {
-  readonly flippedCount: number
+  /** Changes that were tried. */
+  readonly count: number
   /** `path byte bit`, and what was wrong with the report. */
   readonly missed: readonly string[]
 }
@@ -44,7 +45,7 @@ export function directoryBytes({ disk }: SweptDirectory): number {
 export async function sweep({ disk, head }: SweptDirectory, first: number, end: number): Promise<SweepResult> {
   const places = eventPlaces(disk)
   const missed: string[] = []
-  let flippedCount = 0
+  let count = 0
   let start = 0
   for (const path of disk.paths) {
     const bytes = disk.bytesOf(path)
@@ -54,13 +55,32 @@ export async function sweep({ disk, head }: SweptDirectory, first: number, end: 
         bytes[at]! ^= 1 << bit
         const wrong = objection(await verified({ disk, head }), path, place)
         bytes[at]! ^= 1 << bit
-        flippedCount++
+        count++
         if (wrong !== undefined) missed.push(`${path} ${at} ${bit}: ${wrong}`)
       }
     }
     start += bytes.length
   }
-  return { flippedCount, missed }
+  return { count, missed }
+}
+
+/** Cuts every file to each length from `first` up to `end`, counted over all files as their bytes are. */
+export async function cutSweep({ disk, head }: SweptDirectory, first: number, end: number): Promise<SweepResult> {
+  const missed: string[] = []
+  let count = 0
+  let start = 0
+  for (const path of disk.paths) {
+    const bytes = disk.bytesOf(path)
+    for (let length = Math.max(0, first - start); length < bytes.length && start + length < end; length++) {
+      disk.put(path, bytes.subarray(0, length))
+      const { verdict } = await verified({ disk, head })
+      count++
+      if (verdict !== 'changed') missed.push(`${path} cut to ${length}: ${verdict}`)
+    }
+    disk.put(path, bytes)
+    start += bytes.length
+  }
+  return { count, missed }
 }
 
 function isWithin({ entryStart, entryEnd, contentStart, contentEnd }: EventPlace, at: number): boolean {

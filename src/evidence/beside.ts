@@ -25,6 +25,8 @@ export interface Beside {
   readonly pendingKeys: ReadonlyMap<string, Buffer>
   /** Names under `keys/` that no key has. */
   readonly strangers: readonly string[]
+  /** Names under `derived/`. */
+  readonly derived: readonly string[]
   /** The anchor, or why there is none to use. */
   readonly anchor: ReadAnchor | string
 }
@@ -45,6 +47,7 @@ export async function readBeside(disk: Disk, directory: string, isRunning: boole
       ...keyNames.filter((name) => !isKey(name) && name !== 'pending').map((name) => `keys/${name}`),
       ...pendingNames.filter((name) => !isKey(name)).map((name) => `keys/pending/${name}`),
     ],
+    derived: await listNames(disk, join(directory, 'derived')),
     anchor: await readAnchor(disk, directory),
   }
 }

@@ -57,6 +57,8 @@ export interface DerivedOptions {
   readonly directory: string
   readonly replay: Replay
   readonly files: readonly WalkedFile[]
+  /** Names under `derived/`, listed before the anchor was read. */
+  readonly names: readonly string[]
   readonly anchor: Anchor | string
   /** The replay's state at the anchor; undefined where the log does not reach it. */
   readonly state: AnchorState | undefined
@@ -66,8 +68,7 @@ export interface DerivedOptions {
 }
 
 export async function checkDerived(options: DerivedOptions): Promise<void> {
-  const { anchor, replay, findings, remarks } = options
-  const names = await listNames(options.disk, join(options.directory, 'derived'))
+  const { anchor, names, replay, findings, remarks } = options
   if (typeof anchor === 'string') {
     if (names.includes('anchor.json')) findings.add({ kind: 'derived', file: ANCHOR, what: anchor })
     else if (!options.isRunning)
@@ -75,7 +76,8 @@ export async function checkDerived(options: DerivedOptions): Promise<void> {
   } else if (options.state === undefined) checkUnreached(anchor, options)
   else checkAnchor(anchor, options.state, options)
   for (const name of names) {
-    if (name === 'anchor.json' || replay.ledgers.has(name) || replay.state.ledgers.has(name)) continue
+    if (name === 'anchor.json' || (options.isRunning && name === 'anchor.json.new')) continue
+    if (replay.ledgers.has(name) || replay.state.ledgers.has(name)) continue
     remarks.push(`derived/${name} is not a file of Stele; it was not looked at.`)
   }
   for (const ledger of replay.ledgers.values()) await checkLedger(ledger, options)
@@ -174,7 +176,9 @@ async function checkLedger(ledger: LedgerReplay, options: DerivedOptions): Promi
   const counted = typeof anchor === 'string' ? undefined : anchor.ledgers.find(({ name }) => name === ledger.name)
   const known = new Set(['places', ...ledger.levels.keys().map((level) => `level-${level}`)])
   for (const name of names) {
-    if (!known.has(name)) remarks.push(`derived/${ledger.name}/${name} is not a file of Stele; it was not looked at.`)
+    // A server may have grown the tree by a level since the log was read.
+    if (known.has(name) || (options.isRunning && /^(?:level-[0-9]+|places)$/.test(name))) continue
+    remarks.push(`derived/${ledger.name}/${name} is not a file of Stele; it was not looked at.`)
   }
   for (const [level, file] of ledger.levels.entries()) {
     if (file === undefined) continue

@@ -118,8 +118,12 @@ export async function verifyDirectory(options: DirectoryOptions): Promise<Direct
     if (replay.systemKnown) checkLedgers(replay, findings)
     const isPinned = checkPinned(options, replay, findings)
     checkAnchorSignature(beside, originPrefix, signatures, findings, remarks)
-    const said = typeof anchor === 'string' ? anchor : anchor.anchor
-    await checkDerived({ disk, directory, replay, files, anchor: said, state: atAnchor, isRunning, findings, remarks })
+    const derived = {
+      names: beside.derived,
+      anchor: typeof anchor === 'string' ? anchor : anchor.anchor,
+      state: atAnchor,
+    }
+    await checkDerived({ disk, directory, replay, files, ...derived, isRunning, findings, remarks })
     if (replay.systemKnown) checkBeside(beside, state, originPrefix, signatures, findings, remarks)
     else remarks.push('What system says is not known to its end, so keys and tokens were not held against it.')
     if (tail !== undefined) judgeTail(tail, isRunning, findings, remarks)

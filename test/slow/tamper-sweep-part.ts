@@ -1,11 +1,18 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A part of the sweep, in a thread of its own: every process makes the same directory.
+// A part of a sweep, in a thread of its own: every thread makes the same directory.
 
+import assert from 'node:assert/strict'
 import { parentPort, workerData } from 'node:worker_threads'
 
-import { sweep, sweptDirectory } from '../tamper-sweep.ts'
+import { cutSweep, sweep, sweptDirectory } from '../tamper-sweep.ts'
 
-const { first, end } = workerData as { readonly first: number; readonly end: number }
-parentPort?.postMessage(await sweep(await sweptDirectory(), first, end))
+const { what, first, end } = workerData as {
+  readonly what: 'flip' | 'cut'
+  readonly first: number
+  readonly end: number
+}
+assert(parentPort !== null)
+const answer = parentPort.postMessage.bind(parentPort)
+answer(await (what === 'flip' ? sweep : cutSweep)(await sweptDirectory(), first, end))
