@@ -78,7 +78,10 @@ export class Tails {
       const { size } = this.#ledgers.log(cursor.ledger)
       if (cursor.next < size) {
         const stored = await this.#intact(cursor, size)
-        if (stored.length === 0) return yield damagedText(cursor.next)
+        if (stored.length === 0) {
+          yield damagedText(cursor.next)
+          return
+        }
         yield* this.#piece(cursor, stored)
       } else if (!(await this.#grown(cursor, stopped)) && !stopped.aborted) yield ': heartbeat\n\n'
     }
