@@ -25,8 +25,9 @@ export async function playDemo(ledgers: Ledgers, administration: Administration)
   const { size } = ledgers.log(DEMO_LEDGER)
   if (size > 0) return { ledger: DEMO_LEDGER, stored: 0, size, steps: await stepsOfPlayed(ledgers) }
   const story = demoStory(wholeMinute(ledgers.time.nowMs()))
-  const events = cut(Buffer.from(story.body), 'application/x-ndjson')
-  const committed = await ledgers.append(DEMO_LEDGER, { ...events, body: Buffer.from(story.body), by: LOCAL })
+  const body = Buffer.from(story.body)
+  const events = cut(body, 'application/x-ndjson')
+  const committed = await ledgers.append(DEMO_LEDGER, { ...events, body, by: LOCAL })
   return { ledger: DEMO_LEDGER, stored: committed.count, size: committed.size, steps: story.steps }
 }
 
