@@ -10,6 +10,7 @@ export const problemStatus = {
   'malformed-text': 400,
   'malformed-compression': 400,
   'malformed-request': 400,
+  'query-malformed': 400,
   unauthenticated: 401,
   'scope-missing': 403,
   'ledger-reserved': 403,
@@ -17,6 +18,7 @@ export const problemStatus = {
   'not-found': 404,
   'ledger-unknown': 404,
   'index-unknown': 404,
+  'method-not-allowed': 405,
   'ledger-exists': 409,
   'body-too-large': 413,
   'event-too-large': 413,
@@ -29,11 +31,13 @@ export const problemStatus = {
   'source-unknown': 422,
   'source-mismatch': 422,
   'invalid-field': 422,
+  'query-too-heavy': 422,
   'idempotency-unsupported': 422,
   'too-many-requests': 429,
   'internal-error': 500,
   'content-damaged': 500,
   'audit-unavailable': 503,
+  'search-unavailable': 503,
   'writer-stopped': 503,
   starting: 503,
   overloaded: 503,
@@ -52,8 +56,15 @@ export interface ProblemPlace {
   readonly event?: number
   /** The limit that was passed, in the unit that `detail` names. */
   readonly limit?: number
+  /** Column of a query, from 1, and how many characters from there are meant. */
+  readonly column?: number
+  readonly length?: number
+  /** What may have been meant instead. */
+  readonly suggestion?: string
   /** Seconds after which trying again makes sense. */
   readonly retryAfter?: number
+  /** Methods that there are, for one that there is not. */
+  readonly allow?: readonly string[]
 }
 
 /** A refusal: bad input or a state in which the request cannot be served. Becomes an RFC 9457 problem on the wire. */

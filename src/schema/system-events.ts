@@ -95,6 +95,8 @@ export const systemEventSchema = z.discriminatedUnion('type', [
   z.strictObject({ ...base('head.missing'), where: z.string() }),
   z.strictObject({ ...base('clock.jumped'), wall: time, ledger: time }),
   z.strictObject({ ...base('clock.confirmed'), by }),
+  z.strictObject({ ...base('index.rebuild.requested'), by }),
+  z.strictObject({ ...base('index.check.requested'), by }),
   z.strictObject({
     ...base('refused'),
     credential: z.string().optional(),

@@ -1,8 +1,12 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What a connector declares: data only, so that one scan of the body can recognise every source at once. An event's
-// type is a convenience for those who search it later and never evidence: whoever wrote the event chose its keys.
+// What a connector declares. Its marks are data only, so that one scan of the body can recognise every source at once.
+// An event's type is a convenience for those who search it later and never evidence: whoever wrote the event chose its
+// keys.
+
+import type { OcsfEvent } from '../schema/ocsf.ts'
+import type { JsonObject } from './json.ts'
 
 /** A key of the event, at its top or one level down inside the object under the key `in`. */
 export interface Mark {
@@ -31,6 +35,19 @@ export interface Container {
   readonly beside: readonly string[]
 }
 
+/** What the ledger knows of an event beside its bytes. */
+export interface MapContext {
+  /** Ledger time. */
+  readonly receivedMs: number
+  /** `entra.audit/contoso`, as in the entry. */
+  readonly source: string
+}
+
+/** The event is not what its source documents; the message says how, and quotes nothing of the event. */
+export class MappingFault extends Error {
+  override readonly name = 'MappingFault'
+}
+
 export interface Connector {
   /** Dotted and lower-case; the part before the dot is the family. `source:entra` finds all of it. */
   readonly type: string
@@ -42,4 +59,6 @@ export interface Connector {
   /** Empty for `generic` alone. */
   readonly shapes: readonly Shape[]
   readonly containers: readonly Container[]
+  /** The parsed event in OCSF. Throws `MappingFault` where it is not what the source documents. */
+  readonly map: (event: JsonObject, context: MapContext) => OcsfEvent
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Connector } from '../connector.ts'
+import { mapAudit } from './audit-map.ts'
 import { containers, diagnostic, resource, row } from './shapes.ts'
 
 /** Changes in the directory: Graph `directoryAudit`. */
@@ -20,4 +21,5 @@ export const entraAudit: Connector = {
     },
   ],
   containers,
+  map: mapAudit,
 }

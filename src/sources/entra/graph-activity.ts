@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Connector } from '../connector.ts'
+import { mapGraphActivity } from './graph-activity-map.ts'
 import { containers, diagnostic, row } from './shapes.ts'
 
 /** Every request made to Microsoft Graph in the tenant. Graph itself does not offer this log. */
@@ -11,4 +12,5 @@ export const entraGraphActivity: Connector = {
   family: 'entra',
   shapes: [...diagnostic('MicrosoftGraphActivityLogs'), row('MicrosoftGraphActivityLogs')],
   containers,
+  map: mapGraphActivity,
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Connector } from '../connector.ts'
+import { mapOther } from './other-map.ts'
 import { containers, entraResource, entraRow } from './shapes.ts'
 
 /**
@@ -18,4 +19,5 @@ export const entraOther: Connector = {
     { name: 'log-analytics', all: [entraRow, { key: 'Type' }, { key: 'TimeGenerated' }] },
   ],
   containers,
+  map: mapOther,
 }

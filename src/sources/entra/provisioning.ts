@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Connector } from '../connector.ts'
+import { mapProvisioning } from './provisioning-map.ts'
 import { containers, diagnostic, resource, row } from './shapes.ts'
 
 /** What the provisioning service did in other systems: Graph `provisioningObjectSummary`. */
@@ -15,4 +16,5 @@ export const entraProvisioning: Connector = {
     row('AADProvisioningLogs'),
   ],
   containers,
+  map: mapProvisioning,
 }

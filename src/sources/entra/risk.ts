@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Connector } from '../connector.ts'
+import { mapRisk } from './risk-map.ts'
 import { containers, diagnostic, resource, row } from './shapes.ts'
 
 /** Identity Protection: Graph `riskyUser`, `riskyServicePrincipal`, `riskDetection`, `servicePrincipalRiskDetection`. */
@@ -17,4 +18,5 @@ export const entraRisk: Connector = {
     row('AADRiskyUsers', 'AADUserRiskEvents', 'AADRiskyServicePrincipals', 'AADServicePrincipalRiskEvents'),
   ],
   containers,
+  map: mapRisk,
 }

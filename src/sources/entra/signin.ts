@@ -3,6 +3,7 @@
 
 import type { Connector } from '../connector.ts'
 import { containers, diagnostic, resource, row } from './shapes.ts'
+import { mapSignIn } from './sign-in-map.ts'
 
 /** Sign-ins of every kind: interactive or not, of users, service principals and managed identities: Graph `signIn`. */
 export const entraSignin: Connector = {
@@ -32,4 +33,5 @@ export const entraSignin: Connector = {
     },
   ],
   containers,
+  map: mapSignIn,
 }
