@@ -29,6 +29,7 @@ import {
 import { Publisher } from './publish.ts'
 import { Reader, type StoredEvent } from './read.ts'
 import { derivedDirectory, type Published, recover } from './recover.ts'
+import type { DurableEnd } from './wal/frame-tail.ts'
 
 const DEFAULT_SIZES: LedgerSizes = { anchorEveryBytes: 64 * 1024 * 1024, walFileBytes: 256 * 1024 * 1024 }
 const PUBLISH_EVERY_MS = 1_000
@@ -57,6 +58,7 @@ export class Ledgers {
   readonly #kept: Buffer | undefined
   readonly #store: HeadStore
   readonly #completedFiles: { firstCommit: number; sizeBytes: number }[]
+  readonly #commitListeners = new Set<() => void>()
   #publisher: Publisher | undefined
   #stopPublishing = () => {}
   #bytesSinceAnchor = 0
@@ -131,6 +133,23 @@ export class Ledgers {
 
   vkey(name: string): string {
     return this.#signer(name).vkey
+  }
+
+  /** Where the log is durable up to: how far followers may read. */
+  get durableEnd(): DurableEnd {
+    return { file: this.#lastEnd.header.firstCommit, position: this.#lastEnd.position }
+  }
+
+  /** Where in the WAL the entry `index` lies; its frame begins before. */
+  async placeOf(name: string, index: number): Promise<DurableEnd> {
+    const { file, position } = await this.log(name).place(index)
+    return { file, position }
+  }
+
+  /** Calls `listener` after each commit, until the returned function is called. */
+  onCommit(listener: () => void): () => void {
+    this.#commitListeners.add(listener)
+    return () => void this.#commitListeners.delete(listener)
   }
 
   /** Why nothing is appended any more, if the writer has stopped. */
@@ -277,6 +296,7 @@ export class Ledgers {
       this.#completedFiles.push({ firstCommit: this.#lastEnd.header.firstCommit, sizeBytes: this.#lastEnd.position })
     }
     this.#lastEnd = end
+    for (const listener of this.#commitListeners) listener()
     this.#bytesSinceAnchor += frameBytes
     if (this.#bytesSinceAnchor < this.#sizes.anchorEveryBytes || this.#anchoring !== undefined) return
     this.#anchoring = this.#anchor(end)

@@ -1,0 +1,25 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+import type { DurableEnd } from '../ledger/wal/frame-tail.ts'
+
+/** What a follower asks the writer, which alone knows how far the log is durable. */
+export interface LedgerSource {
+  /** Where the log ends, and how many entries each ledger has by then. */
+  now(): Promise<Durable>
+  /** The same, once the end lies beyond `position`. */
+  beyond(position: DurableEnd): Promise<Durable>
+  /** Where the first of these entries lies: `next` says for each ledger which comes next, 0 where it says nothing. */
+  locate(next: Readonly<Record<string, number>>): Promise<DurableEnd>
+}
+
+export interface Durable {
+  readonly end: DurableEnd
+  /** Of the ledgers that are indexed. */
+  readonly sizes: Readonly<Record<string, number>>
+}
+
+/** The heads of the ledgers are no events. */
+export function isIndexed(ledger: string): boolean {
+  return ledger !== 'heads'
+}

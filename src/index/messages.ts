@@ -1,0 +1,55 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What the writer and the follower process say to each other.
+
+import type { DurableEnd } from '../ledger/wal/frame-tail.ts'
+import type { CheckFinding } from './check.ts'
+import type { IndexAccess } from './connection.ts'
+
+/** From the writer. */
+export type Order =
+  /** Sent first, and again whenever the index's server has another address or other secrets. */
+  | { readonly type: 'open'; readonly installId: string; readonly directory: string; readonly access: IndexAccess }
+  | { readonly type: 'answer'; readonly id: number; readonly value: unknown }
+  | { readonly type: 'refusal'; readonly id: number; readonly reason: string }
+  | { readonly type: 'rebuild' }
+  | { readonly type: 'check' }
+
+export type Question =
+  | { readonly what: 'now' }
+  | { readonly what: 'beyond'; readonly position: DurableEnd }
+  | { readonly what: 'locate'; readonly next: Readonly<Record<string, number>> }
+
+/** From the follower. */
+export type Report =
+  | { readonly type: 'ask'; readonly id: number; readonly question: Question }
+  | { readonly type: 'progress'; readonly progress: IndexProgress }
+  /** Without a reason: indexing goes on. */
+  | { readonly type: 'trouble'; readonly reason?: string }
+  | { readonly type: 'check'; readonly report: CheckReport }
+  | { readonly type: 'log'; readonly line: object }
+
+export interface IndexProgress {
+  /** The table that is searched. */
+  readonly table: string
+  /** Of the mappings that made it. */
+  readonly mapperVersion: number
+  /** Entries that it holds, of each ledger. */
+  readonly indexed: Readonly<Record<string, number>>
+  /** Of the table that is built beside it, if one is. */
+  readonly rebuild?: { readonly indexed: number; readonly size: number }
+}
+
+export interface CheckReport {
+  readonly state: 'running' | 'done' | 'failed'
+  readonly checked: number
+  readonly size: number
+  /** At most 1,000. */
+  readonly findings: readonly CheckFinding[]
+  readonly findingCount: number
+  readonly startedAt: string
+  readonly endedAt?: string
+  /** Why it failed. */
+  readonly reason?: string
+}
