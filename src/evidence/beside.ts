@@ -14,7 +14,7 @@ import type { Findings } from './finding.ts'
 import type { Signatures } from './signatures.ts'
 
 const KEY = '.key'
-const TOP = ['LOCK', 'admin.token', 'derived', 'keys', 'wal']
+const TOP = ['LOCK', 'admin.token', 'derived', 'index', 'keys', 'wal']
 
 export interface Beside {
   readonly names: readonly string[]

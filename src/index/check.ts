@@ -1,0 +1,269 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Holds the index against the ledgers in both directions. Every entry is read from the log and rendered again; of each
+ * range of indexes the hash of those rows must be the one that ClickHouse computes over its own. Where it is not, the
+ * range's rows are compared one by one. What the index has beyond the ledgers was invented.
+ */
+import { createHash, type Hash } from 'node:crypto'
+import { parseEntry, SALT_BYTES } from '@stele/proof'
+import { FrameTail } from '../ledger/wal/frame-tail.ts'
+import { eventBounds } from '../ledger/wal/frame-reader.ts'
+import type { Section } from '../ledger/wal/format.ts'
+import type { Disk } from '../platform/disk.ts'
+import { emptyDocument, type SearchDocument } from '../query/document.ts'
+import type { Render } from './feed.ts'
+import { isIndexed, type LedgerSource } from './ledger-source.ts'
+import { differingColumns } from './row-diff.ts'
+import { RowBlock } from './rows.ts'
+import type { IndexStore } from './store.ts'
+import { quoted, rowBytesSql, type TableKey, tableName } from './tables.ts'
+
+const RANGE_COUNT = 1_024
+/** Ranges that ClickHouse is asked for at once. */
+const ASKED_RANGES = 32
+const MAX_LISTED = 1_000
+
+export interface CheckFinding {
+  readonly ledger: string
+  readonly index: number
+  /** `missing`: only the ledger has it; `invented`: only the index; `doubled`: the index has it more than once. */
+  readonly kind: 'missing' | 'invented' | 'changed' | 'doubled'
+  /** Columns that are not what the ledger's event gives. */
+  readonly columns?: readonly string[]
+}
+
+export interface CheckProgress {
+  readonly checked: number
+  readonly size: number
+}
+
+export interface CheckResult {
+  readonly checked: number
+  /** At most 1,000 of them. */
+  readonly findings: readonly CheckFinding[]
+  readonly findingCount: number
+}
+
+export interface CheckOptions {
+  readonly store: IndexStore
+  readonly table: TableKey
+  readonly source: LedgerSource
+  readonly render: Render
+  readonly disk: Disk
+  readonly directory: string
+  /** Entries of each ledger that the index is said to hold. */
+  readonly indexed: Readonly<Record<string, number>>
+  readonly onProgress: (progress: CheckProgress) => void
+  readonly signal: AbortSignal
+}
+
+export async function checkIndex(options: CheckOptions): Promise<CheckResult> {
+  const check = new IndexCheck(options)
+  await check.run()
+  return check.result
+}
+
+class IndexCheck {
+  readonly #options: CheckOptions
+  readonly #sql: string
+  readonly #size: number
+  readonly #bad = new Map<string, Set<number>>()
+  readonly #findings: CheckFinding[] = []
+  #findingCount = 0
+  #checked = 0
+
+  constructor(options: CheckOptions) {
+    this.#options = options
+    this.#sql = quoted(tableName(options.table))
+    this.#size = Object.values(options.indexed).reduce((sum, count) => sum + count, 0)
+  }
+
+  get result(): CheckResult {
+    return { checked: this.#checked, findings: this.#findings, findingCount: this.#findingCount }
+  }
+
+  async run(): Promise<void> {
+    await this.#findBadRanges()
+    await this.#compareBadRanges()
+    await this.#findInvented()
+  }
+
+  async #findBadRanges(): Promise<void> {
+    const ledgers = new Map<string, RangeHashes>()
+    await this.#walk(async (ledger, index, row) => {
+      const hashes = ledgers.get(ledger) ?? new RangeHashes()
+      ledgers.set(ledger, hashes)
+      hashes.add(index, row)
+      this.#checked++
+      if (hashes.ready.length >= ASKED_RANGES) await this.#askFor(ledger, hashes.take())
+      if (this.#checked % 4_096 === 0) this.#options.onProgress({ checked: this.#checked, size: this.#size })
+    })
+    for (const [ledger, hashes] of ledgers) {
+      hashes.end()
+      if (hashes.ready.length > 0) await this.#askFor(ledger, hashes.take())
+    }
+    this.#options.onProgress({ checked: this.#checked, size: this.#size })
+  }
+
+  async #askFor(ledger: string, expected: readonly RangeHash[]): Promise<void> {
+    const from = expected[0]!.range * RANGE_COUNT
+    const to = Math.min((expected.at(-1)!.range + 1) * RANGE_COUNT, this.#options.indexed[ledger] ?? 0)
+    const rows = await this.#options.store.rows<{ range: string; hash: string }>(
+      `SELECT toString(intDiv(index, ${RANGE_COUNT})) AS range, ` +
+        'lower(hex(SHA256(arrayStringConcat(arrayMap(pair -> pair.2, arraySort(groupArray((index, row)))))))) AS hash ' +
+        `FROM (SELECT index, ${rowBytesSql} AS row FROM ${this.#sql} ` +
+        'WHERE ledger = {ledger:String} AND index >= {from:UInt64} AND index < {to:UInt64}) GROUP BY range',
+      { ledger, from, to },
+    )
+    const found = new Map(rows.map(({ range, hash }) => [Number(range), hash]))
+    for (const { range, hash } of expected) if (found.get(range) !== hash) this.#badRanges(ledger).add(range)
+  }
+
+  async #compareBadRanges(): Promise<void> {
+    if (this.#bad.size === 0) return
+    let rows = new Map<number, Buffer>()
+    let current: { ledger: string; range: number } | undefined
+    const settle = async () => {
+      if (current !== undefined) await this.#compare(current.ledger, current.range, rows)
+      rows = new Map()
+    }
+    // A ledger's entries come in order, but those of others may come in between.
+    for (const [ledger, ranges] of this.#bad) {
+      await this.#walk(
+        async (_, index, row) => {
+          const range = Math.floor(index / RANGE_COUNT)
+          if (current?.ledger !== ledger || current.range !== range) {
+            await settle()
+            current = { ledger, range }
+          }
+          rows.set(index, Buffer.from(row))
+        },
+        (name, index) => name === ledger && ranges.has(Math.floor(index / RANGE_COUNT)),
+      )
+    }
+    await settle()
+  }
+
+  async #compare(ledger: string, range: number, expected: ReadonlyMap<number, Buffer>): Promise<void> {
+    const from = range * RANGE_COUNT
+    const to = Math.min(from + RANGE_COUNT, this.#options.indexed[ledger] ?? 0)
+    const held = await this.#options.store.rows<{ place: string; rows: string[] }>(
+      `SELECT toString(index) AS place, groupArray(base64Encode(${rowBytesSql})) AS rows FROM ${this.#sql} ` +
+        'WHERE ledger = {ledger:String} AND index >= {from:UInt64} AND index < {to:UInt64} GROUP BY index',
+      { ledger, from, to },
+    )
+    const found = new Map(held.map(({ place, rows }) => [Number(place), rows.map((row) => Buffer.from(row, 'base64'))]))
+    for (const [index, row] of expected) {
+      const rows = found.get(index) ?? []
+      const [only] = rows
+      if (only === undefined) this.#report({ ledger, index, kind: 'missing' })
+      else if (rows.length > 1) this.#report({ ledger, index, kind: 'doubled' })
+      else if (!only.equals(row)) this.#report({ ledger, index, kind: 'changed', columns: differingColumns(row, only) })
+    }
+  }
+
+  async #findInvented(): Promise<void> {
+    const { store, source } = this.#options
+    const held = await store.rows<{ ledger: string; last: string }>(
+      `SELECT ledger, toString(max(index)) AS last FROM ${this.#sql} GROUP BY ledger`,
+    )
+    // Asked behind the question, so that what came meanwhile is not taken for invented.
+    const { sizes } = await source.now()
+    for (const { ledger, last } of held) {
+      const size = isIndexed(ledger) ? (sizes[ledger] ?? 0) : 0
+      if (Number(last) < size) continue
+      const beyond = `FROM ${this.#sql} WHERE ledger = {ledger:String} AND index >= {size:UInt64}`
+      const [counted] = await store.rows<{ count: string }>(`SELECT toString(count()) AS count ${beyond}`, { ledger, size })
+      const listed = await store.rows<{ beyond: string }>(
+        `SELECT toString(index) AS beyond ${beyond} ORDER BY index LIMIT ${MAX_LISTED}`,
+        { ledger, size },
+      )
+      for (const { beyond: index } of listed) this.#report({ ledger, index: Number(index), kind: 'invented' })
+      this.#findingCount += Math.max(0, Number(counted?.count ?? 0) - listed.length)
+    }
+  }
+
+  /** Calls `visit` with the row of each entry that the index is said to hold, in the order of the log. */
+  async #walk(
+    visit: (ledger: string, index: number, row: Buffer) => Promise<void>,
+    wanted: (ledger: string, index: number) => boolean = () => true,
+  ): Promise<void> {
+    const { source, disk, directory, signal, indexed } = this.#options
+    const { end } = await source.now()
+    const tail = await FrameTail.at(disk, directory, await source.locate({}))
+    try {
+      const block = new RowBlock()
+      for (let frame = await tail.next(end); frame !== undefined; frame = await tail.next(end)) {
+        for (const section of frame.sections) {
+          signal.throwIfAborted()
+          const { ledger, first, count } = section
+          const last = Math.min(first + count, isIndexed(ledger) ? (indexed[ledger] ?? 0) : 0)
+          for (let index = first; index < last; index++) {
+            if (!wanted(ledger, index)) continue
+            block.clear()
+            block.add(ledger, index, this.#document(section, index - first))
+            await visit(ledger, index, block.bytes)
+          }
+        }
+      }
+    } finally {
+      await tail.close()
+    }
+  }
+
+  #document(section: Section, position: number): SearchDocument {
+    const { entryStart, entryEnd, contentStart, contentEnd } = eventBounds(section, position)
+    const entry = parseEntry(section.bytes.subarray(entryStart, entryEnd))
+    try {
+      return this.#options.render(entry, section.bytes.subarray(contentStart + SALT_BYTES, contentEnd))
+    } catch {
+      return emptyDocument(entry)
+    }
+  }
+
+  #badRanges(ledger: string): Set<number> {
+    const known = this.#bad.get(ledger)
+    if (known !== undefined) return known
+    const ranges = new Set<number>()
+    this.#bad.set(ledger, ranges)
+    return ranges
+  }
+
+  #report(finding: CheckFinding): void {
+    this.#findingCount++
+    if (this.#findings.length < MAX_LISTED) this.#findings.push(finding)
+  }
+}
+
+interface RangeHash {
+  readonly range: number
+  readonly hash: string
+}
+
+/** Hashes of a ledger's rows, range by range as they come. */
+class RangeHashes {
+  ready: RangeHash[] = []
+  #range = 0
+  #hash: Hash | undefined
+
+  add(index: number, row: Buffer): void {
+    const range = Math.floor(index / RANGE_COUNT)
+    if (range !== this.#range) this.end()
+    this.#range = range
+    this.#hash ??= createHash('sha256')
+    this.#hash.update(row)
+  }
+
+  end(): void {
+    if (this.#hash !== undefined) this.ready.push({ range: this.#range, hash: this.#hash.digest('hex') })
+    this.#hash = undefined
+  }
+
+  take(): RangeHash[] {
+    const { ready } = this
+    this.ready = []
+    return ready
+  }
+}

@@ -1,0 +1,308 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Feeds one table from the log: frame after frame in the log's order, each entry once. Whatever goes wrong, it begins
+ * anew with what the table holds; it never guesses whether an insert took effect.
+ */
+import type { Entry } from '@stele/proof'
+import { parseEntry, SALT_BYTES } from '@stele/proof'
+import { FrameTail } from '../ledger/wal/frame-tail.ts'
+import { eventBounds } from '../ledger/wal/frame-reader.ts'
+import type { Section } from '../ledger/wal/format.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Disk } from '../platform/disk.ts'
+import { emptyDocument, type SearchDocument } from '../query/document.ts'
+import { type Durable, isIndexed, type LedgerSource } from './ledger-source.ts'
+import { RowBlock } from './rows.ts'
+import { type IndexStore, StoreFault } from './store.ts'
+import { type TableKey, tableName } from './tables.ts'
+
+const BLOCK_ROWS = 65_536
+const BLOCK_BYTES = 48 * 1024 * 1024
+/** While events trickle in, no block follows the one before sooner: each is a part that has to be merged. */
+const INSERT_EVERY_MS = 200
+const AGAIN_AFTER_MS = 500
+const MAX_AGAIN_AFTER_MS = 10_000
+
+/** Makes of an event what is searched. */
+export type Render = (entry: Entry, event: Buffer) => SearchDocument
+
+export interface FeedOptions {
+  readonly store: IndexStore
+  readonly table: TableKey
+  readonly source: LedgerSource
+  readonly render: Render
+  readonly disk: Disk
+  readonly directory: string
+  readonly clock: Clock
+  readonly log: (line: object) => void
+  /** Called after each insert: how many entries of each ledger the table holds. */
+  readonly onProgress: (indexed: Readonly<Record<string, number>>, durable: Durable) => void
+  /** Called when indexing is held up, and with undefined when it goes on. */
+  readonly onTrouble: (reason: string | undefined) => void
+}
+
+/** The table holds other rows than it was given: it is no cursor any more. */
+export class TableDisagrees extends Error {
+  override readonly name = 'TableDisagrees'
+}
+
+export class Feed {
+  readonly #options: FeedOptions
+  readonly #stopped = new AbortController()
+  #blockRows = BLOCK_ROWS
+  /** Entries whose rows ClickHouse refused even alone. */
+  readonly #refused = new Set<string>()
+  #refusedCount = 0
+  #unrendered = 0
+
+  constructor(options: FeedOptions) {
+    this.#options = options
+  }
+
+  /** Resolves after `stop`; rejects with TableDisagrees. */
+  async run(): Promise<void> {
+    const { onTrouble, log, clock, table } = this.#options
+    let againMs = AGAIN_AFTER_MS
+    while (!this.#stopped.signal.aborted) {
+      const startedMs = clock.monotonicMs()
+      try {
+        await this.#feed()
+      } catch (error) {
+        if (this.#stopped.signal.aborted) return
+        if (error instanceof TableDisagrees) throw error
+        if (this.#narrows(error)) continue
+        const reason = error instanceof Error ? error.message : String(error)
+        onTrouble(reason)
+        log({ level: 'warning', message: 'indexing begins anew', table: tableName(table), reason })
+        if (clock.monotonicMs() - startedMs > MAX_AGAIN_AFTER_MS) againMs = AGAIN_AFTER_MS
+        await clock.sleep(againMs, this.#stopped.signal).catch(() => {})
+        againMs = Math.min(againMs * 2, MAX_AGAIN_AFTER_MS)
+      }
+    }
+  }
+
+  stop(): void {
+    this.#stopped.abort()
+  }
+
+  /** Halves what is sent together, down to the row that ClickHouse refuses; false where that was found and sent bare. */
+  #narrows(error: unknown): boolean {
+    if (!(error instanceof StoreFault) || error.trouble !== 'rows') return false
+    const wasAlone = this.#blockRows === 1
+    this.#blockRows = Math.ceil(this.#blockRows / 2)
+    const known = this.#refusedCount
+    this.#refusedCount = this.#refused.size
+    return !wasAlone || this.#refused.size > known
+  }
+
+  async #feed(): Promise<void> {
+    const { store, table, source, disk, directory, onTrouble } = this.#options
+    let durable = await source.now()
+    const next = await this.#cursors(durable)
+    const tail = await FrameTail.at(disk, directory, await source.locate(next))
+    const writer = new BlockWriter(store, table, this.#options, next, {
+      onArrived: () => (this.#blockRows = Math.min(this.#blockRows * 2, BLOCK_ROWS)),
+      onRefused: (entry) => this.#refused.add(entry),
+    })
+    writer.report(durable)
+    onTrouble(undefined)
+    try {
+      let more: Promise<Durable> | undefined
+      while (!this.#stopped.signal.aborted) {
+        const frame = await tail.next(durable.end)
+        if (frame !== undefined) {
+          for (const section of frame.sections) await this.#addSection(section, writer, durable)
+          continue
+        }
+        more ??= source.beyond(tail.position)
+        const grown = await this.#grown(more, writer)
+        if (grown === undefined) await writer.insert(durable)
+        else [durable, more] = [grown, undefined]
+      }
+    } finally {
+      await tail.close()
+      await writer.settled()
+    }
+  }
+
+  /** What the log has beyond, or undefined once the rows that are waiting should wait no longer. */
+  async #grown(more: Promise<Durable>, writer: BlockWriter): Promise<Durable | undefined> {
+    const { signal } = this.#stopped
+    if (writer.pendingRows === 0) return await unlessStopped(Promise.race([more, writer.failure()]), signal)
+    const waited = new AbortController()
+    const pause = this.#options.clock.sleep(writer.pauseMs(), waited.signal).then(
+      () => undefined,
+      () => undefined,
+    )
+    try {
+      return await unlessStopped(Promise.race([more, pause, writer.failure()]), signal)
+    } finally {
+      waited.abort()
+    }
+  }
+
+  async #addSection(section: Section, writer: BlockWriter, durable: Durable): Promise<void> {
+    const { ledger, first, count, bytes } = section
+    if (!isIndexed(ledger)) return
+    const from = Math.max(first, writer.nextOf(ledger)) - first
+    if (from < 0 || (from === 0 && first > writer.nextOf(ledger))) {
+      throw new TableDisagrees(`${ledger} goes on at ${first}, the table at ${writer.nextOf(ledger)}`)
+    }
+    for (let position = from; position < count; position++) {
+      const { entryStart, entryEnd, contentStart, contentEnd } = eventBounds(section, position)
+      const entry = parseEntry(bytes.subarray(entryStart, entryEnd))
+      const document = this.#render(ledger, first + position, entry, bytes.subarray(contentStart + SALT_BYTES, contentEnd))
+      writer.add(ledger, first + position, document)
+      if (writer.pendingRows < this.#blockRows && writer.pendingBytes < BLOCK_BYTES) continue
+      await writer.insert(durable)
+    }
+  }
+
+  /** A row that ClickHouse refuses even alone is kept without what was found in the event. */
+  #render(ledger: string, index: number, entry: Entry, event: Buffer): SearchDocument {
+    if (this.#refused.has(entryName(ledger, index))) return emptyDocument(entry)
+    try {
+      return this.#options.render(entry, event)
+    } catch (error) {
+      if (this.#unrendered++ === 0) {
+        const reason = error instanceof Error ? error.message : String(error)
+        this.#options.log({ level: 'error', message: 'an event could not be indexed', ledger, index, reason })
+      }
+      return emptyDocument(entry)
+    }
+  }
+
+  async #cursors({ sizes }: Durable): Promise<Record<string, number>> {
+    const { store, table } = this.#options
+    await store.create(table)
+    const next: Record<string, number> = {}
+    for (const [ledger, cursor] of await store.cursors(table)) {
+      if (cursor.count !== cursor.next || cursor.next > (sizes[ledger] ?? 0)) {
+        const held = `${cursor.count} rows up to index ${cursor.next - 1}`
+        throw new TableDisagrees(`of ${ledger} the index holds ${held}, the ledger ${sizes[ledger] ?? 0} entries`)
+      }
+      next[ledger] = cursor.next
+    }
+    return next
+  }
+}
+
+function entryName(ledger: string, index: number): string {
+  return `${ledger} ${index}`
+}
+
+interface BlockEvents {
+  readonly onArrived: () => void
+  /** Called with the entry whose row alone is refused. */
+  readonly onRefused: (entry: string) => void
+}
+
+/** Two blocks: one is filled while the other is on its way. */
+class BlockWriter {
+  readonly #store: IndexStore
+  readonly #table: TableKey
+  readonly #options: FeedOptions
+  readonly #next: Record<string, number>
+  #filling = new RowBlock()
+  #spare = new RowBlock()
+  /** Rejections are kept until somebody waits for it. */
+  #inserting: Promise<Error | undefined> = Promise.resolve(undefined)
+  readonly #events: BlockEvents
+  #firstEntry = ''
+  #startedMs: number
+
+  constructor(
+    store: IndexStore,
+    table: TableKey,
+    options: FeedOptions,
+    next: Record<string, number>,
+    events: BlockEvents,
+  ) {
+    this.#events = events
+    this.#store = store
+    this.#table = table
+    this.#options = options
+    this.#next = next
+    this.#startedMs = -INSERT_EVERY_MS
+  }
+
+  get pendingRows(): number {
+    return this.#filling.count
+  }
+
+  get pendingBytes(): number {
+    return this.#filling.sizeBytes
+  }
+
+  nextOf(ledger: string): number {
+    return this.#next[ledger] ?? 0
+  }
+
+  /** How long rows that are waiting may still wait for more. */
+  pauseMs(): number {
+    return Math.max(0, this.#startedMs + INSERT_EVERY_MS - this.#options.clock.monotonicMs())
+  }
+
+  add(ledger: string, index: number, document: SearchDocument): void {
+    if (this.#filling.count === 0) this.#firstEntry = entryName(ledger, index)
+    this.#filling.add(ledger, index, document)
+    this.#next[ledger] = index + 1
+  }
+
+  /** Sends what is waiting, once the block before has arrived. Rejects where that one failed. */
+  async insert(durable: Durable): Promise<void> {
+    await this.#arrived()
+    if (this.#filling.count === 0) return
+    const block = this.#filling
+    this.#filling = this.#spare
+    this.#spare = block
+    this.#startedMs = this.#options.clock.monotonicMs()
+    const reached = { ...this.#next }
+    const first = this.#firstEntry
+    const token = `${tableName(this.#table)} ${first} ${block.count}`
+    this.#inserting = this.#store.insert(this.#table, block.bytes, token).then(
+      () => {
+        block.clear()
+        this.#events.onArrived()
+        this.#options.onProgress(reached, durable)
+        return undefined
+      },
+      (error: unknown) => {
+        if (error instanceof StoreFault && error.trouble === 'rows' && block.count === 1) {
+          this.#events.onRefused(first)
+        }
+        return error instanceof Error ? error : new Error(String(error))
+      },
+    )
+  }
+
+  /** Never resolves; rejects where the block on its way fails. */
+  async failure(): Promise<never> {
+    await this.#arrived()
+    return await new Promise<never>(() => {})
+  }
+
+  report(durable: Durable): void {
+    this.#options.onProgress({ ...this.#next }, durable)
+  }
+
+  async settled(): Promise<void> {
+    await this.#inserting
+  }
+
+  async #arrived(): Promise<void> {
+    const failed = await this.#inserting
+    if (failed !== undefined) throw failed
+  }
+}
+
+async function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return await new Promise<T>((resolve, reject) => {
+    const stop = () => reject(new Error('stopped'))
+    if (signal.aborted) return stop()
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}

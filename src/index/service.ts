@@ -1,0 +1,273 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The index as the server has it: ClickHouse and the follower process beside it, how far they are, and how to ask.
+ * Both may die or never come; then search says so, and nothing else notices.
+ */
+import { join } from 'node:path'
+import type { ClickHouseClient } from '@clickhouse/client'
+import type { Ledgers } from '../ledger/ledgers.ts'
+import { SupervisedChild } from '../platform/children.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Disk } from '../platform/disk.ts'
+import type { Files } from '../platform/files.ts'
+import type { Random } from '../platform/random.ts'
+import { connect, type IndexAccess } from './connection.ts'
+import { EmbeddedServer } from './embedded.ts'
+import { isIndexed } from './ledger-source.ts'
+import type { CheckReport, IndexProgress, Order, Report } from './messages.ts'
+import { Search, SearchFault } from './search.ts'
+import { tableKey } from './tables.ts'
+import { WriterSide } from './writer-side.ts'
+
+const FOLLOWER_START_MS = 30_000
+const FOLLOWER_STOP_MS = 10_000
+/** A search must not wait long for a server that is gone. */
+const SEARCH_TIMEOUT_MS = 30_000
+
+/** Where the index is kept. */
+export type IndexChoice =
+  | { readonly kind: 'embedded' }
+  | { readonly kind: 'server'; readonly access: IndexAccess }
+  | { readonly kind: 'off'; readonly reason: string }
+
+export interface IndexStatus {
+  readonly state: 'off' | 'starting' | 'building' | 'ready' | 'unavailable'
+  /** Why it is not ready, or what holds indexing up. */
+  readonly reason?: string
+  readonly ledgers: Readonly<Record<string, { readonly indexed: number; readonly size: number }>>
+  /** Of the mappings that made what is searched. */
+  readonly mapperVersion: number
+  /** Of the table that is searched: one that was made anew has a higher one. 0 while it is not known. */
+  readonly generation: number
+  readonly rebuild?: { readonly indexed: number; readonly size: number }
+  /** How often each child was started again. */
+  readonly restarts: { readonly server: number; readonly follower: number }
+}
+
+export interface IndexOptions {
+  readonly choice: IndexChoice
+  readonly ledgers: Ledgers
+  readonly directory: string
+  readonly installId: string
+  /** Of the mappings that the follower has. */
+  readonly mapperVersion: number
+  readonly follower: URL
+  readonly disk: Disk
+  readonly files: Files
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: (line: object) => void
+}
+
+export class IndexService {
+  readonly search: Search
+  readonly #options: IndexOptions
+  readonly #server: EmbeddedServer | undefined
+  readonly #follower: SupervisedChild | undefined
+  #writerSide: WriterSide | undefined
+  #client: ClickHouseClient | undefined
+  #searchAccess: IndexAccess | undefined
+  /** What the follower was told. */
+  #opened: IndexAccess | undefined
+  #progress: IndexProgress | undefined
+  #trouble: string | undefined
+  #check: CheckReport | undefined
+  #waiting: { readonly ledger: string; readonly size: number; readonly wake: () => void }[] = []
+
+  private constructor(options: IndexOptions) {
+    this.#options = options
+    const { choice, directory, disk, files, clock, random, log, follower } = options
+    this.search = new Search(
+      () => this.#searchClient(),
+      () => this.#searched().table,
+    )
+    if (choice.kind === 'off') return
+    if (choice.kind === 'embedded') {
+      this.#server = EmbeddedServer.start({ directory: join(directory, 'index'), disk, files, clock, random, log })
+      this.#server.onChange(() => this.#connect())
+    }
+    this.#follower = SupervisedChild.start({
+      name: 'follower',
+      script: follower,
+      prepare: async () => await Promise.resolve([]),
+      channel: true,
+      startTimeoutMs: FOLLOWER_START_MS,
+      stopTimeoutMs: FOLLOWER_STOP_MS,
+      clock,
+      log,
+      onReady: () => this.#followerReady(),
+      onDeath: () => this.#writerSide?.close(),
+      // The follower is our own code, started by us, over a channel of its own.
+      onMessage: (message) => this.#take(message as Report),
+    })
+    this.#connect()
+  }
+
+  static start(options: IndexOptions): IndexService {
+    return new IndexService(options)
+  }
+
+  status(): IndexStatus {
+    const { choice, ledgers, mapperVersion, installId } = this.#options
+    const progress = this.#progress
+    const names = ledgers.names.filter(isIndexed)
+    const server = Math.max(0, (this.#server?.startCount ?? 1) - 1)
+    const follower = Math.max(0, (this.#follower?.startCount ?? 1) - 1)
+    return {
+      ...this.#state(),
+      ledgers: Object.fromEntries(
+        names.map((name) => [name, { indexed: this.indexed(name), size: ledgers.log(name).size }]),
+      ),
+      mapperVersion: progress?.mapperVersion ?? mapperVersion,
+      generation: tableKey(progress?.table ?? '', installId)?.generation ?? 0,
+      ...(progress?.rebuild === undefined ? {} : { rebuild: progress.rebuild }),
+      restarts: choice.kind === 'off' ? { server: 0, follower: 0 } : { server, follower },
+    }
+  }
+
+  /** How many entries of a ledger the index holds: those below it. */
+  indexed(ledger: string): number {
+    return this.#progress?.indexed[ledger] ?? 0
+  }
+
+  /** Whether the rows were made by the mappings that this process has, so that both give the same of an event. */
+  get isCurrent(): boolean {
+    return this.#progress?.mapperVersion === this.#options.mapperVersion
+  }
+
+  /** Waits until the index holds `size` entries of the ledger; false where it does not within the time. */
+  async waitFor(ledger: string, size: number, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    if (this.indexed(ledger) >= size) return true
+    if (signal.aborted || this.#options.choice.kind === 'off') return false
+    const over = new AbortController()
+    const stop = () => over.abort()
+    signal.addEventListener('abort', stop, { once: true })
+    const { promise: reached, resolve: wake } = Promise.withResolvers<void>()
+    const waiting = { ledger, size, wake }
+    this.#waiting.push(waiting)
+    await Promise.race([reached, this.#options.clock.sleep(timeoutMs, over.signal).catch(() => {})])
+    stop()
+    signal.removeEventListener('abort', stop)
+    this.#waiting = this.#waiting.filter((other) => other !== waiting)
+    return this.indexed(ledger) >= size
+  }
+
+  /** Has the index built anew from the ledgers, beside the one that is searched; at once where that is being done. */
+  rebuild(): void {
+    this.#demandFollower()
+    this.#order({ type: 'rebuild' })
+  }
+
+  /** Has the index held against the ledgers; at once where that is being done. */
+  check(): void {
+    this.#demandFollower()
+    if (this.#check?.state !== 'running') this.#check = undefined
+    this.#order({ type: 'check' })
+  }
+
+  /** The check that runs, else the last one. */
+  get checkReport(): CheckReport | undefined {
+    return this.#check
+  }
+
+  async close(): Promise<void> {
+    this.#writerSide?.close()
+    await this.#follower?.stop()
+    await this.#client?.close()
+    await this.#server?.close()
+  }
+
+  #state(): Pick<IndexStatus, 'state' | 'reason'> {
+    const { choice } = this.#options
+    if (choice.kind === 'off') return { state: 'off', reason: choice.reason }
+    const server = this.#server?.status
+    if (server?.state === 'failed' || server?.state === 'unavailable') {
+      return { state: 'unavailable', reason: server.reason }
+    }
+    const trouble = this.#trouble === undefined ? {} : { reason: this.#trouble }
+    const reachable = choice.kind === 'server' || server?.state === 'ready'
+    if (this.#progress === undefined || !reachable) return { state: 'starting', ...trouble }
+    if (this.#trouble !== undefined) return { state: 'unavailable', ...trouble }
+    return { state: this.#progress.rebuild === undefined ? 'ready' : 'building' }
+  }
+
+  #followerReady(): void {
+    this.#writerSide?.close()
+    this.#writerSide = new WriterSide(this.#options.ledgers)
+    if (this.#check?.state === 'running') {
+      this.#check = { ...this.#check, state: 'failed', reason: 'the follower was started again' }
+    }
+    this.#opened = undefined
+    this.#connect()
+  }
+
+  /** Tells the follower, and this process's own client, where ClickHouse is now. */
+  #connect(): void {
+    const { choice, installId, directory } = this.#options
+    const access =
+      choice.kind === 'server' ? { search: choice.access, feed: choice.access } : this.#server?.access
+    if (access === undefined) return
+    if (this.#searchAccess !== access.search) {
+      const before = this.#client
+      this.#client = connect(access.search, { requestTimeoutMs: SEARCH_TIMEOUT_MS })
+      this.#searchAccess = access.search
+      void before?.close()
+    }
+    if (this.#opened === access.feed) return
+    const sent = this.#order({ type: 'open', installId, directory, access: access.feed })
+    if (sent) this.#opened = access.feed
+  }
+
+  #take(report: Report): void {
+    if (report.type === 'ask') void this.#answer(report)
+    else if (report.type === 'progress') this.#advance(report.progress)
+    else if (report.type === 'trouble') this.#trouble = report.reason
+    else if (report.type === 'check') this.#check = report.report
+    else this.#options.log(report.line)
+  }
+
+  async #answer({ id, question }: Report & { type: 'ask' }): Promise<void> {
+    const asked = this.#writerSide
+    if (asked === undefined) return
+    let order: Order
+    try {
+      order = { type: 'answer', id, value: await asked.answer(question) }
+    } catch (error) {
+      order = { type: 'refusal', id, reason: error instanceof Error ? error.message : String(error) }
+    }
+    // Another follower counts its questions anew.
+    if (asked === this.#writerSide) this.#order(order)
+  }
+
+  #advance(progress: IndexProgress): void {
+    this.#progress = progress
+    const ready = this.#waiting.filter(({ ledger, size }) => this.indexed(ledger) >= size)
+    if (ready.length === 0) return
+    this.#waiting = this.#waiting.filter(({ ledger, size }) => this.indexed(ledger) < size)
+    for (const { wake } of ready) wake()
+  }
+
+  #order(order: Order): boolean {
+    return this.#follower?.send(order) ?? false
+  }
+
+  #demandFollower(): void {
+    if (this.#follower?.ready === true && this.#opened !== undefined) return
+    const { state, reason } = this.status()
+    throw new SearchFault('unavailable', reason ?? `the index is ${state}`)
+  }
+
+  #searched(): IndexProgress {
+    if (this.#progress !== undefined) return this.#progress
+    const { state, reason } = this.status()
+    throw new SearchFault('unavailable', reason ?? `the index is ${state}`)
+  }
+
+  #searchClient(): ClickHouseClient {
+    if (this.#client !== undefined) return this.#client
+    const { state, reason } = this.status()
+    throw new SearchFault('unavailable', reason ?? `the index is ${state}`)
+  }
+}

@@ -1,0 +1,148 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What the follower does in ClickHouse. The tables are its only cursor: an insert is one block of consecutive entries,
+ * which is there whole or not at all, so what is there says where to go on.
+ */
+import { Readable } from 'node:stream'
+import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client'
+import { type Random, randomBase32 } from '../platform/random.ts'
+import { createTable, quoted, tableKey, type TableKey, tableName } from './tables.ts'
+
+/** What an insert that failed means: ask again later, there is no room, or these very rows are refused. */
+export type StoreTrouble = 'gone' | 'full' | 'rows'
+
+export class StoreFault extends Error {
+  override readonly name = 'StoreFault'
+  readonly trouble: StoreTrouble
+
+  constructor(trouble: StoreTrouble, message: string) {
+    super(message)
+    this.trouble = trouble
+  }
+}
+
+export interface Cursor {
+  /** The index behind the highest that is there. */
+  readonly next: number
+  readonly count: number
+}
+
+/** Error codes of ClickHouse: no space or memory left. */
+const FULL = new Set(['243', '241'])
+/** The data could not be read as rows of the table. */
+const ROWS = new Set(['6', '27', '32', '33', '38', '41', '69', '72', '117', '131', '675'])
+
+/** One insert is one block: nothing on the way may split or gather it. */
+const insertSettings = {
+  max_insert_block_size: '10000000',
+  min_insert_block_size_rows: '0',
+  min_insert_block_size_bytes: '0',
+  max_insert_threads: '1',
+  async_insert: 0,
+  input_format_parallel_parsing: 0,
+  insert_deduplicate: 1,
+  wait_end_of_query: 1,
+} as const
+
+const QUERY_ID_CHARS = 16
+
+export class IndexStore {
+  readonly #client: () => ClickHouseClient
+  readonly #installId: string
+  readonly #random: Random
+
+  constructor(client: () => ClickHouseClient, installId: string, random: Random) {
+    this.#client = client
+    this.#installId = installId
+    this.#random = random
+  }
+
+  /** This installation's tables, the oldest first. */
+  async tables(): Promise<TableKey[]> {
+    const rows = await this.#rows<{ name: string }>('SELECT name FROM system.tables WHERE database = currentDatabase()')
+    return rows
+      .map(({ name }) => tableKey(name, this.#installId))
+      .filter((key) => key !== undefined)
+      .toSorted((one, other) => one.generation - other.generation)
+  }
+
+  async create(key: TableKey): Promise<void> {
+    await this.#command(createTable(tableName(key)))
+  }
+
+  async drop(key: TableKey): Promise<void> {
+    await this.#command(`DROP TABLE IF EXISTS ${quoted(tableName(key))} SYNC`)
+  }
+
+  /** How far a table reaches, by ledger. An insert that an earlier follower left running is ended first. */
+  async cursors(key: TableKey): Promise<Map<string, Cursor>> {
+    await this.#command(`KILL QUERY WHERE query_id LIKE 'stele-${this.#installId}-%' AND user = currentUser() SYNC`)
+    const rows = await this.#rows<{ ledger: string; next: string; count: string }>(
+      `SELECT ledger, toString(max(index) + 1) AS next, toString(count()) AS count FROM ${quoted(tableName(key))} GROUP BY ledger`,
+    )
+    return new Map(rows.map(({ ledger, next, count }) => [ledger, { next: Number(next), count: Number(count) }]))
+  }
+
+  /** Inserts rows in RowBinary; resolves once they are searchable. Rejects with a StoreFault. */
+  async insert(key: TableKey, rows: Buffer, token: string): Promise<void> {
+    const query = `INSERT INTO ${quoted(tableName(key))} FORMAT RowBinary`
+    await this.#guarded(async () => {
+      const { stream } = await this.#client().exec({
+        query,
+        values: Readable.from([rows], { objectMode: false }),
+        query_id: this.#queryId(),
+        clickhouse_settings: { ...insertSettings, insert_deduplication_token: token },
+      })
+      for await (const _ of stream) continue
+    })
+  }
+
+  async rows<Row>(query: string, parameters: Record<string, unknown> = {}): Promise<Row[]> {
+    return await this.#rows<Row>(query, parameters)
+  }
+
+  /** An answer in RowBinary. */
+  async bytes(query: string, parameters: Record<string, unknown> = {}): Promise<Buffer> {
+    return await this.#guarded(async () => {
+      const { stream } = await this.#client().exec({ query, query_params: parameters, query_id: this.#queryId() })
+      const parts: Buffer[] = []
+      for await (const part of stream) parts.push(part as Buffer)
+      return Buffer.concat(parts)
+    })
+  }
+
+  #queryId(): string {
+    return `stele-${this.#installId}-${randomBase32(this.#random, QUERY_ID_CHARS)}`
+  }
+
+  async #rows<Row>(query: string, parameters: Record<string, unknown> = {}): Promise<Row[]> {
+    return await this.#guarded(async () => {
+      const result = await this.#client().query({ query, query_params: parameters, format: 'JSONEachRow' })
+      return await result.json<Row>()
+    })
+  }
+
+  async #command(query: string): Promise<void> {
+    await this.#guarded(async () => {
+      const { stream } = await this.#client().exec({ query, clickhouse_settings: { wait_end_of_query: 1 } })
+      for await (const _ of stream) continue
+    })
+  }
+
+  async #guarded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw storeFault(error)
+    }
+  }
+}
+
+function storeFault(error: unknown): StoreFault {
+  const message = error instanceof Error ? (error.message.split('\n')[0] ?? '').slice(0, 500) : String(error)
+  if (!(error instanceof ClickHouseError)) return new StoreFault('gone', message)
+  if (FULL.has(error.code) || /no space left/i.test(message)) return new StoreFault('full', message)
+  return new StoreFault(ROWS.has(error.code) ? 'rows' : 'gone', message)
+}

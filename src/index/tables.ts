@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The index's tables. One holds a row for each entry of the ledgers that are searched, made by one version of the
+ * mappings. Its name says which: a newer version fills a table of its own beside it, from the ledgers alone, and the
+ * older one is dropped once the newer has caught up. So what is there says where a rebuild was interrupted.
+ */
+
+/** Raised whenever columns or indexes change. */
+export const TABLE_VERSION = 1
+
+/** Columns in the order in which rows are written. `kind` is how RowBinary has it. */
+export const columns = [
+  { name: 'ledger', type: 'LowCardinality(String)', kind: 'string' },
+  { name: 'index', type: 'UInt64', kind: 'uint64' },
+  { name: 'time', type: "DateTime64(3, 'UTC')", kind: 'int64' },
+  { name: 'at', type: "DateTime64(3, 'UTC')", kind: 'int64' },
+  { name: 'source', type: 'LowCardinality(String)', kind: 'string' },
+  { name: 'class', type: 'UInt32', kind: 'uint32' },
+  { name: 'severity', type: 'UInt8', kind: 'uint8' },
+  { name: 'actor', type: 'Array(String)', kind: 'strings' },
+  { name: 'target', type: 'Array(String)', kind: 'strings' },
+  { name: 'action', type: 'Array(LowCardinality(String))', kind: 'strings' },
+  { name: 'outcome', type: 'LowCardinality(String)', kind: 'string' },
+  { name: 'ip', type: 'Array(IPv6)', kind: 'addresses' },
+  { name: 'app', type: 'Array(String)', kind: 'strings' },
+  { name: 'session', type: 'Array(String)', kind: 'strings' },
+  { name: 'correlation', type: 'Array(String)', kind: 'strings' },
+  { name: 'privilege', type: 'Array(String)', kind: 'strings' },
+  { name: 'country', type: 'Array(LowCardinality(String))', kind: 'strings' },
+  { name: 'text', type: 'String', kind: 'string' },
+] as const
+
+/** Values that identify: looked for whole, among very many. */
+const looked = ['actor', 'target', 'session', 'correlation'] as const
+
+/** Tables of different installations may lie in one database. */
+export interface TableKey {
+  readonly installId: string
+  readonly tableVersion: number
+  readonly mapperVersion: number
+  /** Counts the rebuilds: of two tables the one with the lower is the older. */
+  readonly generation: number
+}
+
+export function tableName({ installId, generation, tableVersion, mapperVersion }: TableKey): string {
+  return `events_${installId}_${generation}_t${tableVersion}_m${mapperVersion}`
+}
+
+/** Reads a table's name; undefined for one that is not this installation's. */
+export function tableKey(name: string, installId: string): TableKey | undefined {
+  const match = /^events_([a-z0-9]+)_([0-9]{1,9})_t([0-9]{1,9})_m([0-9]{1,9})$/.exec(name)
+  if (match === null || match[1] !== installId) return undefined
+  const [generation, tableVersion, mapperVersion] = match.slice(2).map(Number)
+  return { installId, generation: generation ?? 0, tableVersion: tableVersion ?? 0, mapperVersion: mapperVersion ?? 0 }
+}
+
+/** Newest first within a ledger is a read in reverse order of the key. */
+export function createTable(name: string): string {
+  const lines = [
+    ...columns.map((column) => `${quoted(column.name)} ${column.type}`),
+    // Blocks come in the order of the ledger, so a range of indexes lies in few granules.
+    'INDEX index_range index TYPE minmax GRANULARITY 1',
+    'INDEX time_range time TYPE minmax GRANULARITY 1',
+    'INDEX text_tokens text TYPE text(tokenizer = splitByNonAlpha)',
+    ...looked.map((column) => `INDEX ${column}_values ${column} TYPE text(tokenizer = array)`),
+  ]
+  return (
+    `CREATE TABLE IF NOT EXISTS ${quoted(name)} (${lines.join(', ')}) ENGINE = MergeTree ORDER BY (ledger, time, index) ` +
+    // An insert that is sent again because its answer was lost is recognised by its token.
+    'SETTINGS non_replicated_deduplication_window = 1000'
+  )
+}
+
+/** A name for SQL. Names are made here and hold nothing that would have to be escaped; a column may be a keyword. */
+export function quoted(name: string): string {
+  return `\`${name}\``
+}
+
+/** All columns of a row as the bytes in which it was inserted. */
+export const rowBytesSql = `formatRow('RowBinary', ${columns.map(({ name }) => quoted(name)).join(', ')})`

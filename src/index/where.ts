@@ -1,0 +1,159 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// A query as a condition of ClickHouse that finds what evaluating it in memory finds. Nothing of the query's text gets
+// into the SQL: every value is bound as a parameter.
+
+import { formatAddress } from '../query/address.ts'
+import { beforeDot } from '../query/evaluate.ts'
+import { type FieldName, fieldOf, type TextField } from '../query/fields.ts'
+import { piecesOf, wordsOf } from '../query/match.ts'
+import { MAX_TIME_MS, MIN_TIME_MS } from '../query/time.ts'
+import type { Pattern, Query, Term } from '../query/tree.ts'
+import { quoted } from './tables.ts'
+
+type ParameterType = 'String' | 'Array(String)' | 'IPv6' | 'Int64' | 'UInt64' | 'Array(UInt64)'
+
+/** Values bound to a statement. */
+export class Parameters {
+  readonly values: Record<string, string | number | readonly string[] | readonly number[]> = {}
+  #count = 0
+
+  /** The placeholder that stands for the value. */
+  bind(type: ParameterType, value: string | number | readonly string[] | readonly number[]): string {
+    const name = `p${this.#count++}`
+    this.values[name] = value
+    return `{${name}:${type}}`
+  }
+}
+
+/** Most tokens that one function of ClickHouse's token index takes. */
+const MAX_TOKENS = 64
+const WORD = '[0-9a-z\\x{80}-\\x{10ffff}]'
+const NO_WORD = '[^0-9a-z\\x{80}-\\x{10ffff}]'
+
+/** The condition, to be used behind WHERE. */
+export function conditionOf(query: Query, parameters: Parameters): string {
+  switch (query.kind) {
+    case 'all':
+      return '1'
+    case 'and':
+      return `(${query.of.map((part) => conditionOf(part, parameters)).join(' AND ')})`
+    case 'or':
+      return `(${alternatives(query.of, parameters).join(' OR ')})`
+    case 'not':
+      return `NOT ${conditionOf(query.of, parameters)}`
+    default:
+      return `(${termCondition(query, parameters)})`
+  }
+}
+
+/** Whole values of one field are looked for together: `actor:(a OR b)` is one look into the index. */
+function alternatives(of: readonly Query[], parameters: Parameters): string[] {
+  const wholes = new Map<TextField, string[]>()
+  const conditions: string[] = []
+  for (const part of of) {
+    if (part.kind === 'field' && part.pattern.length === 1) {
+      const values = wholes.get(part.field) ?? []
+      wholes.set(part.field, [...values, part.pattern[0]!])
+    } else conditions.push(conditionOf(part, parameters))
+  }
+  for (const [field, values] of wholes) conditions.push(hasAny(field, values, parameters))
+  return conditions
+}
+
+function hasAny(field: TextField, values: readonly string[], parameters: Parameters): string {
+  const [value] = values
+  const column = columnOf(field)
+  if (values.length === 1 && value !== undefined) {
+    const placeholder = parameters.bind('String', value)
+    return isScalar(field) ? `${column} = ${placeholder}` : `has(${column}, ${placeholder})`
+  }
+  const placeholder = parameters.bind('Array(String)', values)
+  return isScalar(field) ? `has(${placeholder}, ${column})` : `hasAny(${column}, ${placeholder})`
+}
+
+function termCondition(term: Term, parameters: Parameters): string {
+  switch (term.kind) {
+    case 'field': {
+      const { field, pattern } = term
+      if (pattern.length === 1) return hasAny(field, pattern, parameters)
+      const like = parameters.bind('String', likePattern(pattern))
+      const column = columnOf(field)
+      return isScalar(field) ? `${column} LIKE ${like}` : `arrayExists(value -> value LIKE ${like}, ${column})`
+    }
+    case 'exists':
+      return `notEmpty(${columnOf(term.field)})`
+    case 'source':
+      return term.parts.map((pattern, at) => sourceCondition(pattern, at, parameters)).join(' AND ')
+    case 'cidr': {
+      const [from, to] = [term.from, term.to].map((hex) => parameters.bind('IPv6', formatAddress(hex)))
+      return term.from === term.to
+        ? `has(${columnOf('ip')}, ${from})`
+        : `arrayExists(address -> address >= ${from} AND address <= ${to}, ${columnOf('ip')})`
+    }
+    case 'number': {
+      const column = columnOf(term.field)
+      const from = parameters.bind('Int64', term.from)
+      if (term.from === term.to) return `${column} = ${from}`
+      return `${column} >= ${from} AND ${column} <= ${parameters.bind('Int64', term.to)}`
+    }
+    case 'after':
+      return `${quoted('time')} >= ${timeValue(term.ms, parameters)}`
+    case 'before':
+      return `${quoted('time')} < ${timeValue(term.ms, parameters)}`
+    case 'text':
+      return textCondition(term.pattern, parameters)
+  }
+}
+
+/** A time for ClickHouse, which would wrap one that is out of its range; none of the index is. */
+export function timeValue(ms: number, parameters: Parameters): string {
+  const within = Math.min(Math.max(Math.ceil(ms), MIN_TIME_MS), MAX_TIME_MS + 1)
+  return `fromUnixTimestamp64Milli(${parameters.bind('Int64', within)}, 'UTC')`
+}
+
+function columnOf(field: FieldName | 'text'): string {
+  return quoted(field === 'text' ? field : fieldOf(field)!.column)
+}
+
+/** Of these an event has one value, or the empty text. */
+function isScalar(field: TextField): boolean {
+  return field === 'outcome' || field === 'ledger'
+}
+
+function sourceCondition(pattern: Pattern, at: number, parameters: Parameters): string {
+  const part = `splitByChar('/', toString(${columnOf('source')}))[${at + 1}]`
+  const like = (asked: Pattern) => `${part} LIKE ${parameters.bind('String', likePattern(asked))}`
+  // A part that is not there is the empty text.
+  return at === 0 ? `(${like(pattern)} OR ${like(beforeDot(pattern))})` : `(${part} != '' AND ${like(pattern)})`
+}
+
+function textCondition(pattern: Pattern, parameters: Parameters): string {
+  const words = wordsOf(pattern)
+  const text = columnOf('text')
+  if (pattern.length === 1 && words[0] === pattern[0]) return `hasToken(${text}, ${parameters.bind('String', pattern[0]!)})`
+  const matches = `match(${text}, ${parameters.bind('String', wordsExpression(pattern))})`
+  if (words.length === 0) return matches
+  // What the index can tell comes first, and spares most events the look at their text.
+  return `hasAllTokens(${text}, ${parameters.bind('Array(String)', words.slice(0, MAX_TOKENS))}) AND ${matches}`
+}
+
+function likePattern(pattern: Pattern): string {
+  return pattern.map((part) => part.replaceAll(/[\\%_]/g, '\\$&')).join('%')
+}
+
+/** An RE2 expression for the pattern from the begin of a word to the end of one. */
+function wordsExpression(pattern: Pattern): string {
+  const pieces = piecesOf(pattern)
+  const expressions = pieces.map(({ kind, pattern }) =>
+    kind === 'word' && pattern.every((part) => part === '') && pattern.length > 1 ? `${WORD}+` : pattern.map(literal).join(`${WORD}*`),
+  )
+  const before = pieces[0]!.kind === 'word' ? `(?:^|${NO_WORD})` : ''
+  const after = pieces.at(-1)!.kind === 'word' ? `(?:$|${NO_WORD})` : ''
+  return before + expressions.join('') + after
+}
+
+function literal(text: string): string {
+  return text.replaceAll(/[\\.+*?()|[\]{}^$]/g, '\\$&')
+}
