@@ -5,13 +5,13 @@
  * Appending over HTTP, durable: Stele beside the peers that are installed, in one run on one machine, the load
  * generator on it too. Prints figures and asserts nothing about them.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { entraMix, events1k } from './generate.ts'
 import { type LoadResult, runLoad, wrkInstalled } from './load.ts'
 import { count, table } from './report.ts'
-import { peerPath, type Running, startStele, startTessera } from './subjects.ts'
+import { bodyFiles, peerPath, type Running, startStele, startTessera } from './subjects.ts'
 
 const BODY_COUNT = 16
 const BATCH = 500
@@ -53,7 +53,8 @@ export async function benchAppend(seconds: number): Promise<string> {
   if (!wrkInstalled()) return 'append: wrk, the load generator, is not installed (Debian: apt-get install wrk)'
   const rows = [['workload', 'subject', 'events/s', 'MB/s', 'p50 ms', 'p99 ms', 'errors', 'peak MB']]
   for (const workload of workloads()) {
-    rows.push(await measured(workload, 'Stele', startStele, seconds))
+    // What the index costs is measured by `bench index`.
+    rows.push(await measured(workload, 'Stele', async (folder) => await startStele(folder, ['--no-index']), seconds))
     const tessera = peerPath('posix')
     if (workload.eventsPerRequest === 1 && tessera !== undefined) {
       rows.push(
@@ -76,11 +77,7 @@ async function measured(
 ): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'stele-bench-'))
   try {
-    const bodyPaths = workload.bodies.map((body, position) => {
-      const path = join(folder, `body-${position}`)
-      writeFileSync(path, body)
-      return path
-    })
+    const bodyPaths = bodyFiles(folder, workload.bodies)
     const running = await start(folder)
     try {
       const load = { url: running.url, headers: running.headers, bodyPaths, connections: workload.connections, folder }

@@ -1,10 +1,12 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-/** `npm run bench -- append|verify [--seconds N] [--events N]`: prints tables of figures measured here and now. */
+/** `npm run bench -- append|verify|index|search [--seconds N] [--events N]`: prints tables of figures measured here and now. */
 import { parseArgs } from 'node:util'
 import { benchAppend } from './append.ts'
+import { benchIndex } from './index.ts'
 import { machine } from './report.ts'
+import { benchSearch } from './search.ts'
 import { benchVerify } from './verify.ts'
 
 const { values, positionals } = parseArgs({
@@ -14,6 +16,8 @@ const { values, positionals } = parseArgs({
 const benches: Record<string, () => Promise<string>> = {
   append: async () => await benchAppend(Number(values.seconds)),
   verify: async () => await benchVerify(Number(values.events)),
+  index: async () => await benchIndex(Number(values.events), Number(values.seconds)),
+  search: async () => await benchSearch(Number(values.events)),
 }
 const chosen = positionals.length > 0 ? positionals : Object.keys(benches)
 const unknown = chosen.find((name) => !(name in benches))

@@ -22,6 +22,15 @@ export interface Running {
   stop(): Promise<void>
 }
 
+/** Writes bodies to files that a load generator reads. */
+export function bodyFiles(folder: string, bodies: readonly Buffer[]): string[] {
+  return bodies.map((body, position) => {
+    const path = join(folder, `body-${position}`)
+    writeFileSync(path, body)
+    return path
+  })
+}
+
 async function freePort(): Promise<number> {
   return await new Promise((resolve, reject) => {
     const server = createServer()
@@ -34,10 +43,10 @@ async function freePort(): Promise<number> {
 }
 
 /** A Stele server on an empty directory below `folder`; `url` appends to `main`. */
-export async function startStele(folder: string): Promise<Running> {
+export async function startStele(folder: string, args: readonly string[] = []): Promise<Running> {
   const data = join(folder, 'data')
   const listen = `127.0.0.1:${await freePort()}`
-  const child = spawn(join(root, 'bin/stele'), ['serve', '--data', data, '--listen', listen], {
+  const child = spawn(join(root, 'bin/stele'), ['serve', '--data', data, '--listen', listen, ...args], {
     env: { ...process.env, XDG_STATE_HOME: join(folder, 'state') },
     stdio: ['ignore', 'ignore', 'inherit'],
   })

@@ -9,38 +9,60 @@ import { Authenticator } from './access/credentials.ts'
 import { SpaceGuard } from './access/space.ts'
 import { ConfigFault, type DirectoryConfig, openDirectory, type OpenDirectory, systemParts } from './directory.ts'
 import { createHttpServer } from './http/server.ts'
+import { parseIndexUrl } from './index/connection.ts'
+import { type IndexChoice, IndexService } from './index/service.ts'
+import { NodeFiles } from './platform/files.ts'
+import { MAPPER_VERSION, normalise } from './sources/normalise.ts'
 
 export interface ServerConfig extends DirectoryConfig {
   readonly listenHost: string
   readonly listenPort: number
   readonly tls?: { readonly certPath: string; readonly keyPath: string }
   readonly insecurePlaintext: boolean
+  /** The embedded index where neither is given. */
+  readonly indexUrl?: string
+  readonly noIndex?: boolean
 }
 
 export interface RunningServer extends OpenDirectory {
   readonly url: string
+  readonly index: IndexService
 }
 
 /** Opens the directory and serves it; resolves once the address answers. */
 export async function startServer(config: ServerConfig, parts = systemParts()): Promise<RunningServer> {
   demandSafeListening(config)
   const tls = await readTls(config)
-  const { disk, clock } = parts
+  const choice = indexChoice(config)
+  const { disk, clock, random } = parts
   const opened = await openDirectory(config, parts)
   const { ledgers, administration } = opened
   const space = await SpaceGuard.open(disk, config.dataDirectory, clock)
   const audit = new Audit(ledgers, administration, space, clock)
   const authenticator = new Authenticator(administration.state, () => ledgers.time.nowMs())
+  const { version, log, dataDirectory: directory } = config
+  const index = IndexService.start({
+    choice,
+    ledgers,
+    directory,
+    installId: administration.state.install.installId,
+    mapperVersion: MAPPER_VERSION,
+    follower: new URL('follower.ts', import.meta.url),
+    disk,
+    files: new NodeFiles(),
+    clock,
+    random,
+    log,
+  })
   const closeAll = async () => {
     space.close()
     try {
-      await audit.close()
+      await Promise.all([audit.close(), index.close()])
     } finally {
       await opened.close()
     }
   }
   try {
-    const { version, log } = config
     const secure = tls === undefined ? {} : { tls }
     const http = await createHttpServer({
       ledgers,
@@ -48,6 +70,8 @@ export async function startServer(config: ServerConfig, parts = systemParts()): 
       authenticator,
       audit,
       space,
+      index,
+      normalise,
       clock,
       version,
       log,
@@ -57,6 +81,7 @@ export async function startServer(config: ServerConfig, parts = systemParts()): 
     return {
       ...opened,
       url,
+      index,
       async close() {
         try {
           await http.close()
@@ -69,6 +94,11 @@ export async function startServer(config: ServerConfig, parts = systemParts()): 
     await closeAll()
     throw error
   }
+}
+
+function indexChoice({ indexUrl, noIndex }: ServerConfig): IndexChoice {
+  if (noIndex === true) return { kind: 'off', reason: 'the server was started with --no-index' }
+  return indexUrl === undefined ? { kind: 'embedded' } : { kind: 'server', access: parseIndexUrl(indexUrl) }
 }
 
 function demandSafeListening({ listenHost, tls, insecurePlaintext }: ServerConfig): void {

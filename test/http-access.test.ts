@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { routes } from '../src/http/routes.ts'
 import type { Route } from '../src/http/route.ts'
 import { SCOPES } from '../src/schema/system-events.ts'
+import { ListedIndex } from './listed-index.ts'
 import { type Ask, eventsOf, problemOf, startTestServer, type TestServer } from './server-fixture.ts'
 
 /**
@@ -15,6 +16,13 @@ import { type Ask, eventsOf, problemOf, startTestServer, type TestServer } from 
  */
 const expectedRights: Readonly<Record<string, string>> = {
   appendEvents: 'append',
+  searchEvents: 'read',
+  readFacets: 'read',
+  readHistogram: 'read',
+  readIndex: 'read admin',
+  rebuildIndex: 'admin',
+  startIndexCheck: 'admin',
+  readIndexCheck: 'admin',
   readEvent: 'read',
   readEventBytes: 'read',
   readProof: 'read verify +public',
@@ -32,9 +40,11 @@ const expectedRights: Readonly<Record<string, string>> = {
   readHealth: 'open',
   readReadiness: 'open',
   readMetrics: 'verify',
+  readRoot: 'open',
   readOpenApi: 'open',
 }
 
+const NOW = new Date().toISOString()
 let numbered = 0
 
 /** A request that is granted to whoever has the right. */
@@ -47,7 +57,8 @@ async function soundRequest(server: TestServer, route: Route, ledger: string): P
     createToken: '{"scopes":["read"],"ledgers":["*"]}',
   }
   const body = bodies[route.operation]
-  return { path, ask: { method: route.method, ...(body === undefined ? {} : { body }) } }
+  const query = route.operation === 'readFacets' ? '?fields=actor' : ''
+  return { path: path + query, ask: { method: route.method, ...(body === undefined ? {} : { body }) } }
 }
 
 async function outcome(server: TestServer, route: Route, ledger: string, token: string | undefined): Promise<string> {
@@ -72,6 +83,8 @@ suite('the access matrix', () => {
 
   before(async () => {
     server = await startTestServer({ after: (hook) => void afterwards.push(hook as () => Promise<void>) })
+    const index = new ListedIndex(server)
+    index.check = { state: 'running', checked: 0, size: 0, findings: [], findingCount: 0, startedAt: NOW }
     await server.createLedger('other')
     await server.createLedger('open', true)
     for (const ledger of ['main', 'other', 'open']) {

@@ -288,11 +288,36 @@ suite('bad input', () => {
     assert.equal(server.ledgers.log('main').size, size)
   })
 
+  test('a method that a path does not have is refused with those that it has, with a token and without', async () => {
+    const { size } = server.ledgers.log('main')
+    const paths: readonly (readonly [path: string, allow: string])[] = [
+      [EVENTS, 'POST, GET'],
+      ['/v1/ledgers/missing/events', 'POST, GET'],
+      [`${EVENTS}/0/event`, 'GET'],
+      ['/v1/tokens', 'GET, POST'],
+      ['/v1/tokens/x', 'DELETE'],
+      ['/', 'GET'],
+    ]
+    for (const [path, allow] of paths) {
+      for (const method of ['HEAD', 'OPTIONS', 'PUT', 'PATCH', 'DELETE', 'POST', 'GET']) {
+        if (allow.split(', ').includes(method)) continue
+        for (const token of [server.adminToken, undefined]) {
+          const body = method === 'HEAD' ? {} : method === 'GET' ? {} : { body: '{}' }
+          const response = await server.ask(path, { method, token, ...body })
+          assert.equal(response.headers.get('allow'), allow, `${method} ${path}`)
+          if (method === 'HEAD') assert.equal(response.status, 405)
+          else await problemOf(response, 405, 'method-not-allowed')
+        }
+      }
+    }
+    assert.equal(server.ledgers.log('main').size, size)
+  })
+
   test('a bad path or a bad index is refused by name', async () => {
     await server.askJson(EVENTS, { body: '{}' })
     const { size } = server.ledgers.log('main')
     await problemOf(await server.ask('/v1/nothing'), 404, 'not-found')
-    await problemOf(await server.ask(EVENTS, { method: 'PUT', body: '{}' }), 404, 'not-found')
+    await problemOf(await server.ask('/v1/nothing', { method: 'OPTIONS' }), 404, 'not-found')
     await problemOf(await server.ask('/v1/ledgers/%zz'), 400, 'malformed-request')
     for (const index of ['-1', '01', '1e3', '0x1', '1.0', ' 1', '9007199254740992', '99999999999999999999', 'x']) {
       await problemOf(await server.ask(`${EVENTS}/${encodeURIComponent(index)}`), 422, 'invalid-field')

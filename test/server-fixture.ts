@@ -101,6 +101,7 @@ export async function startTestServer(
     listenPort: 0,
     name: 'stele.test',
     insecurePlaintext: false,
+    noIndex: true,
     version: '0.0.0-test',
     log: (line) => logged.push(line),
     ...options.config,

@@ -19,6 +19,23 @@ const MAX_COUNTED = 1_000
 const THROTTLED_AFTER_COUNT = 120
 /** No summary of refusals is longer. */
 const SUMMARY_BYTES = 512
+const MAX_QUERY_CHARS = 1_024
+/** Indexes that a record names one by one; of more it has the first, the last and how many. */
+const MAX_NAMED_INDEXES = 50
+
+/** What a search asked for, as it was written. */
+export interface Asked {
+  readonly query: string
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+  /** Fields whose values were counted. */
+  readonly fields?: readonly string[]
+}
+
+/** What of one ledger a search read: the entries that it showed, or those below `size`, which it counted. */
+export type LedgerRead =
+  | { readonly ledger: string; readonly indexes: readonly number[] }
+  | { readonly ledger: string; readonly size: number }
 
 export interface ReadRecord {
   /** Credential id; `public` never reads content. */
@@ -26,12 +43,15 @@ export interface ReadRecord {
   /** Peer address. */
   readonly via: string
   readonly action: string
+  /** `*` where a search was over all that the credential may read. */
   readonly ledger: string
   /** First index read, where it was by index. */
   readonly first?: number
   readonly count?: number
   /** Of a tail: recorded when it opens and when it closes. */
   readonly phase?: 'open' | 'close'
+  readonly asked?: Asked
+  readonly ledgers?: readonly LedgerRead[]
 }
 
 export interface RefusalRecord {
@@ -70,8 +90,9 @@ export class Audit {
 
   /** Resolves once the record is durable; rejects with `audit-unavailable`. */
   async read(record: ReadRecord): Promise<void> {
-    const { by, via, action, ledger, first, count, phase } = record
-    const event = { type: 'read', v: 1, action, ledger, first, count, phase, by, via }
+    const { by, via, action, ledger, first, count, phase, asked, ledgers } = record
+    const search = asked === undefined ? {} : { ...askedText(asked), ledgers: ledgersRead(ledgers ?? []) }
+    const event = { type: 'read', v: 1, action, ledger, first, count, phase, ...search, by, via }
     try {
       const bytes = Buffer.from(JSON.stringify(event))
       this.#space.demand('audit', bytes.length)
@@ -139,4 +160,21 @@ export class Audit {
       })),
     )
   }
+}
+
+function askedText({ query, since, until, fields }: Asked): object {
+  const queryChars = query.length
+  if (queryChars <= MAX_QUERY_CHARS) return { query, since, until, fields }
+  return { query: query.slice(0, MAX_QUERY_CHARS).toWellFormed(), queryChars, since, until, fields }
+}
+
+function ledgersRead(ledgers: readonly LedgerRead[]): object[] {
+  const indexCount = ledgers.reduce((sum, read) => sum + ('indexes' in read ? read.indexes.length : 0), 0)
+  return ledgers.map((read) => {
+    if ('size' in read) return read
+    const { ledger, indexes } = read
+    if (indexCount <= MAX_NAMED_INDEXES) return { ledger, indexes }
+    const [first, last] = [Math.min(...indexes), Math.max(...indexes)]
+    return { ledger, first, last, count: indexes.length }
+  })
 }

@@ -13,7 +13,7 @@ import { type Failure, usageFailure } from './failure.ts'
 export function readArguments(path: string, command: Command, argv: readonly string[]): Arguments {
   const { options } = command
   const { tokens } = parseArgs({
-    args: [...argv],
+    args: command.dashOperands === true ? argv.map(hiddenDash) : [...argv],
     options: Object.fromEntries(Object.entries(options).map(([name, { type }]) => [name, { type, multiple: true }])),
     allowPositionals: true,
     strict: false,
@@ -25,10 +25,11 @@ export function readArguments(path: string, command: Command, argv: readonly str
     if (token.kind === 'positional') {
       // A variable that is not set, most likely: the empty path would be the whole folder.
       if (token.value === '') throw usageFailure('an argument is empty', helpHint(path))
-      operands.push(token.value)
+      operands.push(shownDash(token.value))
     }
     if (token.kind !== 'option') continue
-    const { name, rawName, value, inlineValue } = token
+    const { name, rawName, inlineValue } = token
+    const value = token.value === undefined ? undefined : shownDash(token.value)
     const option = Object.hasOwn(options, name) && rawName === `--${name}` ? options[name] : undefined
     if (option === undefined) throw unknownOption(path, options, rawName)
     if (option.type === 'boolean') {
@@ -38,7 +39,7 @@ export function readArguments(path: string, command: Command, argv: readonly str
     }
     if (value === undefined || value === '')
       throw usageFailure(`${rawName} needs a value (${option.value ?? 'TEXT'})`, helpHint(path))
-    if (!inlineValue && /^-./.test(value)) {
+    if (!inlineValue && /^-./.test(value) && value === token.value) {
       const mend = `If that is meant, write ${rawName}=${printable(value)}`
       throw usageFailure(`${rawName} needs a value, and ${printable(value)} looks like an option`, mend)
     }
@@ -48,6 +49,15 @@ export function readArguments(path: string, command: Command, argv: readonly str
   }
   // Each value was read after its own option, so it is of the type that the option has.
   return { options: values as Arguments['options'], operands }
+}
+
+/** No argument holds a NUL, so it can stand before a dash that begins no option. */
+function hiddenDash(word: string): string {
+  return /^-[^-]/.test(word) ? `\0${word}` : word
+}
+
+function shownDash(word: string): string {
+  return word.startsWith('\0') ? word.slice(1) : word
 }
 
 function unknownOption(path: string, options: Options, rawName: string): Failure {

@@ -48,6 +48,8 @@ interface Described {
 export interface Command extends Described {
   /** Behind the name, as `[FILE|DIR|-]…`; options are named by the help itself. */
   readonly operands: string
+  /** Whether words that begin with one dash are operands. */
+  readonly dashOperands?: true
   readonly options: Options
   /** What an exit code means here, where the general words of `exitCodes` do not say enough. */
   readonly exitCodes?: Readonly<Partial<Record<ExitCode, string>>>

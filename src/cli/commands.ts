@@ -7,7 +7,7 @@ import type { Command, CommandGroup } from './command.ts'
 
 export interface CommandEntry {
   readonly name: string
-  readonly group: 'Run' | 'Record' | 'Prove' | 'Administer'
+  readonly group: 'Run' | 'Record' | 'Read' | 'Prove' | 'Administer'
   /** As the command's own: here, so that the overview loads no command. */
   readonly summary: string
   readonly load: () => Promise<Command | CommandGroup>
@@ -27,8 +27,14 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./append.ts')).append,
   },
   {
+    name: 'search',
+    group: 'Read',
+    summary: 'Finds events, newest first',
+    load: async () => (await import('./search.ts')).search,
+  },
+  {
     name: 'tail',
-    group: 'Record',
+    group: 'Read',
     summary: 'Shows events as they are stored',
     load: async () => (await import('./tail.ts')).tail,
   },
@@ -49,6 +55,18 @@ export const commands: readonly CommandEntry[] = [
     group: 'Prove',
     summary: 'Tampers with a copy of a ledger and shows what finds it',
     load: async () => (await import('./drill.ts')).drill,
+  },
+  {
+    name: 'check',
+    group: 'Administer',
+    summary: 'Holds the index against the ledgers',
+    load: async () => (await import('./check.ts')).check,
+  },
+  {
+    name: 'rebuild-index',
+    group: 'Administer',
+    summary: 'Makes the index anew from the ledgers',
+    load: async () => (await import('./rebuild-index.ts')).rebuildIndex,
   },
   {
     name: 'ledger',

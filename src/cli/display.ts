@@ -4,6 +4,8 @@
 // Text of others (events, servers, file names) on its way to a terminal. Control, format and bidirectional characters
 // are written out: they could hide, forge or reorder what is read, or drive the terminal. Storage is never touched.
 
+import type { RecordedEvent } from '@stele/sdk'
+
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu
 const NAMED: Readonly<Record<string, string>> = { '\t': '\\t', '\n': '\\n', '\r': '\\r' }
 
@@ -22,6 +24,22 @@ export function jsonLine(value: unknown): string {
   return `${text}\n`
 }
 
+/** An event as the server gives it; `ledger` where several were asked. */
+export function hitJson(hit: RecordedEvent, ledger?: string): object {
+  const { index, at, time, source, event, text, entryLine, salt, ocsf } = hit
+  return {
+    ...(ledger === undefined ? {} : { ledger }),
+    index,
+    at,
+    time,
+    source,
+    ...(text === undefined ? { eventBase64: Buffer.from(event).toString('base64') } : { event: text }),
+    entry: entryLine,
+    salt: Buffer.from(salt).toString('base64'),
+    ocsf,
+  }
+}
+
 /** At most `width` characters, the last an ellipsis where some are missing. */
 export function clipped(text: string, width: number): string {
   const characters = Array.from(text)
@@ -36,6 +54,11 @@ export function count(figure: number): string {
 /** `1 event`, `2 events`. */
 export function counted(figure: number, noun: string): string {
   return `${count(figure)} ${noun}${figure === 1 ? '' : 's'}`
+}
+
+/** `1 entry`, `2 entries`. */
+export function entries(figure: number): string {
+  return `${count(figure)} ${figure === 1 ? 'entry' : 'entries'}`
 }
 
 /** Decimal units, as disks and networks have them. */

@@ -38,6 +38,9 @@ export interface ServeConfig {
   readonly tls?: { readonly certPath: string; readonly keyPath: string }
   readonly insecurePlaintext: boolean
   readonly demo: boolean
+  /** The index that is there already, instead of one of its own. */
+  readonly indexUrl?: string
+  readonly noIndex?: boolean
 }
 
 export interface Environment {

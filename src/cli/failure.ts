@@ -11,6 +11,8 @@ import { printable } from './display.ts'
 export class Failure extends Error {
   override readonly name = 'Failure'
   readonly exitCode: ExitCode
+  /** Lines that are shown below the sentences. */
+  below = ''
 
   /** Sentences without what stands for them elsewhere: each begins as it is and gets its full stop here. */
   constructor(exitCode: ExitCode, ...sentences: readonly string[]) {
@@ -21,6 +23,11 @@ export class Failure extends Error {
         .join(' '),
     )
     this.exitCode = exitCode
+  }
+
+  withBelow(lines: string): this {
+    this.below = lines
+    return this
   }
 }
 

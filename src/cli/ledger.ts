@@ -5,7 +5,7 @@ import type { LedgerInfo } from '@stele/sdk'
 
 import { type CommandGroup, defineCommand, type ExitCode } from './command.ts'
 import { connect, jsonOption, ledgerJson, serverOptions } from './connect.ts'
-import { count, counted, jsonLine, printable, shellWord } from './display.ts'
+import { count, entries, jsonLine, printable, shellWord } from './display.ts'
 import type { Environment } from './environment.ts'
 import { usageFailure } from './failure.ts'
 
@@ -52,7 +52,7 @@ const list = defineCommand({
       return 0
     }
     const width = Math.max(...ledgers.map(({ name }) => name.length))
-    const sizes = ledgers.map(({ size }) => counted(size, 'entry').replace(/entrys$/, 'entries'))
+    const sizes = ledgers.map(({ size }) => entries(size))
     const sizeWidth = Math.max(...sizes.map((size) => size.length))
     const lines = ledgers.map(({ name, origin, public: isPublic }, row) => {
       const marks = isPublic ? '  public' : ''

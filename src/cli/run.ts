@@ -26,7 +26,7 @@ export async function run(
   } catch (error) {
     if (isBrokenPipe(error)) return 0
     const failure = await failureOf(error)
-    await environment.stderr.write(`stele: ${failure.message}\n`)
+    await environment.stderr.write(`stele: ${failure.message}\n${failure.below}`)
     return failure.exitCode
   }
 }

@@ -4,7 +4,7 @@
 import { defineCommand } from './command.ts'
 import { DEFAULT_DATA } from './connect.ts'
 import { printable } from './display.ts'
-import { pathOf, stateDirectory } from './environment.ts'
+import { pathOf, stateDirectory, variable } from './environment.ts'
 import { type Failure, usageFailure } from './failure.ts'
 
 const DEFAULT_LISTEN = '127.0.0.1:7835'
@@ -33,6 +33,12 @@ export const serve = defineCommand({
       value: 'FILE|URL',
       help: 'where the newest head is kept outside the data directory, so that a rollback is noticed; else in the state directory of the user',
     },
+    'index-url': {
+      type: 'string',
+      value: 'URL',
+      help: 'a ClickHouse server or cluster for the index, as https://USER:PASSWORD@HOST:8443/DATABASE; else STELE_INDEX_URL (other users of this machine can see a command line), else one of its own in the data directory',
+    },
+    'no-index': { type: 'boolean', help: 'keeps no index: nothing can be searched, all else works' },
     demo: { type: 'boolean', help: 'plays a story of about 1,000 Entra events into the ledger demo, once' },
     'tls-cert': { type: 'string', value: 'FILE', help: 'certificate chain, PEM; with --tls-key' },
     'tls-key': { type: 'string', value: 'FILE', help: 'private key, PEM; with --tls-cert' },
@@ -51,6 +57,7 @@ export const serve = defineCommand({
       command: 'stele serve --listen 0.0.0.0:7835 --tls-cert cert.pem --tls-key key.pem',
       does: 'serves other machines',
     },
+    { command: 'stele serve --index-url https://clickhouse.example:8443/audit', does: 'keeps the index there' },
   ],
   exitCodes: { 3: 'the data directory is damaged or in use, the address is taken, or the head was rolled back' },
   run: async ({ options }, environment) => {
@@ -66,6 +73,11 @@ export const serve = defineCommand({
       throw usageFailure(`without TLS only this machine may connect, and ${printable(host)} lets others in`, mend)
     }
     const { data = DEFAULT_DATA, head } = options
+    const indexUrl = options['index-url'] ?? variable(environment, 'STELE_INDEX_URL')
+    const noIndex = options['no-index'] === true
+    if (noIndex && options['index-url'] !== undefined) {
+      throw usageFailure('--no-index and --index-url contradict each other', 'Give one of them')
+    }
     return await environment.serve({
       dataDirectory: pathOf(environment, data),
       listenHost: host,
@@ -78,6 +90,7 @@ export const serve = defineCommand({
         : { tls: { certPath: pathOf(environment, certPath), keyPath: pathOf(environment, keyPath) } }),
       insecurePlaintext,
       demo: options.demo === true,
+      ...(noIndex ? { noIndex } : indexUrl === undefined ? {} : { indexUrl }),
     })
   },
 })

@@ -5,10 +5,10 @@ import type { RecordedEvent } from '@stele/sdk'
 
 import { defineCommand } from './command.ts'
 import { connect, type Connection, DEFAULT_LEDGER, ledgerOption, serverOptions } from './connect.ts'
-import { describeEvent } from './describe-event.ts'
-import { clipped, jsonLine, printable } from './display.ts'
+import { clipped, hitJson, jsonLine, printable } from './display.ts'
 import type { Environment, Output } from './environment.ts'
 import { usageFailure } from './failure.ts'
+import { sentenceOf } from './search/hit-words.ts'
 
 /** What is shown of the past where nobody says from where on. */
 const SHOWN_BEFORE = 10
@@ -27,7 +27,7 @@ export const tail = defineCommand({
     ...serverOptions,
     json: {
       type: 'boolean',
-      help: 'prints a line of JSON an event: index, at, source, event (or eventBase64), entry, salt',
+      help: 'prints a line of JSON an event: index, at, time, source, event (or eventBase64), entry, salt, ocsf',
     },
   },
   examples: [
@@ -50,7 +50,7 @@ export const tail = defineCommand({
     if (isEnding && from >= size) return 0
     await connection.call(words, async () => {
       for await (const event of follow(connection, ledger, from, environment)) {
-        await environment.stdout.write(options.json === true ? jsonLine(hitOf(event)) : lineOf(event, environment))
+        await environment.stdout.write(options.json === true ? jsonLine(hitJson(event)) : lineOf(event, environment))
         if (isEnding && event.index === size - 1) return
       }
     })
@@ -88,23 +88,11 @@ async function tell(output: Output, text: string): Promise<void> {
   }
 }
 
-/** As the server gives it. */
-function hitOf({ index, at, time, source, event, text, entryLine, salt }: RecordedEvent): object {
-  return {
-    index,
-    at,
-    ...(time === undefined ? {} : { time }),
-    source,
-    ...(text === undefined ? { eventBase64: Buffer.from(event).toString('base64') } : { event: text }),
-    entry: entryLine,
-    salt: Buffer.from(salt).toString('base64'),
-  }
-}
-
-function lineOf({ index, at, source, event, text }: RecordedEvent, { stdout }: Environment): string {
+function lineOf(event: RecordedEvent, { stdout }: Environment): string {
+  const { index, at, source } = event
   const time = `${at.slice(0, 10)} ${at.slice(11, 19)}`
   const head = `${String(index).padStart(6)}  ${time}  ${printable(source).padEnd(14)}  `
-  const words = printable(describeEvent(event, text))
+  const words = printable(sentenceOf(event))
   const width = stdout.isTerminal ? Math.max(MIN_WIDTH, stdout.columns - head.length) : 200
   return `${head}${clipped(words, width)}\n`
 }

@@ -11,7 +11,7 @@ import type { Answer, Call, Services } from './route.ts'
 import type { LedgerAnswer, ledgerParams, TokenAnswer, tokenParams } from './schemas.ts'
 
 /** More than the entry of any act. */
-const ACT_BYTES = 16 * 1024
+export const ACT_BYTES = 16 * 1024
 
 type PlainCall = Call<undefined, undefined, undefined>
 

@@ -23,6 +23,9 @@ export interface Asking {
   readonly ledger: string | undefined
 }
 
+/** In place of a ledger's name: all that the caller may read. */
+export const EVERY_LEDGER = '*'
+
 export type Doorkeeper = Pick<Services, 'administration' | 'authenticator' | 'ledgers'>
 
 /** Throws `unauthenticated`, `scope-missing`, `ledger-reserved` or `ledger-unknown`; `seen` is told who it is. */
@@ -51,7 +54,9 @@ function demand(
   ledger: string | undefined,
   record: LedgerRecord | undefined,
 ): void {
-  const onLedger = permission.ledger === 'path' ? ledger : undefined
+  // Of all ledgers those are meant on which the scope is held: which they are says the handler.
+  const isEvery = permission.everyLedger === true && ledger === EVERY_LEDGER
+  const onLedger = permission.ledger === 'path' && !isEvery ? ledger : undefined
   if (permission.notReserved === true && ledger !== undefined && isReserved(ledger)) {
     throw new Problem('ledger-reserved', `${ledger} is one of Stele's own ledgers: only Stele appends to it.`)
   }
@@ -60,7 +65,7 @@ function demand(
     const where = onLedger === undefined ? '' : ' on that ledger'
     throw new Problem('scope-missing', `This needs a token with the scope ${scopes.join(' or ')}${where}.`)
   }
-  if (permission.ledger === 'path' && record === undefined) {
+  if (permission.ledger === 'path' && record === undefined && !isEvery) {
     throw new Problem('ledger-unknown', 'There is no ledger of that name. Writing to one does not create it.')
   }
 }

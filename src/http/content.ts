@@ -6,37 +6,51 @@
  * with salt and entry a low-entropy event could be guessed, so a proof carries the salt only for whoever may read,
  * and that is recorded like any other read (docs/design/receipts-and-salts.md).
  */
+import assert from 'node:assert/strict'
 import { isUtf8 } from 'node:buffer'
-import { formatProof, formatReceipt } from '@stele/proof'
+import { formatProof, formatReceipt, parseEntry } from '@stele/proof'
 import type { z } from 'zod'
 import { allows } from '../access/credentials.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import type { StoredEvent } from '../ledger/read.ts'
+import { timeText } from '../platform/clock.ts'
+import { MAX_TIME_MS, MIN_TIME_MS } from '../query/time.ts'
+import type { OcsfEvent } from '../schema/ocsf.ts'
 import { Problem } from '../schema/problem.ts'
 import type { Answer, Call, Services } from './route.ts'
 import type { eventParams, Hit } from './schemas.ts'
+
+/** What a hit adds to the event: entry, salt, and the OCSF form of a small event. */
+const HIT_BYTES = 8 * 1024
 
 type EventCall = Call<z.output<typeof eventParams>, undefined, undefined>
 
 export const PROOF_TYPE = 'text/plain; charset=utf-8'
 
-export async function readEvent({ params }: EventCall, { ledgers }: Services): Promise<Answer> {
-  const stored = await storedEvent(ledgers, params.ledger, params.index)
-  return { body: JSON.stringify(hitOf(stored)), carries: { ledger: params.ledger, first: params.index, count: 1 } }
+export async function readEvent({ params, holding }: EventCall, { ledgers, normalise }: Services): Promise<Answer> {
+  const { ledger, index } = params
+  demandIndex(ledgers, ledger, index)
+  holding.take(hitRoomBytes(await eventBytes(ledgers, ledger, index)))
+  const stored = await ledgers.event(ledger, index)
+  const body = JSON.stringify(hitOf(stored, normalise(stored.entry, stored.event).ocsf))
+  return { body, carries: { ledger, first: index, count: 1 } }
 }
 
 /** The exact bytes, as something that a browser saves and never runs. */
-export async function readEventBytes({ params }: EventCall, { ledgers }: Services): Promise<Answer> {
-  const { entry, event } = await storedEvent(ledgers, params.ledger, params.index)
+export async function readEventBytes({ params, holding }: EventCall, { ledgers }: Services): Promise<Answer> {
+  const { ledger, index } = params
+  demandIndex(ledgers, ledger, index)
+  holding.take(await eventBytes(ledgers, ledger, index))
+  const { entry, event } = await ledgers.event(ledger, index)
   return {
     type: entry.media,
-    headers: { 'content-disposition': `attachment; filename="${params.ledger}-${params.index}"` },
+    headers: { 'content-disposition': `attachment; filename="${ledger}-${index}"` },
     body: event,
-    carries: { ledger: params.ledger, first: params.index, count: 1 },
+    carries: { ledger, first: index, count: 1 },
   }
 }
 
-export async function readProof({ params, caller }: EventCall, { ledgers }: Services): Promise<Answer> {
+export async function readProof({ params, caller, holding }: EventCall, { ledgers }: Services): Promise<Answer> {
   const { ledger, index } = params
   demandIndex(ledgers, ledger, index)
   // One tick, so that both are of the same tree.
@@ -46,25 +60,35 @@ export async function readProof({ params, caller }: EventCall, { ledgers }: Serv
   if (caller.credential === undefined || !allows(caller.credential, 'read', ledger)) {
     return { type: PROOF_TYPE, body: formatProof({ index, hashes, checkpoint }), carries: 'no content' }
   }
+  holding.take(await eventBytes(ledgers, ledger, index))
   const { salt, entryBytes } = await ledgers.event(ledger, index)
   const body = formatReceipt({ salt, entry: entryBytes, index, hashes, checkpoint })
   return { type: PROOF_TYPE, body, carries: { ledger, first: index, count: 1 } }
 }
 
-export function hitOf({ index, entry, entryBytes, salt, event }: StoredEvent): Hit {
+/** Size of an event that exists, by its entry, which is small: room is taken before the content is read. */
+export async function eventBytes(ledgers: Ledgers, ledger: string, index: number): Promise<number> {
+  const [line] = await ledgers.entries(ledger, index, index + 1)
+  assert(line !== undefined)
+  return parseEntry(line).size
+}
+
+/** What it takes to make a hit of an event: its bytes, its text, the OCSF form that may hold all of it again. */
+export function hitRoomBytes(sizeBytes: number): number {
+  return 4 * sizeBytes + HIT_BYTES
+}
+
+export function hitOf({ index, entry, entryBytes, salt, event }: StoredEvent, ocsf: OcsfEvent): Hit {
   return {
     index,
     at: entry.at,
+    time: ocsf.time >= MIN_TIME_MS && ocsf.time <= MAX_TIME_MS ? timeText(ocsf.time) : entry.at,
     source: entry.source,
     ...(isUtf8(event) ? { event: event.toString('utf8') } : { eventBase64: event.toString('base64') }),
     entry: entryBytes.toString('latin1'),
     salt: salt.toString('base64'),
+    ocsf: { ...ocsf },
   }
-}
-
-async function storedEvent(ledgers: Ledgers, ledger: string, index: number): Promise<StoredEvent> {
-  demandIndex(ledgers, ledger, index)
-  return await ledgers.event(ledger, index)
 }
 
 function demandIndex(ledgers: Ledgers, ledger: string, index: number): void {

@@ -16,6 +16,9 @@ export class Metrics {
   readonly #latencyCounts = new Float64Array(LATENCY_BOUNDS_SECONDS.length)
   readonly #refusedCounts = new Map<ProblemCode, number>()
   #readCount = 0
+  #searchCount = 0
+  #searchSeconds = 0
+  #disagreementCount = 0
 
   /** One body was appended, in the time from its first byte to its answer. */
   appended(eventCount: number, bodyBytes: number, tookMs: number): void {
@@ -33,6 +36,17 @@ export class Metrics {
     this.#readCount++
   }
 
+  /** A search was answered or refused, facets and histograms too. */
+  searched(tookMs: number): void {
+    this.#searchCount++
+    this.#searchSeconds += tookMs / 1_000
+  }
+
+  /** Finds of the index that the ledger did not bear out. */
+  disagreed(count: number): void {
+    this.#disagreementCount += count
+  }
+
   refused(code: ProblemCode): void {
     this.#refusedCounts.set(code, (this.#refusedCounts.get(code) ?? 0) + 1)
   }
@@ -47,6 +61,13 @@ export class Metrics {
     text.family('stele_append_bytes_total', 'counter', 'Bytes of bodies stored, decoded.', [['', this.#bodyBytes]])
     text.family('stele_content_reads_total', 'counter', 'Answers with content, recorded in access.', [
       ['', this.#readCount],
+    ])
+    text.family('stele_index_disagreements_total', 'counter', 'Finds of the index that the ledger did not bear out.', [
+      ['', this.#disagreementCount],
+    ])
+    text.family('stele_search_seconds', 'summary', 'Time from a search, facets or histogram to its answer.', [
+      ['_sum', this.#searchSeconds],
+      ['_count', this.#searchCount],
     ])
     const refused = [...this.#refusedCounts].map(([code, count]) => [`{code="${code}"}`, count] as const)
     text.family('stele_refusals_total', 'counter', 'Requests refused, by the code of the problem.', refused)
@@ -74,7 +95,7 @@ type Sample = readonly [suffixAndLabels: string, value: number]
 export class MetricsText {
   #text = ''
 
-  family(name: string, type: 'counter' | 'gauge' | 'histogram', help: string, samples: readonly Sample[]): void {
+  family(name: string, type: 'counter' | 'gauge' | 'histogram' | 'summary', help: string, samples: readonly Sample[]): void {
     this.#text += `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`
     for (const [suffixAndLabels, value] of samples) this.#text += `${name}${suffixAndLabels} ${value}\n`
   }

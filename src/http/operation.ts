@@ -3,13 +3,31 @@
 
 /** How the server is: for those who run it, and for what restarts it. */
 import { allows } from '../access/credentials.ts'
+import { isIndexed } from '../index/ledger-source.ts'
 import { timeText } from '../platform/clock.ts'
 import { processUsage } from '../platform/usage.ts'
 import { METRICS_TYPE, MetricsText } from './metrics.ts'
 import type { Answer, Call, Services } from './route.ts'
 import type { StatusAnswer } from './schemas.ts'
+import { isSearchable } from './searches.ts'
 
 type PlainCall = Call<undefined, undefined, undefined>
+
+export const ROOT_TYPE = 'text/plain; charset=utf-8'
+
+/** For whoever opens the address in a browser. */
+export function root(_call: PlainCall, { version }: Services): Answer {
+  const body = [
+    `This is Stele ${version}, an immutable, provable audit log.`,
+    '',
+    '/openapi.json  every call, what it takes and how it refuses',
+    '/readyz        whether all is well',
+    '',
+    'Calls take a token (Authorization: Bearer TOKEN); stele --help shows the commands that make them.',
+    '',
+  ].join('\n')
+  return { type: ROOT_TYPE, body }
+}
 
 export function health(): Answer {
   return { body: { status: 'alive' } }
@@ -54,7 +72,8 @@ function unconfirmedJump({ ledgers, administration }: Services): StatusAnswer['c
 }
 
 export function status(_call: PlainCall, services: Services): Answer {
-  const { ledgers, administration, space, version } = services
+  const { ledgers, administration, space, version, index } = services
+  const { state, reason } = index.status()
   const { install } = administration.state
   const clockJump = unconfirmedJump(services)
   const { begun, cut, rederived, headMissing, replayedBytes } = ledgers.opening
@@ -75,6 +94,7 @@ export function status(_call: PlainCall, services: Services): Answer {
     },
     ...(clockJump === undefined ? {} : { clockJump }),
     head: { where, ...(unreachable === undefined ? {} : { unreachable }) },
+    index: { state, ...(reason === undefined ? {} : { reason }) },
     space: { freeBytes: space.freeBytes, reserveBytes: space.reserveBytes, walBytes: ledgers.walBytes },
   }
   return { body }
@@ -86,7 +106,7 @@ export async function confirmClock(call: PlainCall, services: Services): Promise
 }
 
 export function metrics({ caller }: PlainCall, services: Services): Answer {
-  const { ledgers, administration, space, intake, tails } = services
+  const { ledgers, administration, space, intake, room, tails } = services
   const text = new MetricsText()
   services.metrics.write(text)
   const gauge = (name: string, help: string, value: number) => text.family(name, 'gauge', help, [['', value]])
@@ -95,10 +115,12 @@ export function metrics({ caller }: PlainCall, services: Services): Answer {
   )
   const sizes = names.map((name) => [`{ledger="${name}"}`, ledgers.log(name).size] as const)
   text.family('stele_ledger_entries', 'gauge', 'Durable entries of a ledger.', sizes)
+  writeIndex(text, names, services)
   gauge('stele_wal_bytes', 'Bytes of the write-ahead log.', ledgers.walBytes)
   gauge('stele_disk_free_bytes', 'Bytes free for the data directory.', space.freeBytes)
   gauge('stele_disk_reserve_bytes', 'Free bytes at which events are refused.', space.reserveBytes)
   gauge('stele_intake_held_bytes', 'Bytes of bodies held at this moment.', intake.heldBytes)
+  gauge('stele_answers_held_bytes', 'Bytes of reads and large answers held at this moment.', room.heldBytes)
   gauge('stele_tails_open', 'Open tails.', tails.openCount)
   gauge('stele_writer_running', '0 once the writer has stopped.', ledgers.failure === undefined ? 1 : 0)
   gauge(
@@ -117,4 +139,14 @@ export function metrics({ caller }: PlainCall, services: Services): Answer {
   text.family('process_cpu_seconds_total', 'counter', 'Processor time.', [['', usage.cpuSeconds]])
   gauge('stele_up_seconds', 'Time since the start.', usage.upSeconds)
   return { type: METRICS_TYPE, headers: { 'cache-control': 'no-store' }, body: text.toString() }
+}
+
+/** `names` are the ledgers that the caller may know the sizes of. */
+function writeIndex(text: MetricsText, names: readonly string[], { ledgers, index, searches }: Services): void {
+  const lags = names.filter(isIndexed).map((name) => Math.max(0, ledgers.log(name).size - index.indexed(name)))
+  const lag = lags.reduce((sum, one) => sum + one, 0)
+  const searchable = isSearchable(index.status().state) ? 1 : 0
+  text.family('stele_index_lag_entries', 'gauge', 'Entries that are not indexed yet.', [['', lag]])
+  text.family('stele_index_searchable', 'gauge', '0 while nothing can be searched.', [['', searchable]])
+  text.family('stele_searches_running', 'gauge', 'Searches under way.', [['', searches.runningCount]])
 }

@@ -13,6 +13,7 @@ const titles: Readonly<Record<number, string>> = {
   401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
+  405: 'Method Not Allowed',
   409: 'Conflict',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
@@ -51,7 +52,7 @@ export function asProblem(error: unknown): Problem {
 
 export function problemAnswer(problem: Problem, request: string): ProblemAnswer {
   const { code, status, message, place } = problem
-  const { retryAfter: _, ...where } = place
+  const { retryAfter: _, allow: __, ...where } = place
   return {
     type: `urn:stele:error:${code}`,
     title: titleOf(status),

@@ -8,18 +8,25 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
-import type { Audit } from '../access/audit.ts'
+import type { Asked, Audit, LedgerRead } from '../access/audit.ts'
 import type { Authenticator, Credential } from '../access/credentials.ts'
 import type { SpaceGuard } from '../access/space.ts'
+import type { IndexService } from '../index/service.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
+import type { DamagedError } from '../ledger/read.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { ProblemCode } from '../schema/problem.ts'
 import type { Scope } from '../schema/system-events.ts'
+import type { normalise } from '../sources/normalise.ts'
 import type { Administration } from '../state/administration.ts'
+import type { ByteBudget, Holding } from './budget.ts'
 import type { Heads } from './heads.ts'
 import type { Intake } from './intake.ts'
 import type { Metrics } from './metrics.ts'
+import type { Searches } from './searches.ts'
 import type { Tails } from './tail.ts'
+
+export type Normalise = typeof normalise
 
 /** What a caller must have; `public` is open to everybody. */
 export type Permission = 'public' | Demand
@@ -29,6 +36,8 @@ export interface Demand {
   readonly scope: Scope | readonly Scope[]
   /** The scope must be held on the ledger that the path names, and that ledger must exist. */
   readonly ledger?: 'path'
+  /** `*` in the path stands for all ledgers on which the scope is held. */
+  readonly everyLedger?: true
   /** Open without a token where that ledger is public. */
   readonly publicLedger?: true
   /** Stele's own ledgers are closed to it, whoever asks. */
@@ -57,6 +66,8 @@ export interface Call<P, Q, B> {
   readonly body: B
   readonly headers: IncomingHttpHeaders
   readonly caller: Caller
+  /** Room for what is read and answered; taken before it is there. */
+  readonly holding: Holding
   readonly request: IncomingMessage
   readonly response: ServerResponse
 }
@@ -65,6 +76,8 @@ export interface Call<P, Q, B> {
 type Carried =
   | 'no content'
   | { readonly ledger: string; readonly first: number; readonly count: number }
+  /** What a search shows, and how many, or what it counts, of each ledger. */
+  | { readonly ledger: string; readonly count?: number; readonly asked: Asked; readonly ledgers: readonly LedgerRead[] }
   /** A stream, recorded when it opens and when it closes. */
   | { readonly ledger: string; readonly first: number; readonly sentCount: () => number }
 
@@ -88,9 +101,15 @@ export interface Services {
   readonly clock: Clock
   readonly version: string
   readonly intake: Intake
+  readonly room: ByteBudget
   readonly heads: Heads
   readonly metrics: Metrics
   readonly tails: Tails
+  readonly index: IndexService
+  readonly normalise: Normalise
+  readonly searches: Searches
+  /** Stored content was found changed: it is said where operators look. */
+  readonly onDamage: (error: DamagedError) => void
 }
 
 /** What an answer of one status looks like, for OpenAPI; `schema` is also what an object is written by. */

@@ -11,7 +11,7 @@ import { append, EVENT_MEDIA } from './append.ts'
 import { PROOF_TYPE, readEvent, readEventBytes, readProof } from './content.ts'
 import { METRICS_TYPE } from './metrics.ts'
 import { openApiAnswer } from './openapi.ts'
-import { confirmClock, health, metrics, readiness, status } from './operation.ts'
+import { confirmClock, health, metrics, readiness, root, ROOT_TYPE, status } from './operation.ts'
 import { route, type Route } from './route.ts'
 import {
   appendedSchema,
@@ -31,6 +31,7 @@ import {
   tokenSchema,
   tokensSchema,
 } from './schemas.ts'
+import { searchRoutes } from './search-routes.ts'
 import { tail, TAIL_TYPE } from './tail.ts'
 import { CHECKPOINT_TYPE, readCheckpoint, readTile, TILE_TYPE } from './tiles.ts'
 
@@ -75,6 +76,7 @@ export const routes: readonly Route[] = [
     ],
     handler: append,
   }),
+  ...searchRoutes,
   route({
     method: 'GET',
     path: '/v1/ledgers/:ledger/events/:index',
@@ -285,6 +287,17 @@ export const routes: readonly Route[] = [
     answers: { 200: { description: 'The metrics.', type: METRICS_TYPE } },
     refusals: [],
     handler: metrics,
+  }),
+  route({
+    method: 'GET',
+    path: '/',
+    operation: 'readRoot',
+    summary: 'What this is, and where to look',
+    permission: 'public',
+    audit: { to: 'none', because: 'It shows nothing.' },
+    answers: { 200: { description: 'A few lines for people.', type: ROOT_TYPE } },
+    refusals: [],
+    handler: root,
   }),
   route({
     method: 'GET',

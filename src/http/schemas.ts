@@ -9,10 +9,12 @@ import { z } from 'zod'
 import { problemStatus, type ProblemCode } from '../schema/problem.ts'
 import { scopeSchema } from '../schema/system-events.ts'
 
+export const INDEX_STATES = ['off', 'starting', 'building', 'ready', 'unavailable'] as const
+
 const base64 = z.base64()
-const size = z.int().nonnegative().meta({ description: 'Number of entries.' })
-const index = z.int().nonnegative().meta({ description: 'Position of an entry, from 0.' })
-const time = z.string().meta({ description: 'RFC 3339, UTC, milliseconds.', examples: ['2026-01-02T03:04:05.678Z'] })
+export const size = z.int().nonnegative().meta({ description: 'Number of entries.' })
+export const index = z.int().nonnegative().meta({ description: 'Position of an entry, from 0.' })
+export const time = z.string().meta({ description: 'RFC 3339, UTC, milliseconds.', examples: ['2026-01-02T03:04:05.678Z'] })
 const root = base64.meta({ description: 'Root of the Merkle tree (RFC 6962).' })
 
 /** A number in a path or a query: decimal digits and nothing else. */
@@ -21,7 +23,7 @@ const decimal = z
   .regex(/^(?:0|[1-9][0-9]{0,15})$/, 'is not a decimal number')
   .transform(Number)
   .refine(Number.isSafeInteger, 'is beyond 2^53 - 1')
-const indexText = decimal.meta({ type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER, pattern: undefined })
+export const indexText = decimal.meta({ type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER, pattern: undefined })
 
 const flag = (fallback: 'true' | 'false', description: string) =>
   z
@@ -32,8 +34,13 @@ const flag = (fallback: 'true' | 'false', description: string) =>
 
 // What a ledger is called is not checked here: a name that none has is unknown, whatever it looks like.
 const ledgerName = z.string().meta({ description: 'Name of the ledger.', examples: ['main'] })
+const searchedName = z.string().meta({
+  description: 'Name of the ledger; `*` is all that the token may read.',
+  examples: ['main', '*'],
+})
 
 export const ledgerParams = z.object({ ledger: ledgerName })
+export const searchParams = z.object({ ledger: searchedName })
 export const eventParams = z.object({ ledger: ledgerName, index: indexText })
 export const tokenParams = z.object({ id: z.string().meta({ description: 'Id of the token.' }) })
 export const tileParams = z.object({
@@ -71,6 +78,9 @@ export const problemSchema = z
     line: z.int().optional().meta({ description: 'Line of an NDJSON body, from 1.' }),
     event: z.int().optional().meta({ description: 'Position of the event in the body, from 0.' }),
     limit: z.int().optional().meta({ description: 'The limit that was passed, in the unit that `detail` names.' }),
+    column: z.int().optional().meta({ description: 'Column of the query, from 1.' }),
+    length: z.int().optional().meta({ description: 'How many characters of the query from there are meant.' }),
+    suggestion: z.string().optional().meta({ description: 'What may have been meant instead.' }),
     request: z.string().optional().meta({ description: 'Id under which the log of the server has more.' }),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem.' })
@@ -95,13 +105,18 @@ export const appendedSchema = z
 
 export const hitSchema = z
   .strictObject({
+    ledger: z.string().optional().meta({ description: 'Where a search of `*` found it.' }),
     index,
     at: time.meta({ description: 'Ledger time: when it was received.' }),
+    time: time.meta({ description: 'Time of the event itself; ledger time where it has none.' }),
     source: z.string(),
     event: z.string().optional().meta({ description: 'The exact text of the event.' }),
     eventBase64: base64.optional().meta({ description: 'The exact bytes, where they are not UTF-8.' }),
     entry: z.string().meta({ description: 'The exact line that is the leaf of the tree.' }),
     salt: base64.meta({ description: '16 bytes: the entry holds SHA-256(salt ‖ event).' }),
+    ocsf: z
+      .looseObject({ class_uid: z.int(), message: z.string().optional() })
+      .meta({ description: 'The event in OCSF 1.8.0, made from its bytes for this answer.' }),
   })
   .meta({ id: 'Hit' })
 export type Hit = z.infer<typeof hitSchema>
@@ -163,6 +178,9 @@ export const statusSchema = z
       .meta({ description: 'What the last start found.' }),
     clockJump: clockJump.optional().meta({ description: 'A jump of the clock that nobody has confirmed.' }),
     head: z.strictObject({ where: z.string(), unreachable: z.string().optional() }),
+    index: z
+      .strictObject({ state: z.enum(INDEX_STATES), reason: z.string().optional() })
+      .meta({ description: 'Whether events can be searched. Appending and proving do not wait for it.' }),
     space: z.strictObject({ freeBytes: z.int(), reserveBytes: z.int(), walBytes: z.int() }),
   })
   .meta({ id: 'Status' })

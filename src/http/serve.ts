@@ -11,16 +11,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { Problem } from '../schema/problem.ts'
 import { admit } from './admission.ts'
-import { ByteBudget } from './budget.ts'
+import { Holding } from './budget.ts'
 import { discard } from './body.ts'
 import { asProblem, PROBLEM_TYPE, problemAnswer } from './problem-answer.ts'
 import type { Answer, Call, Caller, Route, Services } from './route.ts'
 
-/** Held by answers that are on their way to their readers; small ones are not counted. */
-const HELD_BYTES = 256 * 1024 * 1024
-const SMALL_BYTES = 64 * 1024
 const SLOW_MS = 1_000
-const RETRY_AFTER_SECONDS = 1
 
 const securityHeaders = {
   'x-content-type-options': 'nosniff',
@@ -33,7 +29,6 @@ export class RouteServer {
   readonly #services: Services
   readonly #log: (line: object) => void
   readonly #headers: Readonly<Record<string, string>>
-  readonly #budget = new ByteBudget(HELD_BYTES)
   readonly #endings = new Set<Promise<void>>()
 
   constructor(services: Services, log: (line: object) => void, isSecure: boolean) {
@@ -46,15 +41,18 @@ export class RouteServer {
   async serve(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const services = this.#services
     const startedMs = services.clock.monotonicMs()
+    const holding = new Holding(services.room)
     let by: string | undefined
     try {
       const { ledger } = request.params as { ledger?: string }
       const asking = { authorization: request.headers.authorization, via: addressOf(request), ledger }
       const caller = admit(route.permission, asking, services, ({ id }) => (by = id))
-      const call = await callOf(route, request, reply, caller, services)
+      const call = await callOf(route, request, reply, caller, holding, services)
       const answer = await route.handler(call, services)
-      await this.#send(route, answer, caller, reply)
+      await this.#send(route, answer, caller, holding, reply)
+      holding.releaseAfter(reply.raw)
     } catch (error) {
+      holding.release()
       this.refuse(error, request, reply, route, by)
     }
     const tookMs = services.clock.monotonicMs() - startedMs
@@ -96,7 +94,9 @@ export class RouteServer {
     discard(request.raw)
     reply.code(status).headers(this.#headers).header('cache-control', 'no-store').header('content-type', PROBLEM_TYPE)
     if (status === 401) reply.header('www-authenticate', 'Bearer realm="stele"')
-    if (problem.place.retryAfter !== undefined) reply.header('retry-after', problem.place.retryAfter)
+    const { retryAfter, allow } = problem.place
+    if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
+    if (allow !== undefined) reply.header('allow', allow.join(', '))
     // Bytes, because Fastify adds a charset to a text, which problem+json does not have.
     reply.send(Buffer.from(JSON.stringify(problemAnswer(problem, request.id))))
   }
@@ -106,12 +106,12 @@ export class RouteServer {
     await Promise.all(this.#endings)
   }
 
-  async #send(route: Route, answer: Answer, caller: Caller, reply: FastifyReply): Promise<void> {
+  async #send(route: Route, answer: Answer, caller: Caller, holding: Holding, reply: FastifyReply): Promise<void> {
     const { status = 200, type = 'application/json', headers } = answer
     const body = written(route, answer)
     try {
       // What has been done is answered whatever happens: a refusal would have the caller do it again.
-      if (!(body instanceof Readable) && route.method === 'GET') this.#hold(body, reply)
+      if (!(body instanceof Readable) && route.method === 'GET') holding.settle(body.length)
       await this.#record(route, answer, caller)
     } catch (error) {
       if (body instanceof Readable) body.destroy()
@@ -130,10 +130,11 @@ export class RouteServer {
     assert(carries !== undefined, `${route.operation} does not say which content its answer carries`)
     if (carries === 'no content') return
     const { audit, metrics } = this.#services
-    const { ledger, first } = carries
-    const record = { by, via, action: route.audit.action, ledger, first }
+    const who = { by, via, action: route.audit.action }
     metrics.contentRead()
-    if ('count' in carries) return await audit.read({ ...record, count: carries.count })
+    if (!('sentCount' in carries)) return await audit.read({ ...who, ...carries })
+    const { ledger, first } = carries
+    const record = { ...who, ledger, first }
     assert(body instanceof Readable)
     await audit.read({ ...record, phase: 'open' })
     body.once('error', (error: unknown) => {
@@ -147,17 +148,6 @@ export class RouteServer {
       void ending.then(() => this.#endings.delete(ending))
     })
   }
-
-  #hold(body: string | Buffer, reply: FastifyReply): void {
-    const { length } = body
-    // A caller who has gone takes no room: the event that would give it back has been already.
-    if (length <= SMALL_BYTES || reply.raw.destroyed || reply.raw.closed) return
-    if (!this.#budget.take(length)) {
-      const detail = 'Large answers are on their way to as many readers as there is room for. Try again in a moment.'
-      throw new Problem('overloaded', detail, { retryAfter: RETRY_AFTER_SECONDS })
-    }
-    reply.raw.once('close', () => this.#budget.release(length))
-  }
 }
 
 async function callOf(
@@ -165,6 +155,7 @@ async function callOf(
   request: FastifyRequest,
   reply: FastifyReply,
   caller: Caller,
+  holding: Holding,
   { intake }: Services,
 ): Promise<Call<unknown, unknown, unknown>> {
   const { raw, headers } = request
@@ -174,6 +165,7 @@ async function callOf(
     body: route.body === undefined ? undefined : checked(route.body, await intake.json(raw, reply.raw), 'body'),
     headers,
     caller,
+    holding,
     request: raw,
     response: reply.raw,
   }

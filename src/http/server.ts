@@ -5,7 +5,9 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { DamagedError } from '../ledger/read.ts'
 import { Problem } from '../schema/problem.ts'
+import { ByteBudget } from './budget.ts'
 import { Heads } from './heads.ts'
 import { Intake } from './intake.ts'
 import { Metrics } from './metrics.ts'
@@ -13,6 +15,7 @@ import { PROBLEM_TYPE, problemAnswer } from './problem-answer.ts'
 import type { Services } from './route.ts'
 import { routes } from './routes.ts'
 import { RouteServer } from './serve.ts'
+import { Searches } from './searches.ts'
 import { Tails } from './tail.ts'
 
 /** Descriptors are what the ledger's own files need too. */
@@ -25,10 +28,13 @@ const IDLE_TIMEOUT_MS = 120_000
 const KEEP_ALIVE_MS = 65_000
 const CLOSED_AFTER_MS = 10_000
 const LOOKED_EVERY_MS = 50
+/** Held by reads, and by answers that are on their way to their readers. */
+const ROOM_BYTES = 256 * 1024 * 1024
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 
 export interface HttpOptions extends Pick<
   Services,
-  'ledgers' | 'administration' | 'authenticator' | 'audit' | 'space' | 'clock' | 'version'
+  'ledgers' | 'administration' | 'authenticator' | 'audit' | 'space' | 'clock' | 'version' | 'index' | 'normalise'
 > {
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer }
   /** Takes one line of the log; it gets no event content and no secrets. */
@@ -43,24 +49,32 @@ export interface HttpServer {
 }
 
 export async function createHttpServer(options: HttpOptions): Promise<HttpServer> {
-  const { tls, log, ledgers, clock } = options
+  const { tls, log, ledgers, clock, index, normalise } = options
   const metrics = new Metrics()
-  const tails = new Tails(ledgers, clock, (error) => {
+  const onDamage = (error: DamagedError) => {
     metrics.refused('content-damaged')
     log({ level: 'error', message: 'stored content was changed', reason: error.message })
-  })
+  }
+  const tails = new Tails(ledgers, normalise, clock, onDamage)
   const services: Services = {
     ...options,
     intake: new Intake(),
+    room: new ByteBudget(ROOM_BYTES),
     heads: new Heads(ledgers),
     metrics,
     tails,
+    searches: new Searches(index, clock, metrics),
+    onDamage,
   }
   const server = new RouteServer(services, log, tls !== undefined)
   const app = createApp(options, (error, request, reply) => server.refuse(error, request, reply))
   for (const route of routes) {
     const { method, path: url } = route
     app.route({ method, url, handler: (request, reply) => void server.serve(route, request, reply) })
+  }
+  for (const [url, allow] of methodsByPath()) {
+    const method = METHODS.filter((one) => !allow.includes(one))
+    app.route({ method, url, handler: (request, reply) => server.refuse(notAllowed(request, allow), request, reply) })
   }
   const sockets = new Set<Socket>()
   app.server.on('connection', (socket: Socket) => {
@@ -88,6 +102,18 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
       await server.settled()
     },
   }
+}
+
+/** The methods that each path has; what else is tried there is refused with them. */
+function methodsByPath(): Map<string, string[]> {
+  const paths = new Map<string, string[]>()
+  for (const { path, method } of routes) paths.set(path, [...(paths.get(path) ?? []), method])
+  return paths
+}
+
+function notAllowed({ method }: FastifyRequest, allow: readonly string[]): Problem {
+  const detail = `There is no ${method} here, but ${allow.join(' and ')}. What each does stands in /openapi.json.`
+  return new Problem('method-not-allowed', detail, { allow })
 }
 
 type Refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void
@@ -121,7 +147,7 @@ function createApp({ tls }: HttpOptions, refuse: Refuse): FastifyInstance {
     app.server.emit('request', request, response)
   })
   // Bodies are read in intake.ts, after the caller was admitted: to Fastify no method has one.
-  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) app.addHttpMethod(method, { overrideExisting: true })
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) app.addHttpMethod(method, { overrideExisting: true })
   app.setErrorHandler(refuse)
   app.setNotFoundHandler((request, reply) => {
     const detail = `There is no ${request.method} here. All that there is stands in /openapi.json.`

@@ -4,7 +4,7 @@
 /**
  * Streams a ledger as it grows (server-sent events, `id` is the index). A tail holds a cursor and one piece of text:
  * it reads on by index when its reader has taken the last piece, so a slow reader costs the server nothing and misses
- * nothing. A token that ends or is revoked ends its tails.
+ * nothing. Room for a piece is taken before it is read. A token that ends or is revoked ends its tails.
  */
 import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
@@ -14,8 +14,8 @@ import { DamagedError, type StoredEvent } from '../ledger/read.ts'
 import type { Clock } from '../platform/clock.ts'
 import { Problem } from '../schema/problem.ts'
 import { ByteBudget } from './budget.ts'
-import { hitOf } from './content.ts'
-import type { Answer, Call, Services } from './route.ts'
+import { eventBytes, hitOf, hitRoomBytes } from './content.ts'
+import type { Answer, Call, Normalise, Services } from './route.ts'
 import type { ledgerParams, tailQuery } from './schemas.ts'
 
 export const TAIL_TYPE = 'text/event-stream'
@@ -25,6 +25,8 @@ const PIECE_BYTES = 256 * 1024
 /** Held by all tails together: only events larger than a piece come near it. */
 const HELD_BYTES = 128 * 1024 * 1024
 const HEARTBEAT_MS = 15_000
+/** How long a tail waits that finds no room. */
+const PAUSE_MS = 1_000
 const RETRY_AFTER_SECONDS = 5
 
 type TailCall = Call<z.output<typeof ledgerParams>, z.output<typeof tailQuery>, undefined>
@@ -37,13 +39,15 @@ interface Cursor {
 
 export class Tails {
   readonly #ledgers: Ledgers
+  readonly #normalise: Normalise
   readonly #clock: Clock
   readonly #open = new Set<AbortController>()
   readonly #budget = new ByteBudget(HELD_BYTES)
   readonly #onDamage: (error: DamagedError) => void
 
-  constructor(ledgers: Ledgers, clock: Clock, onDamage: (error: DamagedError) => void) {
+  constructor(ledgers: Ledgers, normalise: Normalise, clock: Clock, onDamage: (error: DamagedError) => void) {
     this.#ledgers = ledgers
+    this.#normalise = normalise
     this.#clock = clock
     this.#onDamage = onDamage
   }
@@ -60,7 +64,7 @@ export class Tails {
     }
     const stop = new AbortController()
     this.#open.add(stop)
-    const stream = Readable.from(this.#pieces(cursor, mayGoOn, stop.signal), { objectMode: false })
+    const stream = Readable.from(this.#pieces(cursor, mayGoOn, stop), { objectMode: false })
     stream.once('close', () => this.#open.delete(stop))
     // The stream itself closes only when the generator has stopped waiting.
     response.once('close', () => stop.abort())
@@ -72,19 +76,50 @@ export class Tails {
     for (const stop of this.#open) stop.abort()
   }
 
-  async *#pieces(cursor: Cursor, mayGoOn: () => boolean, stopped: AbortSignal): AsyncGenerator<string> {
+  async *#pieces(cursor: Cursor, mayGoOn: () => boolean, stop: AbortController): AsyncGenerator<string> {
+    const { signal: stopped } = stop
     yield 'retry: 1000\n\n'
     while (!stopped.aborted && mayGoOn()) {
       const { size } = this.#ledgers.log(cursor.ledger)
       if (cursor.next < size) {
-        const stored = await this.#intact(cursor, size)
-        if (stored.length === 0) {
-          yield damagedText(cursor.next)
-          return
-        }
-        yield* this.#piece(cursor, stored)
+        const roomBytes = hitRoomBytes(Math.max(PIECE_BYTES, await this.#nextBytes(cursor)))
+        if (this.#budget.take(roomBytes)) yield* this.#piece(cursor, size, roomBytes, stop)
+        else if (await this.#paused(stopped)) yield ': heartbeat\n\n'
       } else if (!(await this.#grown(cursor, stopped)) && !stopped.aborted) yield ': heartbeat\n\n'
     }
+  }
+
+  /** Size of the next event; what was changed on the disk is found out when it is read. */
+  async #nextBytes({ ledger, next }: Cursor): Promise<number> {
+    try {
+      return await eventBytes(this.#ledgers, ledger, next)
+    } catch (error) {
+      if (error instanceof DamagedError) return 0
+      throw error
+    }
+  }
+
+  /** The next events; in place of one that was changed on the disk the last word, and no more. */
+  async *#piece(cursor: Cursor, size: number, roomBytes: number, stop: AbortController): AsyncGenerator<string> {
+    let heldBytes = roomBytes
+    try {
+      const stored = await this.#intact(cursor, size)
+      const text = stored.map((one) => this.#message(one)).join('')
+      const count = stored.length
+      // What was taken for the work goes back before the reader is waited for.
+      this.#budget.release(heldBytes - text.length)
+      heldBytes = text.length
+      yield count === 0 ? damagedText(cursor.next) : text
+      cursor.next += count
+      if (count === 0) stop.abort()
+    } finally {
+      this.#budget.release(heldBytes)
+    }
+  }
+
+  #message(stored: StoredEvent): string {
+    const { ocsf } = this.#normalise(stored.entry, stored.event)
+    return `id: ${stored.index}\ndata: ${JSON.stringify(hitOf(stored, ocsf))}\n\n`
   }
 
   /** The next events, up to one that was changed on the disk; none where that is the next. */
@@ -100,16 +135,10 @@ export class Tails {
     return []
   }
 
-  async *#piece(cursor: Cursor, stored: readonly StoredEvent[]): AsyncGenerator<string> {
-    const piece = stored.map((one) => `id: ${one.index}\ndata: ${JSON.stringify(hitOf(one))}\n\n`).join('')
-    // The reader comes back to where it was.
-    if (!this.#budget.take(piece.length)) throw new Error('too many large events are on their way to slow readers')
-    try {
-      yield piece
-      cursor.next += stored.length
-    } finally {
-      this.#budget.release(piece.length)
-    }
+  /** Waits a moment; false when the tail was stopped meanwhile. */
+  async #paused(stopped: AbortSignal): Promise<boolean> {
+    await this.#clock.sleep(PAUSE_MS, stopped).catch(() => {})
+    return !stopped.aborted
   }
 
   /** Waits until there is more than the cursor has seen; false when that took as long as a heartbeat. */

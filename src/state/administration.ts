@@ -117,6 +117,12 @@ export class Administration {
     })
   }
 
+  /** Records that the index is to be made anew, or to be held against the ledgers; it is no part of the state. */
+  async requestOfIndex(act: 'rebuild' | 'check', by: string): Promise<void> {
+    const event = { type: `index.${act}.requested` as const, v: 1 as const, by }
+    await this.#inTurn(async () => await this.#record([event], by))
+  }
+
   async clockJumped(jump: ClockJump): Promise<void> {
     const event = {
       type: 'clock.jumped' as const,

@@ -107,6 +107,8 @@ export class SystemState {
       case 'recovered':
       case 'derived.rebuilt':
       case 'head.missing':
+      case 'index.rebuild.requested':
+      case 'index.check.requested':
       case 'refused':
         return
     }

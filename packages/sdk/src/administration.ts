@@ -5,6 +5,7 @@
 
 import { untrustworthy } from './error.ts'
 import { Fields } from './fields.ts'
+import { INDEX_STATES, type IndexState } from './search-index.ts'
 
 export const SCOPES = ['append', 'read', 'verify', 'admin'] as const
 export type Scope = (typeof SCOPES)[number]
@@ -45,6 +46,8 @@ export interface ServerStatus {
   readonly clockJump?: { readonly wall: string; readonly ledger: string }
   readonly freeBytes: number
   readonly reserveBytes: number
+  /** Whether events can be searched, and why not, in words. */
+  readonly index: { readonly state: IndexState; readonly reason?: string }
 }
 
 export function readToken(value: unknown): TokenInfo {
@@ -80,6 +83,8 @@ export function readMintedToken(value: unknown, request: TokenRequest): MintedTo
 export function readStatus(value: unknown): ServerStatus {
   const fields = new Fields('the status', value)
   const space = new Fields("the status's space", fields.object('space'))
+  const index = new Fields("the status's index", fields.object('index'))
+  const reason = index.optionalText('reason')
   const jump = fields.has('clockJump') ? new Fields("the status's clockJump", fields.object('clockJump')) : undefined
   return {
     version: fields.text('version'),
@@ -90,6 +95,7 @@ export function readStatus(value: unknown): ServerStatus {
     ...(jump === undefined ? {} : { clockJump: { wall: jump.time('wall'), ledger: jump.time('ledger') } }),
     freeBytes: space.whole('freeBytes'),
     reserveBytes: space.whole('reserveBytes'),
+    index: { state: index.oneOf('state', INDEX_STATES), ...(reason === undefined ? {} : { reason }) },
   }
 }
 

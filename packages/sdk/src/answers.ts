@@ -26,6 +26,7 @@ import {
 
 import { untrustworthy } from './error.ts'
 import { Fields } from './fields.ts'
+import { timeMs } from './platform.ts'
 
 /** A ledger's signed tree head. */
 export interface LedgerHead {
@@ -56,8 +57,8 @@ export interface RecordedEvent {
   readonly index: number
   /** Ledger time, RFC 3339. */
   readonly at: string
-  /** Time of the event itself, where the server knows it. */
-  readonly time?: string
+  /** Time of the event itself, RFC 3339; ledger time where it has none. */
+  readonly time: string
   readonly source: string
   /** The exact bytes; they are what the entry commits to. */
   readonly event: Uint8Array
@@ -68,6 +69,18 @@ export interface RecordedEvent {
   readonly entry: Entry
   /** 16 bytes. */
   readonly salt: Uint8Array
+  /** The event as the server understands it: only the bytes are evidence. */
+  readonly ocsf: OcsfForm
+}
+
+/** An event in the form of OCSF. Its texts are the event's, and may hold anything. */
+export interface OcsfForm {
+  readonly class_uid: number
+  /** Unix milliseconds. */
+  readonly time: number
+  /** One sentence for people. */
+  readonly message?: string
+  readonly [name: string]: unknown
 }
 
 export interface LedgerInfo {
@@ -184,7 +197,7 @@ export async function readEvent(value: unknown, index: number | undefined): Prom
   const found = fields.whole('index')
   if (index !== undefined && found !== index) throw untrustworthy(`event ${index} was asked for, and ${found} came`)
   const at = fields.time('at')
-  const time = fields.optionalText('time')
+  const time = fields.time('time')
   const source = fields.text('source')
   const text = fields.optionalText('event')
   if ((text === undefined) !== fields.has('eventBase64')) throw untrustworthy('the event is there twice, or not at all')
@@ -200,14 +213,24 @@ export async function readEvent(value: unknown, index: number | undefined): Prom
   return {
     index: found,
     at,
-    ...(time === undefined ? {} : { time }),
+    time,
     source,
     event,
     ...(text === undefined ? {} : { text }),
     entryLine,
     entry,
     salt,
+    ocsf: readOcsf(fields.object('ocsf'), time, at),
   }
+}
+
+function readOcsf(value: unknown, time: string, at: string): OcsfForm {
+  const fields = new Fields("the event's OCSF form", value)
+  const message = fields.has('message') ? { message: fields.anyText('message') } : {}
+  const known = { class_uid: fields.whole('class_uid'), time: fields.whole('time'), ...message }
+  // A time that no calendar has is passed over.
+  if (known.time !== timeMs(time) && time !== at) throw untrustworthy("the event's OCSF form is of another time")
+  return { ...(value as object), ...known }
 }
 
 function checkContent(entry: Entry, salt: Uint8Array, event: Uint8Array): void {

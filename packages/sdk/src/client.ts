@@ -5,7 +5,6 @@
 // what an answer cannot show by itself (that the ledger is the one that others see) takes a pinned key, and `verify`.
 
 import {
-  ed25519Verifier,
   entriesPath,
   equalBytes,
   fromUtf8,
@@ -23,7 +22,6 @@ import {
   TILE_WIDTH,
   tilePath,
   tileWidthAt,
-  type Verifier,
   verifyInclusion,
 } from '@stele/proof'
 
@@ -48,27 +46,13 @@ import {
   type RecordedEvent,
 } from './answers.ts'
 import { bytesOf, type EventsBody, gzipped } from './body.ts'
+import { type CallOptions, ledgerPath } from './calls.ts'
 import { SteleError, untrustworthy } from './error.ts'
 import { Fields } from './fields.ts'
-import { type Fetch, platformFetch, platformSleep, type Sleep } from './platform.ts'
-import { SeenHeads } from './seen-heads.ts'
+import { SearchClient } from './search-client.ts'
 import { tail, type TailOptions } from './tail.ts'
 import { tileReader } from './tiles.ts'
-import { type Answer, type Call, jsonOf, Transport } from './transport.ts'
-
-export interface ClientOptions {
-  /** As `http://127.0.0.1:7835`. */
-  readonly url: string
-  readonly token?: string
-  /** Keys that came from elsewhere than this server: every checkpoint must then be signed by one of them. */
-  readonly vkeys?: readonly string[]
-  readonly fetch?: Fetch
-  readonly sleep?: Sleep
-  /** How often a call is tried in all, where trying again can do no harm; 3. */
-  readonly attempts?: number
-  /** Longest silence of the server; a minute. */
-  readonly timeoutMs?: number
-}
+import { jsonOf } from './transport.ts'
 
 export interface AppendOptions {
   /** What the body is; JSON is a document or an array, NDJSON a value a line, the others one event. */
@@ -82,10 +66,6 @@ export interface AppendOptions {
   readonly receipts?: boolean
   /** The bytes of each event, where the caller knows them: their number and the receipts are then held against them. */
   readonly events?: readonly Uint8Array[]
-  readonly signal?: AbortSignal | undefined
-}
-
-export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
@@ -104,30 +84,13 @@ export interface CheckedProof {
 const mediaTypes: readonly MediaType[] = ['application/json', 'text/plain', 'application/octet-stream']
 const MAX_EVENT_ANSWER_BYTES = 128 * 1024 * 1024
 
-export class SteleClient {
-  readonly url: string
-  readonly #transport: Transport
-  readonly #verifiers: readonly Verifier[]
-  readonly #seen = new SeenHeads()
-  readonly #sleep: Sleep
-  readonly #attempts: number
-
-  /** Throws a TypeError for an address, a token or a key that can't be one (a ProofError for the key). */
-  constructor(options: ClientOptions) {
-    const { url, token, fetch = platformFetch, sleep = platformSleep, attempts = 3, timeoutMs = 60_000 } = options
-    this.url = url
-    this.#transport = new Transport({ url, token, fetch, sleep, attempts, timeoutMs })
-    this.#verifiers = (options.vkeys ?? []).map((vkey) => ed25519Verifier(vkey))
-    this.#sleep = sleep
-    this.#attempts = attempts
-  }
-
+export class SteleClient extends SearchClient {
   /** Appends the events of one body, all or none; resolves once they are durable. */
   async append(ledger: string, body: EventsBody, options: AppendOptions): Promise<Appended> {
     const { media, source, checkpoint = true, receipts = false, events, signal } = options
     const bytes = await bytesOf(body)
-    const floor = this.#seen.floor(ledger)
-    const answer = await this.#transport.request({
+    const floor = this.seen.floor(ledger)
+    const answer = await this.transport.request({
       method: 'POST',
       path: `${ledgerPath(ledger)}/events`,
       query: {
@@ -145,18 +108,18 @@ export class SteleClient {
       checkpoint,
       receipts,
       events,
-      verifiers: this.#verifiers,
+      verifiers: this.verifiers,
     })
     const { first, size, root } = appended
     if (first < floor) throw untrustworthy(`event ${first} of ${ledger} was there before, and is said to be new`)
-    this.#seen.learn(ledger, floor, { size, root, ...(origin === undefined ? {} : { origin }) })
+    this.seen.learn(ledger, floor, { size, root, ...(origin === undefined ? {} : { origin }) })
     return appended
   }
 
   /** One event with its entry and salt. Reading content is recorded by the server. */
   async event(ledger: string, index: number, options: CallOptions = {}): Promise<RecordedEvent> {
     const path = `${ledgerPath(ledger)}/events/${index}`
-    const value = await this.#json('the event', path, { ...options, maxBytes: MAX_EVENT_ANSWER_BYTES })
+    const value = await this.json('the event', path, { ...options, maxBytes: MAX_EVENT_ANSWER_BYTES })
     return await readEvent(value, index)
   }
 
@@ -167,7 +130,7 @@ export class SteleClient {
     options: CallOptions = {},
   ): Promise<{ readonly bytes: Uint8Array; readonly media: MediaType }> {
     const path = `${ledgerPath(ledger)}/events/${index}/event`
-    const answer = await this.#get(path, '*/*', { ...options, maxBytes: MAX_EVENT_ANSWER_BYTES })
+    const answer = await this.get(path, '*/*', { ...options, maxBytes: MAX_EVENT_ANSWER_BYTES })
     const media = mediaTypes.find((known) => known === answer.type)
     if (media === undefined) throw untrustworthy(`an event is said to be ${answer.type}`)
     return { bytes: answer.bytes, media }
@@ -175,20 +138,20 @@ export class SteleClient {
 
   /** A proof against the current checkpoint. Where it does not carry the entry, that is read from the ledger. */
   async proof(ledger: string, index: number, options: CallOptions = {}): Promise<CheckedProof> {
-    const floor = this.#seen.floor(ledger)
+    const floor = this.seen.floor(ledger)
     const path = `${ledgerPath(ledger)}/events/${index}/proof`
-    const answer = await this.#get(path, 'text/plain', { ...options, maxBytes: MAX_PROOF_BYTES })
+    const answer = await this.get(path, 'text/plain', { ...options, maxBytes: MAX_PROOF_BYTES })
     return await held('the proof', async () => {
       const text = fromUtf8(answer.bytes)
       const proof = parseProof(text)
       if (proof.index !== index)
         throw untrustworthy(`a proof of event ${index} was asked for, and is of ${proof.index}`)
-      const head = await readCheckpoint(fromUtf8(proof.checkpoint), ledger, this.#verifiers)
+      const head = await readCheckpoint(fromUtf8(proof.checkpoint), ledger, this.verifiers)
       const isReceipt = proof.extra !== undefined
       const entry = isReceipt ? parseReceipt(text).entry : await this.entry(ledger, index, head.size, options)
       parseEntry(entry)
       verifyInclusion(hashLeaf(entry), index, head.size, proof.hashes, head.root)
-      this.#seen.learn(ledger, floor, head)
+      this.seen.learn(ledger, floor, head)
       return { text, index, head, entry, isReceipt }
     })
   }
@@ -216,13 +179,13 @@ export class SteleClient {
 
   /** The signed checkpoint of the current size. */
   async checkpoint(ledger: string, options: CallOptions = {}): Promise<LedgerHead> {
-    const floor = this.#seen.floor(ledger)
+    const floor = this.seen.floor(ledger)
     const path = `${ledgerPath(ledger)}/checkpoint`
-    const answer = await this.#get(path, 'text/plain', { ...options, maxBytes: MAX_NOTE_BYTES })
+    const answer = await this.get(path, 'text/plain', { ...options, maxBytes: MAX_NOTE_BYTES })
     const head = await held('the checkpoint', async () =>
-      readCheckpoint(fromUtf8(answer.bytes), ledger, this.#verifiers),
+      readCheckpoint(fromUtf8(answer.bytes), ledger, this.verifiers),
     )
-    this.#seen.learn(ledger, floor, head)
+    this.seen.learn(ledger, floor, head)
     return head
   }
 
@@ -236,7 +199,7 @@ export class SteleClient {
   ): Promise<Uint8Array> {
     return await this.#wholeOrPart(width, async (asked) => {
       const path = `${ledgerPath(ledger)}/${tilePath(level, index, asked)}`
-      const { bytes } = await this.#get(path, 'application/octet-stream', {
+      const { bytes } = await this.get(path, 'application/octet-stream', {
         ...options,
         maxBytes: TILE_WIDTH * HASH_BYTES,
       })
@@ -256,7 +219,7 @@ export class SteleClient {
     return await this.#wholeOrPart(width, async (asked) => {
       const path = `${ledgerPath(ledger)}/${entriesPath(index, asked)}`
       const maxBytes = TILE_WIDTH * (2 + MAX_ENTRY_BYTES)
-      const { bytes } = await this.#get(path, 'application/octet-stream', { ...options, maxBytes })
+      const { bytes } = await this.get(path, 'application/octet-stream', { ...options, maxBytes })
       return await held('the entries', () => parseBundle(bytes, asked).slice(0, width))
     })
   }
@@ -281,7 +244,7 @@ export class SteleClient {
     // Without a place to go on from, an interruption before the first event would hide what came meanwhile.
     const from = options.from ?? (await this.ledger(ledger, { signal })).size
     const connect = (next: number) =>
-      this.#transport.stream({
+      this.transport.stream({
         method: 'GET',
         path: `${ledgerPath(ledger)}/tail`,
         query: { from: String(from) },
@@ -289,21 +252,21 @@ export class SteleClient {
         accept: 'text/event-stream',
         signal,
       })
-    yield* tail(connect, { sleep: this.#sleep, attempts: this.#attempts }, { ...options, from })
+    yield* tail(connect, { sleep: this.sleep, attempts: this.attempts }, { ...options, from })
   }
 
   async ledgers(options: CallOptions = {}): Promise<readonly LedgerInfo[]> {
-    const value = await this.#json('the ledgers', '/v1/ledgers', options)
+    const value = await this.json('the ledgers', '/v1/ledgers', options)
     const infos = await Promise.all(new Fields('the ledgers', value).list('ledgers').map(readLedger))
     if (new Set(infos.map(({ name }) => name)).size < infos.length) throw untrustworthy('a ledger is listed twice')
     return infos
   }
 
   async ledger(name: string, options: CallOptions = {}): Promise<LedgerInfo> {
-    const floor = this.#seen.floor(name)
-    const info = await readLedger(await this.#json('the ledger', ledgerPath(name), options))
+    const floor = this.seen.floor(name)
+    const info = await readLedger(await this.json('the ledger', ledgerPath(name), options))
     if (info.name !== name) throw untrustworthy(`the ledger ${name} was asked for, and ${info.name} came`)
-    this.#seen.learn(name, floor, info)
+    this.seen.learn(name, floor, info)
     return info
   }
 
@@ -311,7 +274,7 @@ export class SteleClient {
     request: { readonly name: string; readonly public?: boolean },
     options: CallOptions = {},
   ): Promise<LedgerInfo> {
-    const info = await readLedger(await this.#post('the ledger', '/v1/ledgers', request, options))
+    const info = await readLedger(await this.post('the ledger', '/v1/ledgers', request, options))
     if (info.name !== request.name || info.public !== (request.public ?? false)) {
       throw untrustworthy('the ledger is not the one that was asked for')
     }
@@ -319,18 +282,18 @@ export class SteleClient {
   }
 
   async tokens(options: CallOptions = {}): Promise<readonly TokenInfo[]> {
-    const value = await this.#json('the tokens', '/v1/tokens', options)
+    const value = await this.json('the tokens', '/v1/tokens', options)
     return new Fields('the tokens', value).list('tokens').map(readToken)
   }
 
   /** The secret is in the answer, and nowhere else. */
   async createToken(request: TokenRequest, options: CallOptions = {}): Promise<MintedToken> {
-    return readMintedToken(await this.#post('the token', '/v1/tokens', request, options), request)
+    return readMintedToken(await this.post('the token', '/v1/tokens', request, options), request)
   }
 
   async revokeToken(id: string, options: CallOptions = {}): Promise<TokenInfo> {
     const path = `/v1/tokens/${encodeURIComponent(id)}`
-    const answer = await this.#transport.request({ method: 'DELETE', path, accept: 'application/json', ...options })
+    const answer = await this.transport.request({ method: 'DELETE', path, accept: 'application/json', ...options })
     const token = readToken(jsonOf('the token', answer))
     if (token.id !== id || token.revokedAt === undefined) throw untrustworthy(`the token ${id} was not revoked`)
     return token
@@ -338,36 +301,19 @@ export class SteleClient {
 
   /** Lets ledger time follow the server's clock again, after a jump that somebody has looked at. */
   async confirmClock(options: CallOptions = {}): Promise<ServerStatus> {
-    const status = readStatus(await this.#post('the status', '/v1/clock/confirm', undefined, options))
+    const status = readStatus(await this.post('the status', '/v1/clock/confirm', undefined, options))
     if (status.clockJump !== undefined) throw untrustworthy('the jump of the clock was not confirmed')
     return status
   }
 
   async status(options: CallOptions = {}): Promise<ServerStatus> {
-    return readStatus(await this.#json('the status', '/v1/status', options))
+    return readStatus(await this.json('the status', '/v1/status', options))
   }
 
   /** Whether a server is there at all. Throws where none answers. */
   async health(options: CallOptions = {}): Promise<void> {
-    const fields = new Fields('the health', await this.#json('the health', '/healthz', options))
+    const fields = new Fields('the health', await this.json('the health', '/healthz', options))
     fields.oneOf('status', ['alive'])
-  }
-
-  async #get(path: string, accept: string, options: Pick<Call, 'maxBytes' | 'signal'>): Promise<Answer> {
-    return await this.#transport.request({ method: 'GET', path, accept, ...options })
-  }
-
-  async #json(what: string, path: string, options: Pick<Call, 'maxBytes' | 'signal'>): Promise<unknown> {
-    return jsonOf(what, await this.#get(path, 'application/json', options))
-  }
-
-  async #post(what: string, path: string, request: object | undefined, options: CallOptions): Promise<unknown> {
-    const body =
-      request === undefined
-        ? {}
-        : { headers: { 'content-type': 'application/json' }, body: await bytesOf(JSON.stringify(request)) }
-    const call: Call = { method: 'POST', path, accept: 'application/json', ...body, ...options }
-    return jsonOf(what, await this.#transport.request(call))
   }
 
   /** Asks for a part; a log may drop that once the whole is full. */
@@ -381,8 +327,4 @@ export class SteleClient {
       })
     }
   }
-}
-
-function ledgerPath(ledger: string): string {
-  return `/v1/ledgers/${encodeURIComponent(ledger)}`
 }

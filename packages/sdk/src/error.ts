@@ -23,6 +23,11 @@ export interface ProblemFields {
   readonly event?: number
   /** The limit that was passed, in the unit that `detail` names. */
   readonly limit?: number
+  /** Column of a query, from 1, and how many characters from there are meant. */
+  readonly column?: number
+  readonly length?: number
+  /** What may have been meant instead. */
+  readonly suggestion?: string
   /** How long the server asks to wait before the next try. */
   readonly retryAfterMs?: number
 }

@@ -8,7 +8,7 @@ import { fromBase64, HASH_BYTES, ProofError } from '@stele/proof'
 
 import { untrustworthy } from './error.ts'
 
-const LEDGER_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
+export const LEDGER_NAME: RegExp = /^[a-z0-9][a-z0-9-]{0,62}$/
 const TIME = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/
 
 export class Fields {
@@ -33,6 +33,12 @@ export class Fields {
     return typeof value === 'string' && value.isWellFormed() ? value : this.#refuse(name, 'a text')
   }
 
+  /** A text out of events, which may hold anything. */
+  anyText(name: string): string {
+    const value = this.#value(name)
+    return typeof value === 'string' ? value : this.#refuse(name, 'a text')
+  }
+
   optionalText(name: string): string | undefined {
     return this.has(name) ? this.text(name) : undefined
   }
@@ -50,6 +56,13 @@ export class Fields {
 
   object(name: string): unknown {
     return this.#value(name)
+  }
+
+  /** Names and values of an object. */
+  members(name: string): readonly (readonly [string, unknown])[] {
+    const value = this.#value(name)
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return this.#refuse(name, 'an object')
+    return Object.entries(value)
   }
 
   list(name: string): readonly unknown[] {

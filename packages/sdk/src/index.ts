@@ -9,9 +9,24 @@ export {
   type TokenInfo,
   type TokenRequest,
 } from './administration.ts'
-export { type Appended, type LedgerHead, type LedgerInfo, type RecordedEvent } from './answers.ts'
+export { type Appended, type LedgerHead, type LedgerInfo, type OcsfForm, type RecordedEvent } from './answers.ts'
 export type { EventsBody } from './body.ts'
-export { type AppendOptions, type CallOptions, type CheckedProof, type ClientOptions, SteleClient } from './client.ts'
+export type { CallOptions, ClientOptions } from './calls.ts'
+export { type AppendOptions, type CheckedProof, SteleClient } from './client.ts'
 export { type Failure, type ProblemFields, SteleError } from './error.ts'
 export type { Fetch, Sleep } from './platform.ts'
+export {
+  EVERY_LEDGER,
+  type Facets,
+  type Histogram,
+  type HistogramBucket,
+  type Hit,
+  type Progress,
+  type Reach,
+  type SearchOptions,
+  type SearchPage,
+  type SearchQuestion,
+  type ValueCount,
+} from './search.ts'
+export { type IndexCheck, type IndexFinding, type IndexState, type IndexStatus } from './search-index.ts'
 export type { TailOptions } from './tail.ts'

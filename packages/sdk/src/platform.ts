@@ -26,3 +26,6 @@ export const platformSleep: Sleep = (ms, signal) =>
     if (signal?.aborted === true) stop()
     else signal?.addEventListener('abort', stop, { once: true })
   })
+
+/** Unix milliseconds of an RFC 3339 time. */
+export const timeMs = (text: string): number => Date.parse(text)

@@ -10,10 +10,11 @@ import { type ProblemFields, SteleError } from './error.ts'
 /** The refusal that an answer is; `bytes` is its body where that is a problem. */
 export function readProblem(status: number, bytes: Uint8Array | undefined, retryAfter: string | null): SteleError {
   const fields = bytes === undefined ? {} : parse(bytes)
-  const { code, detail, title } = fields
+  const { code, detail, title, suggestion } = fields
   const problem: ProblemFields = {
     ...(isCode(code) ? { code } : {}),
     ...(typeof detail === 'string' ? { detail } : {}),
+    ...(typeof suggestion === 'string' ? { suggestion } : {}),
     ...wholes(fields),
     ...(/^\d{1,6}$/.test(retryAfter ?? '') ? { retryAfterMs: Number(retryAfter) * 1000 } : {}),
   }
@@ -34,8 +35,9 @@ function isCode(value: unknown): value is string {
   return typeof value === 'string' && /^[a-z]+(?:-[a-z]+)*$/.test(value)
 }
 
-function wholes(fields: Readonly<Record<string, unknown>>): Pick<ProblemFields, 'offset' | 'line' | 'event' | 'limit'> {
-  const names = ['offset', 'line', 'event', 'limit'] as const
-  const pairs = names.map((name) => [name, fields[name]] as const)
+const wholeNames = ['offset', 'line', 'event', 'limit', 'column', 'length'] as const
+
+function wholes(fields: Readonly<Record<string, unknown>>): Pick<ProblemFields, (typeof wholeNames)[number]> {
+  const pairs = wholeNames.map((name) => [name, fields[name]] as const)
   return Object.fromEntries(pairs.filter(([, value]) => Number.isSafeInteger(value) && Number(value) >= 0))
 }

@@ -1,0 +1,107 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** The rows of the table (routes.ts) that ask the index, or are about it. */
+import { readFacets, readHistogram } from './counts.ts'
+import { readIndex, readIndexCheck, rebuildIndex, startIndexCheck } from './index-administration.ts'
+import { route, type Route } from './route.ts'
+import { searchParams } from './schemas.ts'
+import {
+  eventsQuery,
+  facetsQuery,
+  facetsSchema,
+  foundSchema,
+  histogramQuery,
+  histogramSchema,
+  indexCheckSchema,
+  indexStatusSchema,
+} from './search-schemas.ts'
+import { searchEvents } from './search.ts'
+
+const searchRefusals = ['query-malformed', 'query-too-heavy', 'search-unavailable', 'overloaded'] as const
+
+export const searchRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/v1/ledgers/:ledger/events',
+    operation: 'searchEvents',
+    summary: 'Search for events, newest first; each is read from the ledger and checked against it',
+    permission: { scope: 'read', ledger: 'path', everyLedger: true },
+    audit: { to: 'access', action: 'events.search' },
+    params: searchParams,
+    query: eventsQuery,
+    answers: { 200: { description: 'A page of hits: as many as asked for, or 32 MiB of them.', schema: foundSchema } },
+    refusals: [...searchRefusals, 'ledger-reserved', 'index-unknown'],
+    handler: searchEvents,
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/ledgers/:ledger/facets',
+    operation: 'readFacets',
+    summary: 'Count the values of fields in the events that a search finds',
+    permission: { scope: 'read', ledger: 'path', everyLedger: true },
+    audit: { to: 'access', action: 'facets.read' },
+    params: searchParams,
+    query: facetsQuery,
+    answers: { 200: { description: 'The most frequent values of each field.', schema: facetsSchema } },
+    refusals: [...searchRefusals, 'ledger-reserved'],
+    handler: readFacets,
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/ledgers/:ledger/histogram',
+    operation: 'readHistogram',
+    summary: 'Count the events that a search finds over time',
+    permission: { scope: 'read', ledger: 'path', everyLedger: true },
+    audit: { to: 'access', action: 'histogram.read' },
+    params: searchParams,
+    query: histogramQuery,
+    answers: { 200: { description: 'Counts by steps of time, in UTC.', schema: histogramSchema } },
+    refusals: [...searchRefusals, 'ledger-reserved'],
+    handler: readHistogram,
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/index',
+    operation: 'readIndex',
+    summary: 'How far the index is, and what it does',
+    permission: { scope: ['read', 'admin'] },
+    audit: { to: 'none', because: 'It shows sizes of ledgers that the caller may use.' },
+    answers: { 200: { description: 'The status of the index.', schema: indexStatusSchema } },
+    refusals: [],
+    handler: readIndex,
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/index/rebuild',
+    operation: 'rebuildIndex',
+    summary: 'Make the index anew from the ledgers, beside the one that is searched meanwhile',
+    permission: { scope: 'admin' },
+    audit: { to: 'system', action: 'index.rebuild.requested' },
+    answers: { 202: { description: 'It goes on by itself; GET /v1/index shows how far it is.', schema: indexStatusSchema } },
+    refusals: ['search-unavailable', 'writer-stopped', 'disk-reserve'],
+    handler: rebuildIndex,
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/index/check',
+    operation: 'startIndexCheck',
+    summary: 'Hold the index against the ledgers: what is missing, invented, changed or doubled',
+    permission: { scope: 'admin' },
+    audit: { to: 'system', action: 'index.check.requested' },
+    answers: { 202: { description: 'It goes on by itself; GET shows how far it is.', schema: indexCheckSchema } },
+    refusals: ['search-unavailable', 'writer-stopped', 'disk-reserve'],
+    handler: startIndexCheck,
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/index/check',
+    operation: 'readIndexCheck',
+    summary: 'What the last check of the index found, or how far it is',
+    permission: { scope: 'admin' },
+    audit: { to: 'none', because: 'It names entries and columns, no content.' },
+    answers: { 200: { description: 'The check.', schema: indexCheckSchema } },
+    refusals: ['not-found'],
+    handler: readIndexCheck,
+  }),
+]

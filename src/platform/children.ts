@@ -1,0 +1,261 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Node processes that work beside this one, at a lower priority: started again after a death, never two at once, ended
+ * with their parent. A child's standard input is its lifeline: the system closes it when the parent goes, kill -9
+ * included, and its end is also how a child is asked to stop. A child says that it is ready by a line on its standard
+ * output. It inherits no environment, so no secrets either, and hears nothing of a Ctrl-C that is meant for the parent.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { constants, setPriority } from 'node:os'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import type { Clock } from './clock.ts'
+
+export const READY_LINE = 'ready'
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 30_000
+/** So many deaths in `CROWD_MS` and the next start waits the longest pause, whatever the child did in between. */
+const CROWD_DEATHS = 40
+const CROWD_MS = 10 * 60_000
+const KEPT_LINES = 20
+const MAX_LINE_CHARS = 2_000
+
+export interface ChildOptions {
+  /** What log lines call it. */
+  readonly name: string
+  readonly script: URL
+  /** Makes ready for a start and gives its arguments; a failure counts as a death. */
+  readonly prepare: () => Promise<readonly string[]>
+  /** Its whole environment. */
+  readonly variables?: Readonly<Record<string, string>>
+  /** With a channel, `send` and `onMessage` work. */
+  readonly channel: boolean
+  /** One that is not ready by then is killed and started again. */
+  readonly startTimeoutMs: number
+  /** One that has not ended by then, having been asked to, is killed. */
+  readonly stopTimeoutMs: number
+  readonly clock: Clock
+  readonly log: (line: object) => void
+  readonly onReady: () => void
+  readonly onDeath: (death: Death) => void
+  /** What the child says is to be checked: it may have a fault. */
+  readonly onMessage?: (message: unknown) => void
+}
+
+export interface Death {
+  readonly wasReady: boolean
+  /** How it ended, for people, and the last lines that it wrote to standard error. */
+  readonly reason: string
+  readonly lines: readonly string[]
+  /** Deaths in a row without having been ready, this one included. */
+  readonly failedStarts: number
+}
+
+export class SupervisedChild {
+  readonly #options: ChildOptions
+  readonly #stopping = new AbortController()
+  readonly #ended: Promise<void>
+  #process: ChildProcess | undefined
+  #ready = false
+  #startCount = 0
+
+  private constructor(options: ChildOptions) {
+    this.#options = options
+    this.#ended = this.#supervise()
+  }
+
+  static start(options: ChildOptions): SupervisedChild {
+    return new SupervisedChild(options)
+  }
+
+  get startCount(): number {
+    return this.#startCount
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid
+  }
+
+  get ready(): boolean {
+    return this.#ready
+  }
+
+  /** Whether there was a ready child to send it to; that it arrives is not promised. */
+  send(message: object): boolean {
+    if (!this.#ready || this.#process?.connected !== true) return false
+    // A child that dies meanwhile is told of by `onDeath`.
+    this.#process.send(message, () => {})
+    return true
+  }
+
+  /** Asks it to end, waits, then makes it; none is started any more. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#process?.stdin?.end()
+    await this.#ended
+  }
+
+  async #supervise(): Promise<void> {
+    const { clock, onDeath, log, name } = this.#options
+    const { signal } = this.#stopping
+    const deathsMs: number[] = []
+    let failedStarts = 0
+    while (!signal.aborted) {
+      const lines: string[] = []
+      let wasReady = false
+      let reason: string
+      try {
+        const args = await this.#options.prepare()
+        if (signal.aborted) return
+        reason = await this.#run(args, lines, () => (wasReady = true))
+      } catch (error) {
+        reason = error instanceof Error ? error.message : String(error)
+      }
+      this.#ready = false
+      if (signal.aborted) return
+      failedStarts = wasReady ? 0 : failedStarts + 1
+      deathsMs.push(clock.monotonicMs())
+      const since = clock.monotonicMs() - CROWD_MS
+      while (deathsMs[0] !== undefined && deathsMs[0] < since) deathsMs.shift()
+      const crowded = deathsMs.length > CROWD_DEATHS
+      const pauseMs = crowded ? LONGEST_PAUSE_MS : Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failedStarts)
+      log({ level: 'warn', message: 'a child process has ended', child: name, reason, wasReady, restartInMs: pauseMs })
+      onDeath({ wasReady, reason, lines, failedStarts })
+      await clock.sleep(pauseMs, signal).catch(() => {})
+    }
+  }
+
+  /** One life; resolves with how it ended. */
+  async #run(args: readonly string[], lines: string[], onReady: () => void): Promise<string> {
+    const { script, variables, channel, clock, startTimeoutMs, stopTimeoutMs, log, name } = this.#options
+    const { signal } = this.#stopping
+    this.#startCount++
+    const child = spawn(process.execPath, [fileURLToPath(script), ...args], {
+      // Its own group: a terminal's signals are for the parent, who then asks in order.
+      detached: true,
+      env: { ...variables },
+      serialization: 'advanced',
+      stdio: channel ? ['pipe', 'pipe', 'pipe', 'ipc'] : ['pipe', 'pipe', 'pipe'],
+    })
+    this.#process = child
+    const over = new AbortController()
+    const killAfter = async (ms: number, unless: () => boolean, words: string): Promise<void> => {
+      await clock.sleep(ms, over.signal)
+      if (unless()) return
+      log({ level: 'warn', message: words, child: name })
+      child.kill('SIGKILL')
+    }
+    const ignore = (): void => {}
+    const askToEnd = (): void => void killAfter(stopTimeoutMs, () => false, 'a child process did not stop').catch(ignore)
+    // A write to a child that has just died fails; its death is told of anyway.
+    child.stdin?.on('error', ignore)
+    if (child.pid !== undefined) lowerPriority(child.pid)
+    return await new Promise<string>((resolve) => {
+      signal.addEventListener('abort', askToEnd, { once: true })
+      const isReady = (): boolean => this.#ready
+      void killAfter(startTimeoutMs, isReady, 'a child process was not ready in time').catch(ignore)
+      eachLine(child.stdout, (line) => {
+        if (line !== READY_LINE || this.#ready || signal.aborted) return
+        this.#ready = true
+        onReady()
+        this.#options.onReady()
+      })
+      eachLine(child.stderr, (line) => {
+        log({ level: 'warn', message: line, child: name })
+        lines.push(line)
+        if (lines.length > KEPT_LINES) lines.shift()
+      })
+      child.on('message', (message) => this.#options.onMessage?.(message))
+      child.on('error', (error) => {
+        lines.push(error.message)
+        // Where it was never started, there is no exit to wait for.
+        if (child.pid === undefined) child.emit('close', null, null)
+      })
+      child.once('exit', () => (this.#ready = false))
+      child.once('close', (code: number | null, killedBy: string | null) => {
+        over.abort()
+        signal.removeEventListener('abort', askToEnd)
+        this.#process = undefined
+        resolve(killedBy === null ? `it ended with exit code ${code}` : `it was ended by ${killedBy}`)
+      })
+    })
+  }
+}
+
+function eachLine(stream: NodeJS.ReadableStream | null, take: (line: string) => void): void {
+  if (stream === null) return
+  createInterface({ input: stream, crlfDelay: Infinity }).on('line', (line) => take(line.slice(0, MAX_LINE_CHARS)))
+}
+
+function lowerPriority(pid: number): void {
+  try {
+    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // It has ended already, or the system does not let it: the work is done all the same.
+  }
+}
+
+/** What a process that `SupervisedChild` started sees of its parent. */
+export interface Parent {
+  /** What `prepare` gave. */
+  readonly arguments: readonly string[]
+  /** Says that this process can do its work. */
+  ready(): void
+  /** False where there is no channel, or no parent any more. */
+  send(message: object): boolean
+  onMessage(listener: (message: unknown) => void): void
+  /** The parent asks this process to end, or is gone. Takes standard input from whoever else would read it. */
+  onEnd(listener: () => void): void
+}
+
+const GRACE_MS = 10_000
+const LOOK_FOR_PARENT_EVERY_MS = 1_000
+
+/** To be called once, by the script of a child. Files that it makes are for its user alone; it outlives its parent by seconds. */
+export function parentOfThisProcess(): Parent {
+  process.umask(0o077)
+  endAfterParent(process.ppid)
+  return {
+    arguments: process.argv.slice(2),
+    ready: () => void process.stdout.write(`${READY_LINE}\n`),
+    send: (message) => process.connected && (process.send?.(message, undefined, {}, () => {}) ?? false),
+    onMessage: (listener) => void process.on('message', listener),
+    onEnd(listener) {
+      process.stdin.on('error', listener)
+      process.stdin.once('close', listener)
+      process.stdin.resume()
+    },
+  }
+}
+
+/** Kills this process where it has outlived its parent, by then in its own way of ending, for too long. */
+export function endAfterParent(parentPid: number): void {
+  const looking = setInterval(() => {
+    if (process.ppid === parentPid) return
+    clearInterval(looking)
+    setTimeout(() => process.kill(process.pid, 'SIGKILL'), GRACE_MS)
+  }, LOOK_FOR_PARENT_EVERY_MS)
+  looking.unref()
+}
+
+/** What child-thread.ts is to do. */
+export interface ThreadWork {
+  readonly readyPath: string
+  readonly parentPid: number
+}
+
+/**
+ * For a child whose main thread is about to be blocked by a foreign library that reads standard input itself: a thread
+ * says ready once the file is there, and ends the process where it has outlived its parent.
+ */
+export async function watchFromThread(readyPath: string): Promise<void> {
+  const work: ThreadWork = { readyPath, parentPid: process.ppid }
+  const thread = new Worker(new URL('child-thread.ts', import.meta.url), { workerData: work })
+  thread.unref()
+  // From its first word on it needs nothing of the main thread.
+  await once(thread, 'message')
+}

@@ -1,0 +1,272 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What of an event is searched: the values of its fields and all of its text, folded and bounded. Made of whatever a
+// stranger sent, once for each event that is indexed, so nothing here costs more than a look at each value.
+
+import type { Entry, JsonValue } from '@stele/proof'
+
+import type { Actor, Device, NetworkEndpoint, User } from '../schema/ocsf-objects.ts'
+import type { DetectionFinding, OcsfEvent } from '../schema/ocsf.ts'
+import { canonicalAddress } from './address.ts'
+import { clip, fold, foldLines, MAX_VALUE_CHARS } from './fold.ts'
+import { instantMs, MAX_TIME_MS, MIN_TIME_MS } from './time.ts'
+
+/** Most values that a field has; those behind are not searched. */
+export const MAX_FIELD_VALUES = 64
+/** Longest text that is searched, folded; what is behind is not. */
+export const MAX_TEXT_CHARS: number = 1024 * 1024
+
+/** All text is folded, values are distinct, addresses canonical. */
+export interface SearchDocument {
+  /** Event time, else ledger time. */
+  readonly timeMs: number
+  /** Ledger time. */
+  readonly atMs: number
+  readonly source: string
+  readonly classUid: number
+  readonly severity: number
+  readonly actor: readonly string[]
+  readonly target: readonly string[]
+  readonly action: readonly string[]
+  /** One at most. */
+  readonly outcome: readonly string[]
+  readonly ip: readonly string[]
+  readonly app: readonly string[]
+  readonly session: readonly string[]
+  readonly correlation: readonly string[]
+  readonly privilege: readonly string[]
+  readonly country: readonly string[]
+  /** The event's distinct values (not its keys), each a line. */
+  readonly text: string
+}
+
+type Values = readonly string[]
+const none: Values = Object.freeze([])
+
+/** `value` is the event as parsed, or its text; undefined where it is neither. */
+export function documentOf(entry: Entry, ocsf: OcsfEvent, value: JsonValue | undefined): SearchDocument {
+  const atMs = ledgerTime(entry)
+  const { time } = ocsf
+  return {
+    timeMs: Number.isInteger(time) && time >= MIN_TIME_MS && time <= MAX_TIME_MS ? time : atMs,
+    atMs,
+    source: fold(entry.source),
+    classUid: ocsf.class_uid,
+    severity: ocsf.severity_id,
+    actor: actorValues(ocsf),
+    target: targetValues(ocsf),
+    action: actionValues(ocsf),
+    outcome: outcomeValues(ocsf),
+    ip: addressValues(ocsf),
+    app: appValues(ocsf),
+    session: sessionValues(ocsf),
+    correlation: plus(none, ocsf.metadata.correlation_uid),
+    privilege: privilegeValues(ocsf),
+    country: countryValues(ocsf),
+    text: value === undefined ? '' : textOf(value),
+  }
+}
+
+/** Of an event of which only the entry is known. */
+export function emptyDocument(entry: Entry): SearchDocument {
+  const atMs = ledgerTime(entry)
+  return {
+    timeMs: atMs,
+    atMs,
+    source: fold(entry.source),
+    classUid: 0,
+    severity: 0,
+    actor: none,
+    target: none,
+    action: none,
+    outcome: none,
+    ip: none,
+    app: none,
+    session: none,
+    correlation: none,
+    privilege: none,
+    country: none,
+    text: '',
+  }
+}
+
+function ledgerTime(entry: Entry): number {
+  return Math.min(Math.max(instantMs(entry.at), MIN_TIME_MS), MAX_TIME_MS)
+}
+
+function actorValues(ocsf: OcsfEvent): Values {
+  const actor: Actor | undefined = ocsf.actor
+  let values = plusUser(none, actor?.user)
+  if (ocsf.class_uid === 3002) values = plusUser(values, ocsf.user)
+  if (ocsf.class_uid === 2004) {
+    for (const evidence of evidencesOf(ocsf)) values = plusUser(values, evidence.actor?.user)
+  }
+  return values.length > 0 || actor === undefined ? values : plus(plus(none, actor.app_name), actor.app_uid)
+}
+
+function targetValues(ocsf: OcsfEvent): Values {
+  switch (ocsf.class_uid) {
+    case 3001:
+      return plusUser(plusUser(none, ocsf.user), ocsf.user_result)
+    case 3003:
+      return plusNamed(plusUser(none, ocsf.user), ocsf.group)
+    case 3004:
+      return plusNamed(plusNamed(none, ocsf.entity), ocsf.entity_result)
+    case 3005:
+      return plusAllNamed(plusNamed(plusUser(none, ocsf.user), ocsf.resource), ocsf.resources)
+    case 3006: {
+      const groups = plusNamed(plusNamed(plusUser(none, ocsf.user), ocsf.group), ocsf.subgroup)
+      return plusNamed(groups, ocsf.resource)
+    }
+    case 6003:
+      return plusAllNamed(none, ocsf.resources)
+    case 2004: {
+      let values = plusAllNamed(none, ocsf.resources)
+      for (const evidence of evidencesOf(ocsf)) values = plusUser(values, evidence.user)
+      return values
+    }
+    default:
+      return none
+  }
+}
+
+function actionValues(ocsf: OcsfEvent): Values {
+  const values = plus(none, ocsf.metadata.event_code)
+  return plus(ocsf.class_uid === 6003 ? plus(values, ocsf.api.operation) : values, ocsf.activity_name)
+}
+
+function outcomeValues(ocsf: OcsfEvent): Values {
+  if (ocsf.class_uid === 2004) return none
+  switch (ocsf.status_id) {
+    case 0:
+      return ['unknown']
+    case 1:
+      return ['success']
+    case 2:
+      return ['failure']
+    case 99:
+      return plus(none, ocsf.status ?? 'other')
+    case undefined:
+      return none
+  }
+}
+
+function addressValues(ocsf: OcsfEvent): Values {
+  let values = plusAddress(plusAddress(none, endpointOf(ocsf)?.ip), deviceOf(ocsf)?.ip)
+  if (ocsf.class_uid === 2004) {
+    for (const evidence of evidencesOf(ocsf)) values = plusAddress(values, evidence.src_endpoint?.ip)
+  }
+  return values
+}
+
+function appValues(ocsf: OcsfEvent): Values {
+  const actor: Actor | undefined = ocsf.actor
+  const values = actor === undefined ? none : plus(plus(none, actor.app_name), actor.app_uid)
+  if (ocsf.class_uid === 3002) return plusNamed(values, ocsf.service)
+  return ocsf.class_uid === 6003 ? plusNamed(values, ocsf.api.service) : values
+}
+
+function sessionValues(ocsf: OcsfEvent): Values {
+  const values = plus(none, ocsf.actor?.session?.uid)
+  return ocsf.class_uid === 3002 || ocsf.class_uid === 3003 ? plus(values, ocsf.session?.uid) : values
+}
+
+function privilegeValues(ocsf: OcsfEvent): Values {
+  if (ocsf.class_uid !== 3005 && ocsf.class_uid !== 3003 && ocsf.class_uid !== 3006) return none
+  let values = none
+  for (const privilege of bounded(ocsf.privileges)) values = plus(values, privilege)
+  return values
+}
+
+function countryValues(ocsf: OcsfEvent): Values {
+  let values = plus(none, endpointOf(ocsf)?.location?.country)
+  values = plus(values, deviceOf(ocsf)?.location?.country)
+  if (ocsf.class_uid === 2004) {
+    for (const evidence of evidencesOf(ocsf)) values = plus(values, evidence.src_endpoint?.location?.country)
+  }
+  return values
+}
+
+function endpointOf(ocsf: OcsfEvent): NetworkEndpoint | undefined {
+  return ocsf.class_uid === 0 || ocsf.class_uid === 2004 ? undefined : ocsf.src_endpoint
+}
+
+function deviceOf(ocsf: OcsfEvent): Device | undefined {
+  return ocsf.class_uid === 0 ? undefined : ocsf.device
+}
+
+function evidencesOf(finding: DetectionFinding): NonNullable<DetectionFinding['evidences']> {
+  return bounded(finding.evidences)
+}
+
+function bounded<T>(members: readonly T[] | undefined): readonly T[] {
+  if (members === undefined) return []
+  return members.length > MAX_FIELD_VALUES ? members.slice(0, MAX_FIELD_VALUES) : members
+}
+
+function plusUser(values: Values, user: User | undefined): Values {
+  if (user === undefined) return values
+  const named = plus(plus(plus(values, user.name), user.uid), user.email_addr)
+  return plus(plus(plus(named, user.display_name), user.full_name), user.uid_alt)
+}
+
+function plusNamed(
+  values: Values,
+  object: { readonly name?: string | undefined; readonly uid?: string | undefined } | undefined,
+): Values {
+  return object === undefined ? values : plus(plus(values, object.name), object.uid)
+}
+
+function plusAllNamed(values: Values, objects: readonly { readonly name?: string | undefined }[] | undefined): Values {
+  return bounded(objects).reduce(plusNamed, values)
+}
+
+function plusAddress(values: Values, text: string | undefined): Values {
+  return text === undefined ? values : plus(values, canonicalAddress(text))
+}
+
+/** The values and this one; `none` is never written to, and a list that is begun belongs to its only caller. */
+function plus(values: Values, value: string | undefined): Values {
+  if (value === undefined || value === '') return values
+  const folded = clip(fold(value), MAX_VALUE_CHARS)
+  if (folded === '') return values
+  if (values === none) return [folded]
+  if (values.length < MAX_FIELD_VALUES && !values.includes(folded)) (values as string[]).push(folded)
+  return values
+}
+
+function textOf(value: JsonValue): string {
+  if (typeof value !== 'object' || value === null) {
+    return value === null ? '' : clip(foldLines([cut(String(value), MAX_TEXT_CHARS)]), MAX_TEXT_CHARS)
+  }
+  const values = new Set<string>()
+  collect(value, values, MAX_TEXT_CHARS)
+  return clip(foldLines([...values]), MAX_TEXT_CHARS)
+}
+
+/** Adds the values while there is room; gives how many characters are left. Events are at most 64 deep. */
+function collect(value: JsonValue, values: Set<string>, room: number): number {
+  if (room <= 0 || value === null) return room
+  if (typeof value === 'string') {
+    if (value === '' || values.has(value)) return room
+    values.add(value.length > room ? cut(value, room) : value)
+    return room - value.length - 1
+  }
+  if (typeof value !== 'object') {
+    const text = String(value)
+    values.add(text)
+    return room - text.length - 1
+  }
+  let left = room
+  if (Array.isArray(value)) {
+    for (const member of value as readonly JsonValue[]) left = collect(member, values, left)
+    return left
+  }
+  for (const key in value) left = collect((value as Readonly<Record<string, JsonValue>>)[key]!, values, left)
+  return left
+}
+
+function cut(text: string, maxChars: number): string {
+  return text.length > maxChars ? text.slice(0, maxChars) : text
+}

@@ -1,0 +1,76 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The plain meaning of a query: whether a document is found. ClickHouse must find the same, and a hit of the index is
+// held against this before anybody sees it.
+
+import { parseAddress } from './address.ts'
+import type { SearchDocument } from './document.ts'
+import type { FieldName } from './fields.ts'
+import { matchesWhole, matchesWords } from './match.ts'
+import type { Pattern, Query } from './tree.ts'
+
+/** `ledger` is the name of the one that holds the event. */
+export function matches(query: Query, document: SearchDocument, ledger: string): boolean {
+  switch (query.kind) {
+    case 'all':
+      return true
+    case 'and':
+      return query.of.every((part) => matches(part, document, ledger))
+    case 'or':
+      return query.of.some((part) => matches(part, document, ledger))
+    case 'not':
+      return !matches(query.of, document, ledger)
+    case 'field':
+      return valuesOf(query.field, document, ledger).some((value) => matchesWhole(query.pattern, value))
+    case 'exists':
+      return valuesOf(query.field, document, ledger).length > 0
+    case 'source':
+      return matchesSource(query.parts, document.source)
+    case 'cidr':
+      return document.ip.some((address) => {
+        const hex = parseAddress(address)
+        return hex !== undefined && hex >= query.from && hex <= query.to
+      })
+    case 'number': {
+      const number = query.field === 'class' ? document.classUid : document.severity
+      return number >= query.from && number <= query.to
+    }
+    case 'after':
+      return document.timeMs >= query.ms
+    case 'before':
+      return document.timeMs < query.ms
+    case 'text':
+      return matchesWords(query.pattern, document.text)
+  }
+}
+
+/** A field's values, in the index's spelling. */
+export function valuesOf(field: FieldName, document: SearchDocument, ledger: string): readonly string[] {
+  switch (field) {
+    case 'ledger':
+      return [ledger]
+    case 'source':
+      return [document.source]
+    case 'class':
+      return [String(document.classUid)]
+    case 'severity':
+      return [String(document.severity)]
+    default:
+      return document[field]
+  }
+}
+
+function matchesSource(patterns: readonly Pattern[], source: string): boolean {
+  const parts = source.split('/')
+  return patterns.every((pattern, at) => {
+    const part = parts[at]
+    if (part === undefined) return false
+    return matchesWhole(pattern, part) || (at === 0 && matchesWhole(beforeDot(pattern), part))
+  })
+}
+
+/** The pattern of a type that one of this pattern begins, before a dot. */
+export function beforeDot(pattern: Pattern): Pattern {
+  return [...pattern.slice(0, -1), `${pattern.at(-1)!}.`, '']
+}

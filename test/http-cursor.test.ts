@@ -1,0 +1,141 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Parts of a search that need no server: cursors, steps of time, and room.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { ByteBudget, Holding } from '../src/http/budget.ts'
+import { type Cursor, formatCursor, parseCursor, type Question } from '../src/http/cursor.ts'
+import { stepsOver } from '../src/http/time-steps.ts'
+import { Problem } from '../src/schema/problem.ts'
+
+const question: Question = { ledger: '*', q: 'actor:alice', since: '-7d', until: undefined }
+const names = ['main', 'payments', 'access']
+const cursor: Cursor = {
+  nowMs: 1_767_000_000_123,
+  total: { count: 12_345, exact: false },
+  sizes: [7, 2 ** 40, 0],
+  last: { ledger: 1, index: 2 ** 40 - 1, timeMs: -5 },
+}
+
+function isForeign(error: unknown): boolean {
+  assert.ok(error instanceof Problem, String(error))
+  assert.equal(error.code, 'invalid-field')
+  assert.match(error.message, /^cursor: it is not one of this search\./)
+  return true
+}
+
+test('a cursor gives back what it was made of, and a ledger that was created since is none of its search', () => {
+  const text = formatCursor(question, names, cursor)
+  assert.match(text, /^[A-Za-z0-9_-]+$/)
+  assert.deepEqual(parseCursor(text, question, names), cursor)
+  assert.deepEqual(parseCursor(text, question, [...names, 'new']), cursor)
+})
+
+test('a cursor is of one question and of the ledgers that it was made for: it opens no other', () => {
+  const text = formatCursor(question, names, cursor)
+  const others: readonly (readonly [Question, readonly string[]])[] = [
+    [{ ...question, ledger: 'main' }, names],
+    [{ ...question, q: 'actor:bob' }, names],
+    [{ ...question, since: undefined }, names],
+    [{ ...question, until: 'now' }, names],
+    [question, ['main', 'payments']],
+    [question, ['main', 'access', 'payments']],
+    [question, ['secret', 'payments', 'access']],
+  ]
+  for (const [asked, readable] of others) {
+    assert.throws(() => parseCursor(text, asked, readable), isForeign, JSON.stringify([asked, readable]))
+  }
+})
+
+test('whatever else is given as a cursor is refused in the same words', () => {
+  const text = formatCursor(question, names, cursor)
+  const parts = JSON.parse(Buffer.from(text, 'base64url').toString()) as unknown[]
+  const made = (change: (parts: unknown[]) => void): string => {
+    const copy = structuredClone(parts)
+    change(copy)
+    return Buffer.from(JSON.stringify(copy)).toString('base64url')
+  }
+  const forged = [
+    '',
+    'x',
+    `${text}=`,
+    `${text} `,
+    text.slice(0, -3),
+    Buffer.from('null').toString('base64url'),
+    Buffer.from('{"__proto__":1}').toString('base64url'),
+    made((parts) => (parts[0] = 2)),
+    made((parts) => (parts[1] = 'x'.repeat(11))),
+    made((parts) => (parts[2] = -1)),
+    made((parts) => (parts[2] = 1.5)),
+    made((parts) => (parts[3] = '1')),
+    made((parts) => (parts[5] = 3)),
+    made((parts) => (parts[5] = -1)),
+    made((parts) => (parts[6] = 2 ** 60)),
+    made((parts) => (parts[7] = null)),
+    made((parts) => (parts[8] = [])),
+    made((parts) => (parts[8] = [1, 2, 3, 4])),
+    made((parts) => (parts[8] = ['7', 1, 0])),
+    made((parts) => parts.push(1)),
+  ]
+  for (const one of forged) assert.throws(() => parseCursor(one, question, names), isForeign, one)
+})
+
+test('buckets have a round step, begin at a round time in UTC, hold every moment, and are not too many', () => {
+  const day = 86_400_000
+  const monday = Date.parse('2026-01-05T00:00:00Z')
+  const cases: readonly (readonly [firstMs: number, endMs: number, count: number, from: string, stepMs: number])[] = [
+    [monday, monday + 3_600_000, 60, '2026-01-05T00:00:00.000Z', 60_000],
+    [monday + 1, monday + 2, 60, '2026-01-05T00:00:00.000Z', 1_000],
+    [monday - 1, monday + 1, 1, '2025-12-22T00:00:00.000Z', 28 * day],
+    [monday + 12_345, monday + day, 24, '2026-01-05T00:00:00.000Z', 3_600_000],
+    [monday, monday + 40 * day, 10, '2026-01-05T00:00:00.000Z', 7 * day],
+    [monday, monday, 5, '2026-01-05T00:00:00.000Z', 1_000],
+    [0, monday, 500, '1969-10-06T00:00:00.000Z', 7 * 13 * day],
+  ]
+  for (const [firstMs, endMs, count, from, stepMs] of cases) {
+    const steps = stepsOver(firstMs, endMs, count)
+    assert.deepEqual(
+      [new Date(steps.fromMs).toISOString(), steps.stepMs],
+      [from, stepMs],
+      `${firstMs} ${endMs} ${count}`,
+    )
+  }
+  let seed = 7
+  const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647
+  for (let turn = 0; turn < 2_000; turn++) {
+    const firstMs = Math.floor(random() * 1e13)
+    const endMs = firstMs + Math.floor(10 ** (random() * 13))
+    const count = 1 + Math.floor(random() * 500)
+    const { fromMs, toMs, stepMs } = stepsOver(firstMs, endMs, count)
+    const told = JSON.stringify({ seed, firstMs, endMs, count, fromMs, toMs, stepMs })
+    assert.ok(fromMs <= firstMs && toMs >= endMs, told)
+    assert.ok(Number.isInteger((toMs - fromMs) / stepMs) && (toMs - fromMs) / stepMs <= count, told)
+    assert.equal(stepMs % 1_000, 0, told)
+  }
+})
+
+test('a request holds what it took until it settles on less, small ones hold nothing, and none holds more than there is', () => {
+  const budget = new ByteBudget(1_000_000)
+  const large = new Holding(budget)
+  large.take(900_000)
+  const held = budget.heldBytes
+  assert.ok(held > 800_000)
+  const other = new Holding(budget)
+  assert.equal(other.tries(400_000), false)
+  assert.throws(
+    () => other.take(400_000),
+    (error: Problem) => error.code === 'overloaded' && error.place.retryAfter === 1,
+  )
+  other.take(60_000)
+  assert.equal(budget.heldBytes, held, 'a small one is not counted')
+  large.settle(100_000)
+  assert.ok(budget.heldBytes < 100_000)
+  other.take(400_000)
+  other.release()
+  large.release()
+  large.release()
+  assert.equal(budget.heldBytes, 0)
+})

@@ -1,0 +1,226 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// ClickHouse against the plain evaluation in memory, over random events and random queries.
+
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+
+import fc from 'fast-check'
+
+import { RowBlock } from '../src/index/rows.ts'
+import { type Found, Search, SearchFault, type SearchScope } from '../src/index/search.ts'
+import type { SearchDocument } from '../src/query/document.ts'
+import { matches, valuesOf } from '../src/query/evaluate.ts'
+import { type FieldName, fields } from '../src/query/fields.ts'
+import { formatQuery } from '../src/query/format.ts'
+import { MAX_QUERY_CHARS, parseQuery } from '../src/query/parse.ts'
+import { fillTable, noClickHouse, startClickHouse, type TestClickHouse } from './clickhouse-fixture.ts'
+import { documents, NOW_MS, oddTexts, queryTexts } from './search-arbitraries.ts'
+
+const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const RUNS = Number(process.env['RUNS'] ?? 400)
+const LEDGERS = ['main', 'access', 'payments-2']
+const EVENT_COUNT = 400
+
+interface Row {
+  readonly ledger: string
+  readonly index: number
+  readonly document: SearchDocument
+}
+
+/** Newest first, by ledger, highest index first. */
+function inOrder(one: Row, other: Row): number {
+  const byTime = other.document.timeMs - one.document.timeMs
+  if (byTime !== 0) return byTime
+  if (one.ledger !== other.ledger) return one.ledger < other.ledger ? -1 : 1
+  return other.index - one.index
+}
+
+describe('the search language in ClickHouse', { skip: noClickHouse }, () => {
+  const { signal } = new AbortController()
+  let server: TestClickHouse
+  let search: Search
+  let rows: Row[]
+
+  before(async () => {
+    console.log(`seed ${SEED}`)
+    server = await startClickHouse()
+    search = new Search(
+      () => server.search,
+      () => 'events',
+    )
+    const sampled = fc.sample(documents, { seed: SEED, numRuns: EVENT_COUNT })
+    rows = sampled.map((document, at) => ({
+      ledger: LEDGERS[at % LEDGERS.length]!,
+      index: Math.floor(at / LEDGERS.length),
+      document,
+    }))
+    // Several parts, so that an answer is put together of them.
+    const third = Math.ceil(EVENT_COUNT / 3)
+    const blocks = [0, third, 2 * third].map((start) => {
+      const block = new RowBlock()
+      for (const { ledger, index, document } of rows.slice(start, start + third)) block.add(ledger, index, document)
+      return block
+    })
+    await fillTable(server, 'events', blocks)
+    rows.sort(inOrder)
+  })
+
+  after(async () => await server[Symbol.asyncDispose]())
+
+  function scopeOf(text: string, rest: Partial<SearchScope> = {}): SearchScope {
+    const ledgers = LEDGERS.map((name) => ({ name, size: EVENT_COUNT }))
+    return { ledgers, query: parseQuery(text, NOW_MS), ...rest }
+  }
+
+  function expected({ ledgers, query, sinceMs = -Infinity, untilMs = Infinity }: SearchScope): Row[] {
+    return rows.filter(({ ledger, index, document }) => {
+      const size = ledgers.find(({ name }) => name === ledger)?.size ?? 0
+      const { timeMs } = document
+      return index < size && timeMs >= sinceMs && timeMs < untilMs && matches(query, document, ledger)
+    })
+  }
+
+  function foundOf({ ledger, index, document }: Row): Found {
+    return { ledger, index, timeMs: document.timeMs }
+  }
+
+  async function pages(scope: SearchScope, limit: number): Promise<Found[]> {
+    const all: Found[] = []
+    for (;;) {
+      const last = all.at(-1)
+      const { hits } = await search.hits(scope, { limit, ...(last === undefined ? {} : { after: last }) }, signal)
+      all.push(...hits)
+      if (hits.length < limit) return all
+    }
+  }
+
+  function countsOf(found: readonly Row[], field: FieldName, absent: boolean): { value: string; count: number }[] {
+    const counts = new Map<string, number>()
+    for (const { document, ledger } of found) {
+      const values = valuesOf(field, document, ledger)
+      for (const value of values.length === 0 && absent ? [''] : values) counts.set(value, (counts.get(value) ?? 0) + 1)
+    }
+    return [...counts].map(([value, count]) => ({ value, count }))
+  }
+
+  function byValue(one: { value: string }, other: { value: string }): number {
+    return Buffer.compare(Buffer.from(one.value), Buffer.from(other.value))
+  }
+
+  const scopes = fc.record({
+    ledgers: fc.oneof(
+      fc.constant(LEDGERS.map((name) => ({ name, size: EVENT_COUNT }))),
+      fc.uniqueArray(fc.record({ name: fc.constantFrom(...LEDGERS), size: fc.integer({ min: 0, max: 140 }) }), {
+        selector: ({ name }) => name,
+        maxLength: 3,
+      }),
+      fc.constant([{ name: 'main', size: 120 }]),
+    ),
+    since: fc.option(fc.integer({ min: -5, max: 5 }), { nil: undefined, freq: 4 }),
+    until: fc.option(fc.integer({ min: -5, max: 5 }), { nil: undefined, freq: 4 }),
+  })
+
+  it('finds what the evaluation in memory finds, in the same order, each hit on one page', async () => {
+    let hitCount = 0
+    await fc.assert(
+      fc.asyncProperty(queryTexts, scopes, fc.integer({ min: 1, max: 60 }), async (text, { ledgers, since, until }, limit) => {
+        fc.pre(text.length <= MAX_QUERY_CHARS)
+        const scope = scopeOf(text, {
+          ledgers,
+          ...(since === undefined ? {} : { sinceMs: NOW_MS + since * 1_000 }),
+          ...(until === undefined ? {} : { untilMs: NOW_MS + until * 1_000 }),
+        })
+        const wanted = expected(scope)
+        hitCount += wanted.length
+        assert.deepEqual(await pages(scope, limit), wanted.map(foundOf))
+        assert.deepEqual(await search.count(scope, signal), { count: wanted.length, exact: true })
+      }),
+      { seed: SEED, numRuns: RUNS },
+    )
+    // Queries that find nothing, or all, would show nothing.
+    assert.ok(hitCount > RUNS, `only ${hitCount} hits`)
+  })
+
+  it('counts values and spans of time as the evaluation in memory does', async () => {
+    const requests = fc.record({
+      field: fc.constantFrom(...fields.map(({ name }) => name)),
+      stepMs: fc.constantFrom(1, 7, 1_000, 86_400_000),
+      from: fc.integer({ min: -6_000, max: 1_000 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(queryTexts, requests, async (text, { field, stepMs, from }) => {
+        const scope = scopeOf(text)
+        const found = expected(scope)
+        const facets = await search.facets(scope, [field], 10_000, signal)
+        assert.deepEqual(facets[field].toSorted(byValue), countsOf(found, field, false).toSorted(byValue))
+        assert.deepEqual(
+          facets[field].map(({ count }) => count),
+          facets[field].map(({ count }) => count).toSorted((one, other) => other - one),
+        )
+        const times = found.map(({ document }) => document.timeMs)
+        const span = await search.span(scope, signal)
+        assert.deepEqual(span, times.length === 0 ? undefined : { firstMs: Math.min(...times), lastMs: Math.max(...times) })
+        const [fromMs, toMs] = [NOW_MS + from, NOW_MS + 5_000]
+        const buckets = await search.histogram(scope, { fromMs, toMs, stepMs, by: 'outcome' }, signal)
+        const wanted = Map.groupBy(
+          found.filter(({ document: { timeMs } }) => timeMs >= fromMs && timeMs < toMs),
+          ({ document: { timeMs } }) => fromMs + Math.floor((timeMs - fromMs) / stepMs) * stepMs,
+        )
+        assert.deepEqual(
+          buckets.map(({ startMs, count, by }) => ({ startMs, count, by: by.toSorted(byValue) })),
+          [...wanted]
+            .toSorted(([one], [other]) => one - other)
+            .map(([startMs, group]) => ({
+              startMs,
+              count: group.length,
+              by: countsOf(group, 'outcome', true).toSorted(byValue),
+            })),
+        )
+      }),
+      { seed: SEED, numRuns: Math.ceil(RUNS / 4) },
+    )
+  })
+
+  it('takes every odd text as what it is: in each field, as a phrase, with a wildcard on either side', async () => {
+    for (const odd of oddTexts) {
+      const inQuotes = `"${odd.replaceAll(/["\\*]/g, '\\$&')}"`
+      for (const text of [inQuotes, `actor:${inQuotes}`, `-action:${inQuotes}`, `target:${inQuotes.slice(0, -1)}*"`, `"*${inQuotes.slice(1)}`]) {
+        let scope
+        try {
+          scope = scopeOf(text)
+        } catch {
+          continue
+        }
+        const { hits } = await search.hits(scope, { limit: 1_000 }, signal)
+        assert.deepEqual(hits, expected(scope).map(foundOf), text)
+        assert.deepEqual(parseQuery(formatQuery(scope.query), NOW_MS), scope.query, text)
+      }
+    }
+  })
+
+  it('carries the largest query that is read', async () => {
+    const many = Array.from({ length: 256 }, (_, at) => `"王*小${at}"`).join(' OR ')
+    const long = `"${'王'.repeat(1_020)}*"`
+    for (const text of [many, Array.from({ length: 7 }, () => long).join(' '), 'a* '.repeat(256).trim(), `actor:"${'*a'.repeat(16)}"`]) {
+      const scope = scopeOf(text)
+      assert.deepEqual((await search.hits(scope, { limit: 5 }, signal)).hits, expected(scope).slice(0, 5).map(foundOf))
+    }
+  })
+
+  it('says that a search is too heavy, that nothing is there to ask, and stops when nobody waits', async () => {
+    const scope = scopeOf('*e*')
+    const limits = { timeMs: 10_000, countTimeMs: 1_000, memoryBytes: 1, threadCount: 1 }
+    const starved = new Search(() => server.search, () => 'events', limits)
+    const isHeavy = (error: unknown) => error instanceof SearchFault && error.reason === 'too-heavy'
+    await assert.rejects(starved.facets(scope, ['actor'], 10, signal), isHeavy)
+    const missing = new Search(() => server.search, () => 'nothing')
+    const isGone = (error: unknown) => error instanceof SearchFault && error.reason === 'unavailable'
+    await assert.rejects(missing.hits(scope, { limit: 1 }, signal), isGone)
+    const left = new AbortController()
+    const waiting = search.hits(scope, { limit: 1 }, left.signal)
+    left.abort(new Error('left'))
+    await assert.rejects(waiting, /left/)
+  })
+})
