@@ -88,6 +88,7 @@ function running(child: ChildProcess, url: string, headers: Readonly<Record<stri
       return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024
     },
     async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return
       const closed = new Promise((resolve) => child.once('close', resolve))
       child.kill('SIGTERM')
       await closed

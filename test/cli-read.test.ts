@@ -17,7 +17,7 @@ import { scratch } from './scratch.ts'
 import { startTestServer, type TestServer } from './server-fixture.ts'
 
 const role =
-  '{"activityDisplayName":"Add member to role","initiatedBy":{"user":{"userPrincipalName":"alice@contoso.com"}},"targetResources":[{"displayName":"Global Administrator"}],"result":"success"}'
+  '{"id":"Directory_1","category":"RoleManagement","correlationId":"c1","result":"success","activityDisplayName":"Add member to role","activityDateTime":"2026-01-02T03:04:05Z","loggedByService":"Core Directory","operationType":"Assign","initiatedBy":{"user":{"id":"u1","userPrincipalName":"alice@contoso.com"}},"targetResources":[{"id":"u2","type":"User","userPrincipalName":"bob@contoso.com","modifiedProperties":[{"displayName":"Role.DisplayName","oldValue":null,"newValue":"\\"Global Administrator\\""}]}]}'
 
 async function ground(
   context: TestContext,
@@ -128,20 +128,15 @@ test('prove refuses what is not there, what cannot be written, and what a server
   assert.ok(!existsSync(join(folder, 'forged')))
 })
 
-test('tail shows a line an event: index, ledger time, source, and who did what', async (context) => {
-  const signIn = (code: number) =>
-    `{"operationName":"Sign-in activity","resultType":"${code}","properties":{"userPrincipalName":"bob@contoso.com","appDisplayName":"Mail"}}`
-  const events = [role, 'plain text', Buffer.of(0, 1, 255), '{"unknown":"form"}', signIn(0), signIn(50126)]
-  const { world } = await ground(context, ...events)
+test('tail shows a line an event: index, ledger time, source, and what happened, or its beginning where that is unclear', async (context) => {
+  const { world } = await ground(context, role, 'plain text', Buffer.of(0, 1, 255), '{"unknown":"form"}')
   const lines = (await steleOk(world, 'tail', '--no-follow')).trimEnd().split('\n')
   const shown = lines.map((line) => line.replace(/ {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}/, ' | '))
   assert.deepEqual(shown, [
-    '     0 | generic         alice@contoso.com · Add member to role · Global Administrator · success',
+    '     0 | entra.audit     alice@contoso.com gave Global Administrator to bob@contoso.com',
     '     1 | generic         plain text',
-    '     2 | generic         3 bytes that are not text',
+    '     2 | generic         3 bytes that are no text',
     '     3 | generic         {"unknown":"form"}',
-    '     4 | generic         bob@contoso.com · Sign-in activity · Mail · success',
-    '     5 | generic         bob@contoso.com · Sign-in activity · Mail · error 50126',
   ])
 })
 

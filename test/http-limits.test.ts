@@ -143,28 +143,3 @@ test('a server that takes no events, or has found stored content changed, does n
   const refused = await server.ask('/v1/ledgers', { method: 'POST', body: '{"name":"more"}' })
   assert.equal(refused.status, 507, 'an administrative act keeps to the reserve, too')
 })
-
-test('a crowd that reads large events is bounded before anything is read, whatever way it reads them', async (context) => {
-  const server = await startTestServer(context)
-  await server.askJson(EVENTS, { body: Buffer.alloc(16 * 1024 * 1024, 'x'), type: 'text/plain' })
-  for (const path of [`${EVENTS}/0`, `${EVENTS}/0/event`]) {
-    globalThis.gc?.()
-    const before = process.memoryUsage().rss
-    let highestBytes = before
-    const watch = setInterval(() => (highestBytes = Math.max(highestBytes, process.memoryUsage().rss)), 5)
-    const readers: RawConnection[] = []
-    for (let number = 0; number < 80; number++) {
-      const reader = await open(server, `GET ${path} HTTP/1.1`)
-      reader.socket.pause()
-      reader.socket.write('\r\n')
-      readers.push(reader)
-    }
-    await eventually(async () => (await gauge(server, 'stele_answers_held_bytes')) > 0)
-    await new Promise((resolve) => setTimeout(resolve, 1_000))
-    clearInterval(watch)
-    for (const { socket } of readers) socket.destroy()
-    await eventually(async () => (await gauge(server, 'stele_answers_held_bytes')) === 0)
-    const grownBytes = highestBytes - before
-    assert.ok(grownBytes < 600 * 1024 * 1024, `${path}: ${grownBytes} bytes`)
-  }
-})

@@ -36,7 +36,11 @@ async function append(server: TestServer, events: readonly string[], ledger = 'm
   await server.askJson(`/v1/ledgers/${ledger}/events`, { body: events.join('\n'), type: 'application/x-ndjson' })
 }
 
-async function search(server: TestServer, query: Record<string, string> = {}, token = server.adminToken): Promise<Json> {
+async function search(
+  server: TestServer,
+  query: Record<string, string> = {},
+  token = server.adminToken,
+): Promise<Json> {
   const { ledger = 'main', ...rest } = query
   const answer = await server.askJson(`/v1/ledgers/${ledger}/events?${new URLSearchParams(rest)}`, { token })
   foundSchema.parse(answer)
@@ -58,7 +62,10 @@ test('P5 P6: hits come newest first by the time of the event, each as reading it
   assert.deepEqual(indexesOf(await search(server, { q: 'actor:alice' })), [3, 0, 2])
   assert.deepEqual(indexesOf(await search(server, { q: '-actor:alice' })), [1])
   assert.deepEqual(indexesOf(await search(server, { q: 'actor:nobody' })), [])
-  assert.deepEqual(indexesOf(await search(server, { since: '2026-01-05T00:05:00Z', until: '2026-01-05T00:09:00Z' })), [3, 0])
+  assert.deepEqual(
+    indexesOf(await search(server, { since: '2026-01-05T00:05:00Z', until: '2026-01-05T00:09:00Z' })),
+    [3, 0],
+  )
   assert.equal(found.hits[0].ocsf.actor.user.name, 'bob')
   assert.equal(found.hits[0].time, '2026-01-05T00:09:00.000Z')
 })
@@ -120,7 +127,11 @@ test('pages are those of one moment: each event once and in order, while others 
     const { server } = await ground(context)
     await server.createLedger('other')
     for (const name of ['main', 'other']) {
-      await append(server, Array.from({ length: 25 }, (_, n) => eventAt(n % 7, { n })), name)
+      await append(
+        server,
+        Array.from({ length: 25 }, (_, n) => eventAt(n % 7, { n })),
+        name,
+      )
     }
     const token = await server.token(['read'], { ledgers: ['main', 'other'] })
     const count = ledger === '*' ? 50 : 25
@@ -153,7 +164,9 @@ test('a cursor goes on with its own search and its own ledgers only, and never b
   const own = await search(server, { ledger: '*', limit: '1' }, bound)
   const bad = async (query: Record<string, string>, token?: string) => {
     const { ledger = 'main', ...rest } = query
-    const response = await server.ask(`/v1/ledgers/${ledger}/events?${new URLSearchParams(rest)}`, { token: token ?? server.adminToken })
+    const response = await server.ask(`/v1/ledgers/${ledger}/events?${new URLSearchParams(rest)}`, {
+      token: token ?? server.adminToken,
+    })
     const problem = await problemOf(response, 422, 'invalid-field')
     assert.match(problem.detail, /^cursor: /)
   }
@@ -181,7 +194,10 @@ test('* is all that the token may read, and nothing shows that there is more', a
   assert.deepEqual(await search(server, { ledger: '*' }, token), before)
   assert.deepEqual(before.ledgers, { main: { indexed: 0, size: 0 }, one: { indexed: 1, size: 1 } })
   assert.deepEqual([before.indexed, before.size, before.total.count], [1, 1, 1])
-  assert.deepEqual(before.hits.map(({ ledger }: Json) => ledger), ['one'])
+  assert.deepEqual(
+    before.hits.map(({ ledger }: Json) => ledger),
+    ['one'],
+  )
   for (const below of ['facets?fields=actor,ledger', 'histogram']) {
     const text = JSON.stringify(await server.askJson(`/v1/ledgers/*/${below}`, { token }))
     assert.ok(text.includes('"one"') && !text.includes('two') && !text.includes('three'), text)
@@ -203,7 +219,10 @@ test('* is all that the token may read, and nothing shows that there is more', a
 test('P7: a search is on record before its first byte, with the question and every event that it shows', async (context) => {
   const { server } = await ground(context)
   await server.createLedger('other')
-  await append(server, Array.from({ length: 60 }, (_, n) => eventAt(n)))
+  await append(
+    server,
+    Array.from({ length: 60 }, (_, n) => eventAt(n)),
+  )
   await append(server, [eventAt(100)], 'other')
   const token = await server.token(['read'], { ledgers: ['main', 'other'] })
   const by = token.split('_')[1]
@@ -265,7 +284,11 @@ test('P7: a search is on record before its first byte, with the question and eve
 
 test('a question that cannot be asked is refused, with the place in the query and what may have been meant', async (context) => {
   const { server } = await ground(context)
-  const problem = await problemOf(await server.ask(`${EVENTS}?${new URLSearchParams({ q: 'a acter:b' })}`), 400, 'query-malformed')
+  const problem = await problemOf(
+    await server.ask(`${EVENTS}?${new URLSearchParams({ q: 'a acter:b' })}`),
+    400,
+    'query-malformed',
+  )
   assert.deepEqual([problem.column, problem.length, problem.suggestion], [3, 5, 'actor'])
   assert.match(problem.detail, /^[A-Z].*\.$/)
   const wrong: readonly (readonly [path: string, said: RegExp])[] = [
@@ -346,7 +369,10 @@ test('so many searches of a token run at a time, others are told to come back, a
   await append(server, [eventAt(1)])
   index.delayMs = 60_000
   const stop = new AbortController()
-  const running = Array.from({ length: 8 }, async () => await server.ask(EVENTS, { signal: stop.signal }).catch(() => 'left'))
+  const running = Array.from(
+    { length: 8 },
+    async () => await server.ask(EVENTS, { signal: stop.signal }).catch(() => 'left'),
+  )
   await eventually(() => index.askedCount >= 8)
   const refused = await server.ask(EVENTS)
   assert.equal(refused.headers.get('retry-after'), '1')
@@ -382,7 +408,10 @@ test('a page ends where it would be larger than 32 MiB, and the next one goes on
     cursor = found.next
     pages++
   } while (cursor !== undefined)
-  assert.deepEqual(seen, Array.from({ length: 21 }, (_, n) => 20 - n))
+  assert.deepEqual(
+    seen,
+    Array.from({ length: 21 }, (_, n) => 20 - n),
+  )
   assert.ok(pages > 1)
 })
 
@@ -400,8 +429,14 @@ test('a histogram has every bucket, begins and ends where it is told or where th
   await append(server, [eventAt(0), eventAt(0, { actor: 'bob' }), eventAt(3), eventAt(9)])
   const ask = async (query = '') => histogramSchema.parse(await server.askJson(`/v1/ledgers/main/histogram?${query}`))
   const found = await ask('buckets=10&by=actor')
-  assert.deepEqual([found.from, found.to, found.stepSeconds], ['2026-01-05T00:00:00.000Z', '2026-01-05T00:10:00.000Z', 60])
-  assert.deepEqual(found.buckets.map(({ count }) => count), [2, 0, 0, 1, 0, 0, 0, 0, 0, 1])
+  assert.deepEqual(
+    [found.from, found.to, found.stepSeconds],
+    ['2026-01-05T00:00:00.000Z', '2026-01-05T00:10:00.000Z', 60],
+  )
+  assert.deepEqual(
+    found.buckets.map(({ count }) => count),
+    [2, 0, 0, 1, 0, 0, 0, 0, 0, 1],
+  )
   assert.deepEqual(found.buckets[0], {
     time: '2026-01-05T00:00:00.000Z',
     count: 2,
@@ -411,8 +446,14 @@ test('a histogram has every bucket, begins and ends where it is told or where th
     ],
   })
   const bound = await ask('buckets=7&since=2026-01-04&until=2026-01-11&q=actor:alice')
-  assert.deepEqual([bound.from, bound.to, bound.buckets.length], ['2026-01-04T00:00:00.000Z', '2026-01-11T00:00:00.000Z', 7])
-  assert.equal(bound.buckets.reduce((sum, { count }) => sum + count, 0), 3)
+  assert.deepEqual(
+    [bound.from, bound.to, bound.buckets.length],
+    ['2026-01-04T00:00:00.000Z', '2026-01-11T00:00:00.000Z', 7],
+  )
+  assert.equal(
+    bound.buckets.reduce((sum, { count }) => sum + count, 0),
+    3,
+  )
   assert.deepEqual((await ask('q=actor:nobody')).buckets, [])
 })
 
@@ -426,7 +467,11 @@ test('making the index anew and checking it are acts on record, and their state 
   index.rebuild = { indexed: 1, size: 2 }
   assert.deepEqual((await server.askJson('/v1/index')).rebuild, { indexed: 1, size: 2 })
   const bound = await server.token(['read'], { ledgers: ['main'] })
-  assert.equal((await server.askJson('/v1/index', { token: bound })).rebuild, undefined, 'sums of ledgers that are not its own')
+  assert.equal(
+    (await server.askJson('/v1/index', { token: bound })).rebuild,
+    undefined,
+    'sums of ledgers that are not its own',
+  )
   await problemOf(await server.ask('/v1/index/check'), 404, 'not-found')
   const check = await server.ask('/v1/index/check', { method: 'POST' })
   assert.deepEqual([check.status, ((await check.json()) as Json).state], [202, 'running'])

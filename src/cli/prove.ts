@@ -9,10 +9,12 @@ import type { MediaType } from '@stele/proof'
 import { replaceFile } from '../platform/disk.ts'
 import { defineCommand } from './command.ts'
 import { connect, DEFAULT_LEDGER, jsonOption, ledgerOption, serverOptions } from './connect.ts'
-import { count, jsonLine, printable, shellWord } from './display.ts'
+import { clipped, count, jsonLine, printable, shellWord } from './display.ts'
 import { type Environment, pathOf } from './environment.ts'
 import { Failure, fileFailure, usageFailure } from './failure.ts'
+import { sentenceOf } from './search/hit-words.ts'
 
+const MAX_SENTENCE_CHARS = 120
 const NOTHING_WRITTEN = 'Nothing was written'
 const extensions: Readonly<Record<MediaType, string>> = {
   'application/json': 'json',
@@ -54,7 +56,9 @@ export const prove = defineCommand({
     const proof = await connection.call(words, (client) => client.receipt(ledger, index))
     const out = options.out ?? `${ledger}-${index}.tlog-proof`
     let eventFile: string | undefined
+    let sentence = ''
     if (proof.event !== undefined) {
+      sentence = sentenceOf(proof.event)
       const { event, entry } = proof.event
       await demandSigned(event, proof.text, vkey)
       eventFile = options.event ?? `${ledger}-${index}.${extensions[entry.media]}`
@@ -96,7 +100,7 @@ export const prove = defineCommand({
       `${printable(out)} proves that entry ${index} is one of the ${count(size)} of ${printable(origin)}.`,
       ...(eventFile === undefined
         ? ['It is a bare proof: the event and its salt take a token that may read.']
-        : [`${printable(eventFile)} is the event, byte for byte.`]),
+        : [`${printable(eventFile)} is the event, byte for byte: ${clipped(printable(sentence), MAX_SENTENCE_CHARS)}`]),
       ...(next === undefined
         ? []
         : ['', 'Give both files to whoever asks, and tell them the key some other way. They type:', '', `  ${next}`]),

@@ -22,7 +22,10 @@ export const rebuildIndex = defineCommand({
   operands: '',
   options: {
     ...serverOptions,
-    json: { type: 'boolean', help: 'prints the status of the index as JSON once it is done: state, ledgers, generation' },
+    json: {
+      type: 'boolean',
+      help: 'prints the status of the index as JSON once it is done: state, ledgers, generation',
+    },
   },
   examples: [{ command: 'stele rebuild-index', does: 'makes the index anew, and shows how far it is' }],
   run: async ({ options }, environment) => {

@@ -26,8 +26,16 @@ export const search = defineCommand({
   operands: '[QUERY]…',
   dashOperands: true,
   options: {
-    ledger: { type: 'string', value: 'NAME', help: `the ledger, or * for all that the token may read; else ${DEFAULT_LEDGER}` },
-    since: { type: 'string', value: 'TIME', help: 'only events at or after it: a date, an RFC 3339 time, or as 24h, 7d: so long ago' },
+    ledger: {
+      type: 'string',
+      value: 'NAME',
+      help: `the ledger, or * for all that the token may read; else ${DEFAULT_LEDGER}`,
+    },
+    since: {
+      type: 'string',
+      value: 'TIME',
+      help: 'only events at or after it: a date, an RFC 3339 time, or as 24h, 7d: so long ago',
+    },
     until: { type: 'string', value: 'TIME', help: 'only events before it' },
     limit: { type: 'string', value: 'N', help: `shows N events at most; else ${DEFAULT_LIMIT}` },
     wait: { type: 'string', value: 'INDEX', help: 'waits, 10 s at most, until the event of that index can be found' },
@@ -40,11 +48,14 @@ export const search = defineCommand({
   examples: [
     { command: 'stele search alice@contoso.com', does: 'shows the newest 50 events in which that address stands' },
     {
-      command: "stele search 'actor:alice@contoso.com action:\"Add member to role\"' --since 7d",
+      command: 'stele search \'actor:alice@contoso.com action:"Add member to role"\' --since 7d',
       does: 'shows what she did, as a whole value of each field',
     },
     { command: 'stele search outcome:failure -source:okta ip:10.0.0.0/8', does: 'leaves out what a dash is before' },
-    { command: "stele search --ledger '*' --limit 100000 --json > all.ndjson", does: 'writes all that the token may read' },
+    {
+      command: "stele search --ledger '*' --limit 100000 --json > all.ndjson",
+      does: 'writes all that the token may read',
+    },
   ],
   exitCodes: { 0: 'something was found', 1: 'nothing was found' },
   run: async ({ options, operands }, environment) => {
@@ -128,7 +139,10 @@ class Shown {
 }
 
 /** `12 of 12 events · indexed up to 1,064 of 1,064`. */
-export function footText(shownCount: number, { total, indexed, size }: Pick<SearchPage, 'total' | 'indexed' | 'size'>): string {
+export function footText(
+  shownCount: number,
+  { total, indexed, size }: Pick<SearchPage, 'total' | 'indexed' | 'size'>,
+): string {
   const found = total.exact ? count(total.count) : `at least ${count(total.count)}`
   const more = shownCount < total.count ? ' · --limit shows more' : ''
   const lag = indexed < size ? ', the rest is on its way' : ''
@@ -138,7 +152,8 @@ export function footText(shownCount: number, { total, indexed, size }: Pick<Sear
 /** A query that cannot be read is shown, with the place. */
 function searchFailure(error: SteleError, query: string, circumstances: Circumstances): Failure {
   const { column, length, suggestion } = error.problem
-  if (error.code !== 'query-malformed' || column === undefined || length === undefined) return callFailure(error, circumstances)
+  if (error.code !== 'query-malformed' || column === undefined || length === undefined)
+    return callFailure(error, circumstances)
   const below = markedQuery(query, { column, length, suggestion })
   return new Failure(2, `the query cannot be read: ${lowered(printable(error.message))}`).withBelow(below)
 }

@@ -38,6 +38,7 @@ export class ByteBudget {
 export class Holding {
   readonly #budget: ByteBudget
   #bytes = 0
+  #isOver = false
 
   constructor(budget: ByteBudget) {
     this.#budget = budget
@@ -46,7 +47,7 @@ export class Holding {
   /** Takes more, if it fits. */
   tries(bytes: number): boolean {
     const more = counted(this.#bytes + bytes) - counted(this.#bytes)
-    if (more > 0 && !this.#budget.take(more)) return false
+    if (more > 0 && (this.#isOver || !this.#budget.take(more))) return false
     if (more < 0) this.#budget.release(-more)
     this.#bytes += bytes
     return true
@@ -64,7 +65,9 @@ export class Holding {
     this.take(bytes - this.#bytes)
   }
 
+  /** Gives all back, for good. */
   release(): void {
+    this.#isOver = true
     this.settle(0)
   }
 

@@ -6,9 +6,8 @@
  * with salt and entry a low-entropy event could be guessed, so a proof carries the salt only for whoever may read,
  * and that is recorded like any other read (docs/design/receipts-and-salts.md).
  */
-import assert from 'node:assert/strict'
 import { isUtf8 } from 'node:buffer'
-import { formatProof, formatReceipt, parseEntry } from '@stele/proof'
+import { formatProof, formatReceipt } from '@stele/proof'
 import type { z } from 'zod'
 import { allows } from '../access/credentials.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
@@ -30,8 +29,7 @@ export const PROOF_TYPE = 'text/plain; charset=utf-8'
 export async function readEvent({ params, holding }: EventCall, { ledgers, normalise }: Services): Promise<Answer> {
   const { ledger, index } = params
   demandIndex(ledgers, ledger, index)
-  holding.take(hitRoomBytes(await eventBytes(ledgers, ledger, index)))
-  const stored = await ledgers.event(ledger, index)
+  const stored = await ledgers.event(ledger, index, (bytes) => holding.take(hitRoomBytes(bytes)))
   const body = JSON.stringify(hitOf(stored, normalise(stored.entry, stored.event).ocsf))
   return { body, carries: { ledger, first: index, count: 1 } }
 }
@@ -40,8 +38,7 @@ export async function readEvent({ params, holding }: EventCall, { ledgers, norma
 export async function readEventBytes({ params, holding }: EventCall, { ledgers }: Services): Promise<Answer> {
   const { ledger, index } = params
   demandIndex(ledgers, ledger, index)
-  holding.take(await eventBytes(ledgers, ledger, index))
-  const { entry, event } = await ledgers.event(ledger, index)
+  const { entry, event } = await ledgers.event(ledger, index, (bytes) => holding.take(bytes))
   return {
     type: entry.media,
     headers: { 'content-disposition': `attachment; filename="${ledger}-${index}"` },
@@ -60,22 +57,14 @@ export async function readProof({ params, caller, holding }: EventCall, { ledger
   if (caller.credential === undefined || !allows(caller.credential, 'read', ledger)) {
     return { type: PROOF_TYPE, body: formatProof({ index, hashes, checkpoint }), carries: 'no content' }
   }
-  holding.take(await eventBytes(ledgers, ledger, index))
-  const { salt, entryBytes } = await ledgers.event(ledger, index)
+  const { salt, entryBytes } = await ledgers.event(ledger, index, (bytes) => holding.take(bytes))
   const body = formatReceipt({ salt, entry: entryBytes, index, hashes, checkpoint })
   return { type: PROOF_TYPE, body, carries: { ledger, first: index, count: 1 } }
 }
 
-/** Size of an event that exists, by its entry, which is small: room is taken before the content is read. */
-export async function eventBytes(ledgers: Ledgers, ledger: string, index: number): Promise<number> {
-  const [line] = await ledgers.entries(ledger, index, index + 1)
-  assert(line !== undefined)
-  return parseEntry(line).size
-}
-
 /** What it takes to make a hit of an event: its bytes, its text, the OCSF form that may hold all of it again. */
-export function hitRoomBytes(sizeBytes: number): number {
-  return 4 * sizeBytes + HIT_BYTES
+export function hitRoomBytes(contentBytes: number): number {
+  return 4 * contentBytes + HIT_BYTES
 }
 
 export function hitOf({ index, entry, entryBytes, salt, event }: StoredEvent, ocsf: OcsfEvent): Hit {

@@ -49,7 +49,17 @@ export function formatCursor(question: Question, names: readonly string[], curso
   const { nowMs, total, last, sizes } = cursor
   const { ledger, index, timeMs } = last
   const digest = digestOf(question, names)
-  const parts: z.infer<typeof form> = [VERSION, digest, nowMs, total.count, total.exact, ledger, index, timeMs, [...sizes]]
+  const parts: z.infer<typeof form> = [
+    VERSION,
+    digest,
+    nowMs,
+    total.count,
+    total.exact,
+    ledger,
+    index,
+    timeMs,
+    [...sizes],
+  ]
   return Buffer.from(JSON.stringify(parts)).toString('base64url')
 }
 

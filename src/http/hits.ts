@@ -7,19 +7,18 @@
  * claims and the ledger does not bear out is left out and counted. Room for events is taken before they are read, and
  * an answer has a bound in bytes: a page that would be larger ends earlier.
  */
-import { DamagedError } from '../ledger/read.ts'
+import { DamagedError, type StoredEvent } from '../ledger/read.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import type { Found, SearchScope } from '../index/search.ts'
 import { documentOf } from '../query/document.ts'
 import { matches } from '../query/evaluate.ts'
 import type { Holding } from './budget.ts'
-import { eventBytes, hitOf, hitRoomBytes } from './content.ts'
+import { hitOf, hitRoomBytes } from './content.ts'
 import type { Normalise } from './route.ts'
 
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
-/** Events of which the size is looked up together, and of which as many are read together as have so many bytes. */
+/** Events that are read at the same time. */
 const BATCH_COUNT = 32
-const BATCH_BYTES = 4 * 1024 * 1024
 
 export interface HitSources {
   readonly ledgers: Ledgers
@@ -41,12 +40,17 @@ export interface HitPage {
   readonly last: Found | undefined
 }
 
-/** A find, and the size of its event as its entry says; undefined where the ledger has no such entry intact. */
-interface Sized {
-  readonly found: Found
-  /** What the index names may be anything: only what was searched is looked at. */
-  readonly isSearched: boolean
-  readonly sizeBytes: number | undefined
+/** What became of a find. */
+type Read =
+  | { readonly text: Buffer }
+  /** The ledger does not bear it out. */
+  | 'disagrees'
+  /** It is not even of what was searched. */
+  | 'foreign'
+  | 'does not fit'
+
+class NoRoom extends Error {
+  override readonly name = 'NoRoom'
 }
 
 export class HitReader {
@@ -58,22 +62,37 @@ export class HitReader {
   #shownLast: Found | undefined
   #seenLast: Found | undefined
   #textBytes = 0
+  /** Of events that are being read. */
+  #pendingBytes = 0
   #disagreements = 0
   #seenCount = 0
 
   /** `after` is the last hit of the page before. */
   constructor(sources: HitSources, scope: SearchScope, after: Found | undefined, withLedger: boolean) {
-    this.#shownLast = after
     this.#sources = sources
     this.#scope = scope
+    this.#shownLast = after
     this.#withLedger = withLedger
   }
 
   /** Reads as many of the finds as fit, but at least one. Throws `overloaded` where there is no room for that. */
   async read(finds: readonly Found[]): Promise<HitPage> {
+    const { holding, gone } = this.#sources
     for (let at = 0; at < finds.length && at === this.#seenCount; at += BATCH_COUNT) {
-      const sized = await Promise.all(finds.slice(at, at + BATCH_COUNT).map(async (found) => await this.#sized(found)))
-      for (const batch of batchesOf(sized)) if (!(await this.#readBatch(batch))) break
+      gone.throwIfAborted()
+      this.#pendingBytes = 0
+      const batch = finds.slice(at, at + BATCH_COUNT)
+      // All of them have to be over before the room of the request can be given back.
+      const reads = await Promise.allSettled(
+        batch.map(async (found, position) => await this.#read(found, at + position === 0)),
+      )
+      for (const [position, found] of batch.entries()) {
+        const read = reads[position]!
+        if (read.status === 'rejected') throw read.reason
+        if (!this.#take(found, read.value)) break
+      }
+      // The pieces, and the answer that is made of them.
+      holding.settle(2 * this.#textBytes)
     }
     return {
       texts: this.#texts,
@@ -84,25 +103,15 @@ export class HitReader {
     }
   }
 
-  /** False where the batch no longer fits. */
-  async #readBatch(batch: readonly Sized[]): Promise<boolean> {
-    const { holding, gone } = this.#sources
-    gone.throwIfAborted()
-    const sizeBytes = batch.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0)
-    if (this.#seenCount > 0) {
-      if (this.#textBytes + sizeBytes > MAX_ANSWER_BYTES || !holding.tries(hitRoomBytes(sizeBytes))) return false
-    } else holding.take(hitRoomBytes(sizeBytes))
-    const texts = await Promise.all(batch.map(async (sized) => await this.#text(sized)))
-    for (const [position, { found, isSearched }] of batch.entries()) {
-      const text = texts[position]
-      if (text !== undefined && this.#seenCount > 0 && this.#textBytes + text.length > MAX_ANSWER_BYTES) return false
-      this.#seenCount++
-      if (isSearched) this.#seenLast = found
-      if (text !== undefined && isBehind(found, this.#shownLast)) this.#show(found, text)
-      else this.#disagreements++
-    }
-    // The pieces, and the answer that is made of them.
-    holding.settle(2 * this.#textBytes)
+  /** False where the page ends before this one. */
+  #take(found: Found, read: Read): boolean {
+    if (read === 'does not fit') return false
+    const { length } = typeof read === 'string' ? '' : read.text
+    if (this.#seenCount > 0 && this.#textBytes + length > MAX_ANSWER_BYTES) return false
+    this.#seenCount++
+    if (read !== 'foreign') this.#seenLast = found
+    if (typeof read !== 'string' && isBehind(found, this.#shownLast)) this.#show(found, read.text)
+    else this.#disagreements++
     return true
   }
 
@@ -116,63 +125,55 @@ export class HitReader {
     else indexes.push(index)
   }
 
-  async #sized(found: Found): Promise<Sized> {
-    const { ledger, index, timeMs } = found
-    const searched = this.#scope.ledgers.find(({ name }) => name === ledger)
-    const isSearched =
-      searched !== undefined && Number.isSafeInteger(timeMs) && Number.isSafeInteger(index) && index >= 0 && index < searched.size
-    const sizeBytes = isSearched
-      ? await this.#intact(async () => await eventBytes(this.#sources.ledgers, ledger, index))
-      : undefined
-    return { found, isSearched, sizeBytes }
-  }
-
-  /** The hit as JSON; undefined where the ledger does not bear the find out. */
-  async #text({ found, sizeBytes }: Sized): Promise<Buffer | undefined> {
-    if (sizeBytes === undefined) return undefined
+  async #read(found: Found, isFirst: boolean): Promise<Read> {
+    const { ledgers, onDamage } = this.#sources
+    if (!isWithin(found, this.#scope)) return 'foreign'
     const { ledger, index } = found
-    const stored = await this.#intact(async () => await this.#sources.ledgers.event(ledger, index))
-    if (stored === undefined) return undefined
-    const { ocsf, value } = this.#sources.normalise(stored.entry, stored.event)
-    const document = documentOf(stored.entry, ocsf, value)
-    const { query, sinceMs = -Infinity, untilMs = Infinity } = this.#scope
-    const { timeMs } = document
-    const isHit = timeMs === found.timeMs && timeMs >= sinceMs && timeMs < untilMs && matches(query, document, ledger)
-    if (!isHit) return undefined
-    const hit = hitOf(stored, ocsf)
-    return Buffer.from(JSON.stringify(this.#withLedger ? { ledger, ...hit } : hit))
-  }
-
-  /** Undefined where what is stored is not what the tree has. */
-  async #intact<T>(read: () => Promise<T>): Promise<T | undefined> {
     try {
-      return await read()
+      const stored = await ledgers.event(ledger, index, (bytes) => this.#admit(bytes, isFirst))
+      return this.#asked(found, stored)
     } catch (error) {
+      if (error instanceof NoRoom) return 'does not fit'
       if (!(error instanceof DamagedError)) throw error
-      this.#sources.onDamage(error)
-      return undefined
+      onDamage(error)
+      return 'disagrees'
     }
   }
+
+  /** The first of a page is always read, or nothing ever would be. */
+  #admit(contentBytes: number, isFirst: boolean): void {
+    const { holding } = this.#sources
+    const bytes = hitRoomBytes(contentBytes)
+    if (isFirst) holding.take(bytes)
+    else if (this.#textBytes + this.#pendingBytes + contentBytes > MAX_ANSWER_BYTES || !holding.tries(bytes)) {
+      throw new NoRoom()
+    }
+    this.#pendingBytes += contentBytes
+  }
+
+  /** Asks the event itself. */
+  #asked({ ledger, timeMs }: Found, stored: StoredEvent): Read {
+    const { entry, event } = stored
+    const { ocsf, value } = this.#sources.normalise(entry, event)
+    const document = documentOf(entry, ocsf, value)
+    const { query, sinceMs = -Infinity, untilMs = Infinity } = this.#scope
+    const isHit =
+      timeMs === document.timeMs && timeMs >= sinceMs && timeMs < untilMs && matches(query, document, ledger)
+    if (!isHit) return 'disagrees'
+    const hit = hitOf(stored, ocsf)
+    return { text: Buffer.from(JSON.stringify(this.#withLedger ? { ledger, ...hit } : hit)) }
+  }
+}
+
+/** What the index names may be anything: only what was searched is looked at. */
+function isWithin({ ledger, index, timeMs }: Found, { ledgers }: SearchScope): boolean {
+  const searched = ledgers.find(({ name }) => name === ledger)
+  if (searched === undefined || !Number.isSafeInteger(timeMs)) return false
+  return Number.isSafeInteger(index) && index >= 0 && index < searched.size
 }
 
 /** Newest first, each once: whatever the index does. */
 function isBehind(found: Found, last: Found | undefined): boolean {
   if (last === undefined || found.timeMs !== last.timeMs) return last === undefined || found.timeMs < last.timeMs
   return found.ledger === last.ledger ? found.index < last.index : found.ledger > last.ledger
-}
-
-/** Neighbours whose events are read together. */
-function batchesOf(sized: readonly Sized[]): Sized[][] {
-  const batches: Sized[][] = []
-  let bytes = Infinity
-  for (const one of sized) {
-    const { sizeBytes = 0 } = one
-    if (bytes + sizeBytes > BATCH_BYTES) {
-      batches.push([])
-      bytes = 0
-    }
-    batches.at(-1)?.push(one)
-    bytes += sizeBytes
-  }
-  return batches
 }

@@ -95,7 +95,12 @@ type Sample = readonly [suffixAndLabels: string, value: number]
 export class MetricsText {
   #text = ''
 
-  family(name: string, type: 'counter' | 'gauge' | 'histogram' | 'summary', help: string, samples: readonly Sample[]): void {
+  family(
+    name: string,
+    type: 'counter' | 'gauge' | 'histogram' | 'summary',
+    help: string,
+    samples: readonly Sample[],
+  ): void {
     this.#text += `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`
     for (const [suffixAndLabels, value] of samples) this.#text += `${name}${suffixAndLabels} ${value}\n`
   }

@@ -40,12 +40,15 @@ export function ledgersOf(ledger: string, caller: Caller, { administration, ledg
   if (ledger !== EVERY_LEDGER) return [ledger]
   const { credential } = caller
   const names = [...administration.state.ledgers.keys()].filter(
-    (name) =>
-      ledgers.has(name) && isIndexed(name) && credential !== undefined && allows(credential, 'read', name),
+    (name) => ledgers.has(name) && isIndexed(name) && credential !== undefined && allows(credential, 'read', name),
   )
   if (names.length > MAX_LEDGERS) {
     const mend = `Search one, or with a token that is bound to fewer.`
-    throw new Problem('query-too-heavy', `The token may read ${names.length} ledgers, a search is over ${MAX_LEDGERS} at most. ${mend}`, { limit: MAX_LEDGERS })
+    throw new Problem(
+      'query-too-heavy',
+      `The token may read ${names.length} ledgers, a search is over ${MAX_LEDGERS} at most. ${mend}`,
+      { limit: MAX_LEDGERS },
+    )
   }
   return names
 }

@@ -14,7 +14,9 @@ export const INDEX_STATES = ['off', 'starting', 'building', 'ready', 'unavailabl
 const base64 = z.base64()
 export const size = z.int().nonnegative().meta({ description: 'Number of entries.' })
 export const index = z.int().nonnegative().meta({ description: 'Position of an entry, from 0.' })
-export const time = z.string().meta({ description: 'RFC 3339, UTC, milliseconds.', examples: ['2026-01-02T03:04:05.678Z'] })
+export const time = z
+  .string()
+  .meta({ description: 'RFC 3339, UTC, milliseconds.', examples: ['2026-01-02T03:04:05.678Z'] })
 const root = base64.meta({ description: 'Root of the Merkle tree (RFC 6962).' })
 
 /** A number in a path or a query: decimal digits and nothing else. */
@@ -23,7 +25,12 @@ const decimal = z
   .regex(/^(?:0|[1-9][0-9]{0,15})$/, 'is not a decimal number')
   .transform(Number)
   .refine(Number.isSafeInteger, 'is beyond 2^53 - 1')
-export const indexText = decimal.meta({ type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER, pattern: undefined })
+export const indexText = decimal.meta({
+  type: 'integer',
+  minimum: 0,
+  maximum: Number.MAX_SAFE_INTEGER,
+  pattern: undefined,
+})
 
 const flag = (fallback: 'true' | 'false', description: string) =>
   z

@@ -78,7 +78,9 @@ export const searchRoutes: readonly Route[] = [
     summary: 'Make the index anew from the ledgers, beside the one that is searched meanwhile',
     permission: { scope: 'admin' },
     audit: { to: 'system', action: 'index.rebuild.requested' },
-    answers: { 202: { description: 'It goes on by itself; GET /v1/index shows how far it is.', schema: indexStatusSchema } },
+    answers: {
+      202: { description: 'It goes on by itself; GET /v1/index shows how far it is.', schema: indexStatusSchema },
+    },
     refusals: ['search-unavailable', 'writer-stopped', 'disk-reserve'],
     handler: rebuildIndex,
   }),

@@ -32,7 +32,10 @@ const asked = {
     .string()
     .optional()
     .meta({ description: 'Only events at or after this time: a date, RFC 3339, or as `-24h`.', examples: ['-7d'] }),
-  until: z.string().optional().meta({ description: 'Only events before this time.', examples: ['2026-01-02'] }),
+  until: z
+    .string()
+    .optional()
+    .meta({ description: 'Only events before this time.', examples: ['2026-01-02'] }),
 }
 
 export const eventsQuery = z.strictObject({

@@ -50,17 +50,18 @@ async function pageOf(page: Page, { search, gone }: Searching, call: SearchCall,
   const { question, names, scope, cursor } = page
   const { limit } = call.query
   const after = cursor === undefined ? undefined : lastOf(cursor, names)
-  // One more than is shown says whether there are more.
-  const [{ hits }, total] = await Promise.all([
-    search.hits(scope, { limit: limit + 1, ...(after === undefined ? {} : { after }) }, gone),
-    cursor?.total ?? search.count(scope, gone),
-  ])
-  const { ledgers, normalise, metrics, onDamage } = services
+  const { ledgers, normalise, metrics, onDamage, index } = services
   const sources = { ledgers, normalise, holding: call.holding, gone, onDamage }
   const reader = new HitReader(sources, scope, after, question.ledger === EVERY_LEDGER)
+  const counting = cursor === undefined ? search.count(scope, gone) : Promise.resolve(cursor.total)
+  // Where it fails, that is told below, once nothing is being read any more.
+  counting.catch(() => {})
+  // One more than is shown says whether there are more.
+  const { hits } = await search.hits(scope, { limit: limit + 1, ...(after === undefined ? {} : { after }) }, gone)
   const read = await reader.read(hits.slice(0, limit))
+  const total = await counting
   // Rows of older mappings, which are being made anew, may well say something else.
-  if (services.index.isCurrent) metrics.disagreed(read.disagreements)
+  if (index.isCurrent) metrics.disagreed(read.disagreements)
   const told = atLeast(total, read.seenCount)
   const isMore = read.seenCount < hits.length && read.last !== undefined
   const next = isMore ? formatCursor(question, names, followOn(page, told, read.last)) : undefined
@@ -85,7 +86,10 @@ function sizesOf(names: readonly string[], cursor: Cursor | undefined, services:
   if (cursor === undefined) return sizesNow(names, services)
   const { ledgers } = services
   if (names.every((name, position) => (cursor.sizes[position] ?? 0) <= ledgers.log(name).size)) return cursor.sizes
-  throw new Problem('invalid-field', 'cursor: the ledger is smaller than it was: it was rolled back, or is another one.')
+  throw new Problem(
+    'invalid-field',
+    'cursor: the ledger is smaller than it was: it was rolled back, or is another one.',
+  )
 }
 
 function lastOf({ last }: Cursor, names: readonly string[]): Found {
@@ -115,7 +119,9 @@ async function waitFor(ledger: string, index: number, gone: AbortSignal, service
   if (ledger === EVERY_LEDGER) throw new Problem('invalid-field', 'wait: it is an index of one ledger; name that.')
   const { size } = services.ledgers.log(ledger)
   if (index >= size) {
-    throw new Problem('index-unknown', `The ledger has ${size} entries: there is no ${index} to wait for.`, { limit: size })
+    throw new Problem('index-unknown', `The ledger has ${size} entries: there is no ${index} to wait for.`, {
+      limit: size,
+    })
   }
   if (await services.index.waitFor(ledger, index + 1, MAX_WAIT_MS, gone)) return
   const indexed = services.index.indexed(ledger)

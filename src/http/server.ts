@@ -147,7 +147,8 @@ function createApp({ tls }: HttpOptions, refuse: Refuse): FastifyInstance {
     app.server.emit('request', request, response)
   })
   // Bodies are read in intake.ts, after the caller was admitted: to Fastify no method has one.
-  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) app.addHttpMethod(method, { overrideExisting: true })
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+    app.addHttpMethod(method, { overrideExisting: true })
   app.setErrorHandler(refuse)
   app.setNotFoundHandler((request, reply) => {
     const detail = `There is no ${request.method} here. All that there is stands in /openapi.json.`

@@ -13,8 +13,8 @@ import type { Ledgers } from '../ledger/ledgers.ts'
 import { DamagedError, type StoredEvent } from '../ledger/read.ts'
 import type { Clock } from '../platform/clock.ts'
 import { Problem } from '../schema/problem.ts'
-import { ByteBudget } from './budget.ts'
-import { eventBytes, hitOf, hitRoomBytes } from './content.ts'
+import { ByteBudget, Holding } from './budget.ts'
+import { hitOf, hitRoomBytes } from './content.ts'
 import type { Answer, Call, Normalise, Services } from './route.ts'
 import type { ledgerParams, tailQuery } from './schemas.ts'
 
@@ -81,39 +81,28 @@ export class Tails {
     yield 'retry: 1000\n\n'
     while (!stopped.aborted && mayGoOn()) {
       const { size } = this.#ledgers.log(cursor.ledger)
-      if (cursor.next < size) {
-        const roomBytes = hitRoomBytes(Math.max(PIECE_BYTES, await this.#nextBytes(cursor)))
-        if (this.#budget.take(roomBytes)) yield* this.#piece(cursor, size, roomBytes, stop)
-        else if (await this.#paused(stopped)) yield ': heartbeat\n\n'
-      } else if (!(await this.#grown(cursor, stopped)) && !stopped.aborted) yield ': heartbeat\n\n'
+      if (cursor.next < size) yield* this.#piece(cursor, size, stop)
+      else if (!(await this.#grown(cursor, stopped)) && !stopped.aborted) yield ': heartbeat\n\n'
     }
   }
 
-  /** Size of the next event; what was changed on the disk is found out when it is read. */
-  async #nextBytes({ ledger, next }: Cursor): Promise<number> {
+  /** The next events; in place of one that was changed on the disk the last word, and a heartbeat where there is no room. */
+  async *#piece(cursor: Cursor, size: number, stop: AbortController): AsyncGenerator<string> {
+    const holding = new Holding(this.#budget)
     try {
-      return await eventBytes(this.#ledgers, ledger, next)
-    } catch (error) {
-      if (error instanceof DamagedError) return 0
-      throw error
-    }
-  }
-
-  /** The next events; in place of one that was changed on the disk the last word, and no more. */
-  async *#piece(cursor: Cursor, size: number, roomBytes: number, stop: AbortController): AsyncGenerator<string> {
-    let heldBytes = roomBytes
-    try {
-      const stored = await this.#intact(cursor, size)
+      const stored = await this.#intact(cursor, size, holding)
       const text = stored.map((one) => this.#message(one)).join('')
       const count = stored.length
       // What was taken for the work goes back before the reader is waited for.
-      this.#budget.release(heldBytes - text.length)
-      heldBytes = text.length
+      holding.settle(text.length)
       yield count === 0 ? damagedText(cursor.next) : text
       cursor.next += count
       if (count === 0) stop.abort()
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== 'overloaded') throw error
+      if (await this.#paused(stop.signal)) yield ': heartbeat\n\n'
     } finally {
-      this.#budget.release(heldBytes)
+      holding.release()
     }
   }
 
@@ -123,10 +112,11 @@ export class Tails {
   }
 
   /** The next events, up to one that was changed on the disk; none where that is the next. */
-  async #intact({ ledger, next }: Cursor, size: number): Promise<StoredEvent[]> {
+  async #intact({ ledger, next }: Cursor, size: number, holding: Holding): Promise<StoredEvent[]> {
+    const admit = (bytes: number) => holding.settle(hitRoomBytes(bytes))
     for (let end = size; end > next; end = next + Math.floor((end - next) / 2)) {
       try {
-        return await this.#ledgers.events(ledger, next, end, PIECE_BYTES)
+        return await this.#ledgers.events(ledger, next, end, PIECE_BYTES, admit)
       } catch (error) {
         if (!(error instanceof DamagedError)) throw error
         if (end === next + 1) this.#onDamage(error)

@@ -56,7 +56,9 @@ export function parseIndexUrl(text: string): IndexAccess {
   if (!URL.canParse(text)) throw new IndexUrlFault(`the index's address is not a URL. ${form}`)
   const url = new URL(text)
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-    throw new IndexUrlFault(`the index's address begins with ${url.protocol}, and ClickHouse is asked over HTTP. ${form}`)
+    throw new IndexUrlFault(
+      `the index's address begins with ${url.protocol}, and ClickHouse is asked over HTTP. ${form}`,
+    )
   }
   if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
     throw new IndexUrlFault(
@@ -64,9 +66,11 @@ export function parseIndexUrl(text: string): IndexAccess {
         'readable. Give an https:// address, or forward a port of this machine to it and name 127.0.0.1',
     )
   }
-  if (url.search !== '' || url.hash !== '') throw new IndexUrlFault(`the index's address has more than a database. ${form}`)
+  if (url.search !== '' || url.hash !== '')
+    throw new IndexUrlFault(`the index's address has more than a database. ${form}`)
   const database = decoded(url.pathname.slice(1).replace(/\/$/, ''), form)
-  if (database.includes('/')) throw new IndexUrlFault(`the index's address has a path, not the name of a database. ${form}`)
+  if (database.includes('/'))
+    throw new IndexUrlFault(`the index's address has a path, not the name of a database. ${form}`)
   return {
     url: url.origin,
     headers: {},

@@ -11,7 +11,8 @@ import { parentOfThisProcess, watchFromThread } from '../platform/children.ts'
 import { confineThisThread } from '../platform/confine.ts'
 import { embeddedLayout, serverArguments, SYSTEM_FILES } from './embedded-config.ts'
 
-const [library = '', directory = '', port = ''] = parentOfThisProcess().arguments
+const parent = parentOfThisProcess()
+const [library = '', directory = '', port = ''] = parent.arguments
 const { configPath, usersPath, dataPath, tmpPath, readyPath } = embeddedLayout(directory)
 const args = serverArguments(directory)
 await watchFromThread(readyPath)
@@ -21,7 +22,7 @@ const unconfined = confineThisThread({
   writable: [dataPath, tmpPath],
   listenPort: Number(port),
 })
-if (unconfined !== undefined) console.warn(`ClickHouse is not confined to the files of the index: ${unconfined}`)
+if (unconfined !== undefined) parent.warn(`ClickHouse is not confined to the files of the index: ${unconfined}`)
 load({
   library: 'clickhouse',
   funcName: 'chdb_query_cmdline',

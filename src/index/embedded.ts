@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * ClickHouse in a child process of its own, closed to everybody who has not the secret of this start. It is started
+ * ClickHouse in a child process of its own, closed to everybody who has not the secrets of this start. It is started
  * again whenever it dies, at another port and with other secrets: whoever takes the port of a dead server learns
  * nothing that opens the next one. What it holds can be made again from the ledgers, so no failure of it is one of theirs.
  */
@@ -16,6 +16,7 @@ import { type Random, randomBase32 } from '../platform/random.ts'
 import { cpuCount } from '../platform/workers.ts'
 import type { IndexAccess } from './connection.ts'
 import { embeddedLayout, SECRET_HEADER, serverConfig } from './embedded-config.ts'
+import { startFailure } from './embedded-reason.ts'
 import { DATABASE, FEED_USER, SEARCH_USER, usersConfig } from './embedded-users.ts'
 
 export interface EmbeddedOptions {
@@ -26,13 +27,13 @@ export interface EmbeddedOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: (line: object) => void
-  /** Where to look for ClickHouse's library; undefined where none is installed. */
-  readonly library?: string
+  /** Where to look for ClickHouse's library, else among the installed packages. */
+  readonly libraries?: readonly string[]
 }
 
 export type EmbeddedStatus =
   | { readonly state: 'starting' | 'ready' | 'stopped' }
-  /** It does not start, and is tried again; or it cannot ever run on this machine. */
+  /** It does not start, and is tried again; or it cannot run on this machine at all. */
   | { readonly state: 'failed' | 'unavailable'; readonly reason: string }
 
 export interface EmbeddedAccess {
@@ -45,13 +46,14 @@ const LIBRARIES = ['linux-x64-gnu', 'linux-arm64-gnu', 'darwin-arm64', 'darwin-x
 const FAILED_STARTS = 3
 /** 256 bits and more. */
 const SECRET_CHARS = 52
-/** Twice what the ledgers keep free, so that the index stops growing before they stop appending. */
-const MAX_KEPT_FREE_BYTES = 2 * 1024 ** 3
-const KEPT_FREE_SHARE = 0.1
+/** Below those that the systems give to connections. */
 const FIRST_PORT = 20_000
 const PORT_COUNT = 12_000
 const START_TIMEOUT_MS = 120_000
 const STOP_TIMEOUT_MS = 10_000
+/** Twice what the ledgers keep free, so that the index stops growing before they stop appending. */
+const MAX_KEPT_FREE_BYTES = 2 * 1024 ** 3
+const KEPT_FREE_SHARE = 0.1
 
 export class EmbeddedServer {
   readonly #options: EmbeddedOptions
@@ -59,8 +61,10 @@ export class EmbeddedServer {
   readonly #listeners = new Set<() => void>()
   #child: SupervisedChild | undefined
   #status: EmbeddedStatus = { state: 'starting' }
+  /** Of the start that is under way. */
   #next: EmbeddedAccess | undefined
   #access: EmbeddedAccess | undefined
+  #anew = false
 
   private constructor(options: EmbeddedOptions) {
     this.#options = options
@@ -78,7 +82,7 @@ export class EmbeddedServer {
     return this.#status
   }
 
-  /** How to reach the server that runs now; another after each start. */
+  /** How to reach the server that runs now, another after each start; undefined from the moment of its death. */
   get access(): EmbeddedAccess | undefined {
     return this.#child?.ready === true ? this.#access : undefined
   }
@@ -97,36 +101,44 @@ export class EmbeddedServer {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Waits through restarts; rejects where it was stopped or can never run. */
+  /** Waits through restarts; rejects where it was stopped or can never run, and where nobody waits any more. */
   async whenReady(signal?: AbortSignal): Promise<EmbeddedAccess> {
-    return await new Promise((resolve, reject) => {
-      const settle = (): void => {
-        const { access, status } = this
-        const ended = status.state === 'unavailable' ? status.reason : 'the search server was stopped'
-        if (access !== undefined) resolve(access)
-        else if (status.state === 'unavailable' || status.state === 'stopped') reject(new Error(ended))
-        else if (signal?.aborted === true) reject(new Error('nobody waits any more'))
-        else return
-        off()
-        signal?.removeEventListener('abort', settle)
-      }
-      const off = this.onChange(settle)
-      signal?.addEventListener('abort', settle)
-      settle()
-    })
+    const { promise, resolve, reject } = Promise.withResolvers<EmbeddedAccess>()
+    const settle = (): void => {
+      const { access, status } = this
+      if (access !== undefined) resolve(access)
+      else if (status.state === 'unavailable') reject(new Error(status.reason))
+      else if (status.state === 'stopped') reject(new Error('the search server was stopped'))
+      else if (signal?.aborted === true) reject(new Error('nobody waits for the search server any more'))
+    }
+    const off = this.onChange(settle)
+    signal?.addEventListener('abort', settle)
+    settle()
+    try {
+      return await promise
+    } finally {
+      off()
+      signal?.removeEventListener('abort', settle)
+    }
   }
 
+  /** Throws away everything that it holds and begins anew. */
+  startAnew(): void {
+    this.#anew = true
+    this.#child?.restart()
+  }
+
+  /** Ends it once it has flushed what it has, in ten seconds at most. */
   async close(): Promise<void> {
-    const child = this.#child
     this.#change({ state: 'stopped' })
-    await child?.stop()
+    await this.#child?.stop()
   }
 
   async #begin(): Promise<void> {
-    const library = this.#options.library ?? (await this.#findLibrary())
+    const library = await this.#findLibrary()
     if (this.#status.state === 'stopped') return
     if (library === undefined) {
-      const reason = 'ClickHouse is not installed for this platform: search needs --index-url'
+      const reason = 'ClickHouse is not installed for this platform, so search needs --index-url'
       return this.#change({ state: 'unavailable', reason })
     }
     const { clock, log } = this.#options
@@ -144,7 +156,7 @@ export class EmbeddedServer {
     })
   }
 
-  /** Nobody knows the secrets before the files that hold them are gone. */
+  /** Nobody is told the secrets before the files that hold them are gone. */
   async #nowReady(): Promise<void> {
     const { disk, log } = this.#options
     const next = this.#next
@@ -152,17 +164,17 @@ export class EmbeddedServer {
     try {
       await Promise.all([disk.remove(configPath), disk.remove(usersPath)])
     } catch (error) {
-      log({ level: 'warn', message: `the index's configuration was not removed: ${String(error)}` })
+      log({ level: 'warn', message: `the search server's configuration was not removed: ${String(error)}` })
     }
     if (this.#child?.ready !== true || next !== this.#next) return
     this.#access = next
     this.#change({ state: 'ready' })
   }
 
-  #died({ failedStarts, lines, reason }: Death): void {
+  #died(death: Death): void {
     this.#access = undefined
-    if (failedStarts < FAILED_STARTS) return this.#change({ state: 'starting' })
-    this.#change({ state: 'failed', reason: `the search server does not start: ${lines.at(-1) ?? reason}` })
+    if (death.failedStarts < FAILED_STARTS) this.#change({ state: 'starting' })
+    else this.#change({ state: 'failed', reason: startFailure(death, this.#directory) })
   }
 
   #change(status: EmbeddedStatus): void {
@@ -171,18 +183,21 @@ export class EmbeddedServer {
     for (const listener of this.#listeners) listener()
   }
 
+  /** Writes the configuration of the next start, and gives the arguments of embedded-child.ts. */
   async #prepare(library: string): Promise<string[]> {
     const { disk, random } = this.#options
     const directory = this.#directory
     const { configPath, usersPath, dataPath, tmpPath } = embeddedLayout(directory)
+    if (this.#anew) await disk.remove(dataPath)
+    this.#anew = false
     await disk.makeDirectory(dataPath)
     await disk.remove(tmpPath)
     await disk.makeDirectory(tmpPath)
+    const { totalBytes } = await disk.space(directory)
+    const keptFreeBytes = Math.min(MAX_KEPT_FREE_BYTES, Math.floor(totalBytes * KEPT_FREE_SHARE))
     const port = FIRST_PORT + randomBelow(random, PORT_COUNT)
     const searchSecret = randomBase32(random, SECRET_CHARS)
     const feedSecret = randomBase32(random, SECRET_CHARS)
-    const { totalBytes } = await disk.space(directory)
-    const keptFreeBytes = Math.min(MAX_KEPT_FREE_BYTES, Math.floor(totalBytes * KEPT_FREE_SHARE))
     const processors = cpuCount()
     const config = serverConfig({ directory, port, searchSecret, feedSecret, processors, keptFreeBytes })
     await this.#write(configPath, config)
@@ -210,8 +225,7 @@ export class EmbeddedServer {
   }
 
   async #findLibrary(): Promise<string | undefined> {
-    for (const name of LIBRARIES) {
-      const path = libraryPath(name)
+    for (const path of this.#options.libraries ?? LIBRARIES.map(libraryPath)) {
       if (path !== undefined && (await this.#options.files.status(path, 'follow'))?.kind === 'file') return path
     }
     return undefined

@@ -107,14 +107,13 @@ export class Follower {
     this.#setBuilding(this.#key(newest + 1))
   }
 
+  /** What it holds is told once its feed has asked. */
   #setLive(key: TableKey): void {
     this.#live = this.#table(key)
-    this.#tell()
   }
 
   #setBuilding(key: TableKey): void {
     this.#building = this.#table(key)
-    this.#tell()
   }
 
   #table(key: TableKey): Table {

@@ -163,16 +163,16 @@ export class Search {
   }
 
   /** Buckets from `fromMs` on, each `stepMs` long, as far as they begin before `toMs`; those without events are left out. */
-  async histogram(
-    scope: SearchScope,
-    request: HistogramRequest,
-    signal: AbortSignal,
-  ): Promise<readonly Bucket[]> {
+  async histogram(scope: SearchScope, request: HistogramRequest, signal: AbortSignal): Promise<readonly Bucket[]> {
     const counts = await this.#buckets<[number, number]>(scope, request, '', signal)
     const { by } = request
-    const values = by === undefined ? [] : await this.#buckets<[number, number, string | number]>(scope, request, by, signal)
+    const values =
+      by === undefined ? [] : await this.#buckets<[number, number, string | number]>(scope, request, by, signal)
     const buckets = new Map(
-      counts.map(([bucket, count]) => [bucket, { startMs: request.fromMs + bucket * request.stepMs, count, by: [] as ValueCount[] }]),
+      counts.map(([bucket, count]) => [
+        bucket,
+        { startMs: request.fromMs + bucket * request.stepMs, count, by: [] as ValueCount[] },
+      ]),
     )
     for (const [bucket, count, value] of values) {
       buckets.get(bucket)?.by.push({ value: spelled(by ?? 'outcome', value), count })
@@ -195,7 +195,12 @@ export class Search {
     const [value, group, order, limit] =
       by === ''
         ? ['', '', '', '']
-        : [`, ${eachValue(by, 'kept')} AS facet`, ', facet', ', events DESC, facet', ` LIMIT ${MAX_BUCKET_VALUES} BY bucket`]
+        : [
+            `, ${eachValue(by, 'kept')} AS facet`,
+            ', facet',
+            ', events DESC, facet',
+            ` LIMIT ${MAX_BUCKET_VALUES} BY bucket`,
+          ]
     const sql =
       `SELECT ${bucket} AS bucket, count() AS events${value} FROM ${this.#from()} WHERE ${conditions.join(' AND ')} ` +
       `GROUP BY bucket${group} ORDER BY bucket${order}${limit}`

@@ -34,18 +34,10 @@ const NO_WORD = '[^0-9a-z\\x{80}-\\x{10ffff}]'
 
 /** The condition, to be used behind WHERE. */
 export function conditionOf(query: Query, parameters: Parameters): string {
-  switch (query.kind) {
-    case 'all':
-      return '1'
-    case 'and':
-      return `(${query.of.map((part) => conditionOf(part, parameters)).join(' AND ')})`
-    case 'or':
-      return `(${alternatives(query.of, parameters).join(' OR ')})`
-    case 'not':
-      return `NOT ${conditionOf(query.of, parameters)}`
-    default:
-      return `(${termCondition(query, parameters)})`
-  }
+  if (query.kind === 'and') return `(${query.of.map((part) => conditionOf(part, parameters)).join(' AND ')})`
+  if (query.kind === 'or') return `(${alternatives(query.of, parameters).join(' OR ')})`
+  if (query.kind === 'not') return `NOT ${conditionOf(query.of, parameters)}`
+  return query.kind === 'all' ? '1' : `(${termCondition(query, parameters)})`
 }
 
 /** Whole values of one field are looked for together: `actor:(a OR b)` is one look into the index. */
@@ -132,7 +124,8 @@ function sourceCondition(pattern: Pattern, at: number, parameters: Parameters): 
 function textCondition(pattern: Pattern, parameters: Parameters): string {
   const words = wordsOf(pattern)
   const text = columnOf('text')
-  if (pattern.length === 1 && words[0] === pattern[0]) return `hasToken(${text}, ${parameters.bind('String', pattern[0]!)})`
+  if (pattern.length === 1 && words[0] === pattern[0])
+    return `hasToken(${text}, ${parameters.bind('String', pattern[0]!)})`
   const matches = `match(${text}, ${parameters.bind('String', wordsExpression(pattern))})`
   if (words.length === 0) return matches
   // What the index can tell comes first, and spares most events the look at their text.
@@ -147,7 +140,9 @@ function likePattern(pattern: Pattern): string {
 function wordsExpression(pattern: Pattern): string {
   const pieces = piecesOf(pattern)
   const expressions = pieces.map(({ kind, pattern }) =>
-    kind === 'word' && pattern.every((part) => part === '') && pattern.length > 1 ? `${WORD}+` : pattern.map(literal).join(`${WORD}*`),
+    kind === 'word' && pattern.every((part) => part === '') && pattern.length > 1
+      ? `${WORD}+`
+      : pattern.map(literal).join(`${WORD}*`),
   )
   const before = pieces[0]!.kind === 'word' ? `(?:^|${NO_WORD})` : ''
   const after = pieces.at(-1)!.kind === 'word' ? `(?:$|${NO_WORD})` : ''

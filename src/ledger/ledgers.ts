@@ -27,7 +27,7 @@ import {
   type Opening,
 } from './opening.ts'
 import { Publisher } from './publish.ts'
-import { Reader, type StoredEvent } from './read.ts'
+import { type Admit, Reader, type StoredEvent } from './read.ts'
 import { derivedDirectory, type Published, recover } from './recover.ts'
 import type { DurableEnd } from './wal/frame-tail.ts'
 
@@ -224,12 +224,13 @@ export class Ledgers {
     return await inclusionProof(index, size, this.log(name).hashes)
   }
 
-  async event(name: string, index: number): Promise<StoredEvent> {
-    return await this.#reader.event(this.log(name), index)
+  /** `admit` is told of the bytes before they are read, and throws where there is no room for them. */
+  async event(name: string, index: number, admit?: Admit): Promise<StoredEvent> {
+    return await this.#reader.event(this.log(name), index, admit)
   }
 
-  async events(name: string, start: number, end: number, maxBytes: number): Promise<StoredEvent[]> {
-    return await this.#reader.events(this.log(name), start, end, maxBytes)
+  async events(name: string, start: number, end: number, maxBytes: number, admit?: Admit): Promise<StoredEvent[]> {
+    return await this.#reader.events(this.log(name), start, end, maxBytes, admit)
   }
 
   async entries(name: string, start: number, end: number): Promise<Buffer[]> {

@@ -28,6 +28,11 @@ export interface StoredEvent {
 /** Salts and lengths make a section's contents larger than the body they came in, but not twice as large. */
 const MAX_PART_BYTES = 2 * MAX_BODY_BYTES
 
+/** Told of the bytes of contents before they are read; it throws where there is no room for them. */
+export type Admit = (contentBytes: number) => void
+
+const admitAll: Admit = () => {}
+
 /** What was read is not what was committed to: the disk, or somebody with access to it, changed it. */
 export class DamagedError extends Error {
   override readonly name = 'DamagedError'
@@ -42,14 +47,20 @@ export class Reader {
     this.#directory = directory
   }
 
-  async event(log: Log, index: number): Promise<StoredEvent> {
-    const [found] = await this.#events(log, await this.#placeOf(log, index), index, 1)
+  async event(log: Log, index: number, admit: Admit = admitAll): Promise<StoredEvent> {
+    const [found] = await this.#events(log, await this.#placeOf(log, index), index, 1, admit)
     if (found === undefined) throw damaged(log, index)
     return found
   }
 
   /** Events from `start` up to `end` or as many as one place holds and `maxBytes` allows, but at least one. */
-  async events(log: Log, start: number, end: number, maxBytes: number): Promise<StoredEvent[]> {
+  async events(
+    log: Log,
+    start: number,
+    end: number,
+    maxBytes: number,
+    admit: Admit = admitAll,
+  ): Promise<StoredEvent[]> {
     const place = await this.#placeOf(log, start)
     const count = await this.#inPlace(place, async (file) => {
       const bounds = await readBounds(file, log, place, start, Math.min(end, place.first + place.count))
@@ -57,7 +68,7 @@ export class Reader {
       while (fitting < bounds.count && bounds.contentEnd(fitting) - bounds.contentEnd(-1) <= maxBytes) fitting++
       return fitting
     })
-    return await this.#events(log, place, start, count)
+    return await this.#events(log, place, start, count, admit)
   }
 
   /** Entry lines `start` to `end`, which must be durable: what a tlog-tiles bundle holds. */
@@ -67,14 +78,18 @@ export class Reader {
       const from = start + entries.length
       const place = await this.#placeOf(log, from)
       const leaves = await leavesOf(log, from, Math.min(end, place.first + place.count) - from)
-      entries.push(...(await this.#inPlace(place, async (file) => await readEntries(file, log, place, from, leaves))))
+      const read = async (file: DiskFile): Promise<Buffer[]> => {
+        const bounds = await readBounds(file, log, place, from, from + leaves.length)
+        return await readEntries(file, log, place, from, leaves, bounds)
+      }
+      entries.push(...(await this.#inPlace(place, read)))
     }
     return entries
   }
 
-  async #events(log: Log, place: Place, start: number, count: number): Promise<StoredEvent[]> {
+  async #events(log: Log, place: Place, start: number, count: number, admit: Admit): Promise<StoredEvent[]> {
     const leaves = await leavesOf(log, start, count)
-    return await this.#inPlace(place, async (file) => await readEvents(file, log, place, start, leaves))
+    return await this.#inPlace(place, async (file) => await readEvents(file, log, place, start, leaves, admit))
   }
 
   async #placeOf(log: Log, index: number): Promise<Place> {
@@ -119,8 +134,8 @@ async function readEntries(
   place: Place,
   start: number,
   leaves: readonly Buffer[],
+  bounds: Bounds,
 ): Promise<Buffer[]> {
-  const bounds = await readBounds(file, log, place, start, start + leaves.length)
   const from = bounds.entryEnd(-1)
   const area = place.position + sectionLayout(place.count).entriesAt
   const bytes = await readPart(file, log, start, area + from, bounds.entryEnd(bounds.count - 1) - from)
@@ -138,14 +153,16 @@ async function readEvents(
   place: Place,
   start: number,
   leaves: readonly Buffer[],
+  admit: Admit,
 ): Promise<StoredEvent[]> {
-  const entries = await readEntries(file, log, place, start, leaves)
   const bounds = await readBounds(file, log, place, start, start + leaves.length)
+  const entries = await readEntries(file, log, place, start, leaves, bounds)
   const last = place.first + place.count - 1
-  const entriesBytes = (await readBounds(file, log, place, last, last + 1)).entryEnd(0)
-  const area = place.position + sectionLayout(place.count).entriesAt + entriesBytes
+  const end = start + leaves.length - 1 === last ? bounds : await readBounds(file, log, place, last, last + 1)
+  const area = place.position + sectionLayout(place.count).entriesAt + end.entryEnd(end.count - 1)
   const from = bounds.contentEnd(-1)
-  const contents = await readPart(file, log, start, area + from, bounds.contentEnd(bounds.count - 1) - from)
+  const contentBytes = bounds.contentEnd(bounds.count - 1) - from
+  const contents = await readPart(file, log, start, area + from, contentBytes, admit)
   return entries.map((entryBytes, position) => {
     const content = contents.subarray(bounds.contentEnd(position - 1) - from, bounds.contentEnd(position) - from)
     const entry = parseEntry(entryBytes)
@@ -162,8 +179,10 @@ async function readPart(
   index: number,
   position: number,
   lengthBytes: number,
+  admit: Admit = admitAll,
 ): Promise<Buffer> {
   if (lengthBytes < 0 || lengthBytes > MAX_PART_BYTES || !Number.isSafeInteger(position)) throw damaged(log, index)
+  admit(lengthBytes)
   const part = Buffer.allocUnsafe(lengthBytes)
   if ((await file.read(part, position)) !== lengthBytes) throw damaged(log, index)
   return part

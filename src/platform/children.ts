@@ -9,6 +9,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -23,6 +24,8 @@ const CROWD_DEATHS = 40
 const CROWD_MS = 10 * 60_000
 const KEPT_LINES = 20
 const MAX_LINE_CHARS = 2_000
+const AUTOGROUP_TRIES = 10
+const AUTOGROUP_PAUSE_MS = 150
 
 export interface ChildOptions {
   /** What log lines call it. */
@@ -59,7 +62,9 @@ export class SupervisedChild {
   readonly #options: ChildOptions
   readonly #stopping = new AbortController()
   readonly #ended: Promise<void>
+  #pause = new AbortController()
   #process: ChildProcess | undefined
+  #askToEnd: () => void = () => {}
   #ready = false
   #startCount = 0
 
@@ -92,10 +97,16 @@ export class SupervisedChild {
     return true
   }
 
+  /** Has it start again now: ends the one that runs, or the wait for the next. */
+  restart(): void {
+    this.#askToEnd()
+    this.#pause.abort()
+  }
+
   /** Asks it to end, waits, then makes it; none is started any more. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    this.#process?.stdin?.end()
+    this.#askToEnd()
     await this.#ended
   }
 
@@ -125,13 +136,14 @@ export class SupervisedChild {
       const pauseMs = crowded ? LONGEST_PAUSE_MS : Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failedStarts)
       log({ level: 'warn', message: 'a child process has ended', child: name, reason, wasReady, restartInMs: pauseMs })
       onDeath({ wasReady, reason, lines, failedStarts })
-      await clock.sleep(pauseMs, signal).catch(() => {})
+      this.#pause = new AbortController()
+      await clock.sleep(pauseMs, AbortSignal.any([signal, this.#pause.signal])).catch(() => {})
     }
   }
 
   /** One life; resolves with how it ended. */
   async #run(args: readonly string[], lines: string[], onReady: () => void): Promise<string> {
-    const { script, variables, channel, clock, startTimeoutMs, stopTimeoutMs, log, name } = this.#options
+    const { name, script, variables, channel, startTimeoutMs, stopTimeoutMs, clock, log } = this.#options
     const { signal } = this.#stopping
     this.#startCount++
     const child = spawn(process.execPath, [fileURLToPath(script), ...args], {
@@ -143,43 +155,40 @@ export class SupervisedChild {
     })
     this.#process = child
     const over = new AbortController()
-    const killAfter = async (ms: number, unless: () => boolean, words: string): Promise<void> => {
+    const killAfter = async (ms: number, spared: () => boolean, message: string): Promise<void> => {
       await clock.sleep(ms, over.signal)
-      if (unless()) return
-      log({ level: 'warn', message: words, child: name })
+      if (spared()) return
+      log({ level: 'warn', message, child: name })
       child.kill('SIGKILL')
     }
-    const ignore = (): void => {}
-    const askToEnd = (): void => void killAfter(stopTimeoutMs, () => false, 'a child process did not stop').catch(ignore)
-    // A write to a child that has just died fails; its death is told of anyway.
-    child.stdin?.on('error', ignore)
-    if (child.pid !== undefined) lowerPriority(child.pid)
+    this.#askToEnd = () => {
+      child.stdin?.end()
+      // Rejects when the child has ended before.
+      killAfter(stopTimeoutMs, () => false, 'a child process did not stop').catch(() => {})
+    }
+    killAfter(startTimeoutMs, () => this.#ready, 'a child process was not ready in time').catch(() => {})
+    if (child.pid !== undefined) lowerPriority(child.pid, clock, over.signal).catch(() => {})
+    // What is written to a child that has just died is lost with it.
+    child.stdin?.on('error', () => {})
+    eachLine(child.stdout, (line) => {
+      if (line !== READY_LINE || this.#ready || signal.aborted) return
+      this.#ready = true
+      onReady()
+      this.#options.onReady()
+    })
+    eachLine(child.stderr, (line) => {
+      log({ level: 'warn', message: line, child: name })
+      lines.push(line)
+      if (lines.length > KEPT_LINES) lines.shift()
+    })
+    child.on('message', (message) => this.#options.onMessage?.(message))
+    child.on('error', (error) => lines.push(error.message))
+    child.once('exit', () => (this.#ready = false))
     return await new Promise<string>((resolve) => {
-      signal.addEventListener('abort', askToEnd, { once: true })
-      const isReady = (): boolean => this.#ready
-      void killAfter(startTimeoutMs, isReady, 'a child process was not ready in time').catch(ignore)
-      eachLine(child.stdout, (line) => {
-        if (line !== READY_LINE || this.#ready || signal.aborted) return
-        this.#ready = true
-        onReady()
-        this.#options.onReady()
-      })
-      eachLine(child.stderr, (line) => {
-        log({ level: 'warn', message: line, child: name })
-        lines.push(line)
-        if (lines.length > KEPT_LINES) lines.shift()
-      })
-      child.on('message', (message) => this.#options.onMessage?.(message))
-      child.on('error', (error) => {
-        lines.push(error.message)
-        // Where it was never started, there is no exit to wait for.
-        if (child.pid === undefined) child.emit('close', null, null)
-      })
-      child.once('exit', () => (this.#ready = false))
       child.once('close', (code: number | null, killedBy: string | null) => {
         over.abort()
-        signal.removeEventListener('abort', askToEnd)
         this.#process = undefined
+        this.#askToEnd = () => {}
         resolve(killedBy === null ? `it ended with exit code ${code}` : `it was ended by ${killedBy}`)
       })
     })
@@ -191,11 +200,19 @@ function eachLine(stream: NodeJS.ReadableStream | null, take: (line: string) => 
   createInterface({ input: stream, crlfDelay: Infinity }).on('line', (line) => take(line.slice(0, MAX_LINE_CHARS)))
 }
 
-function lowerPriority(pid: number): void {
-  try {
-    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
-  } catch {
-    // It has ended already, or the system does not let it: the work is done all the same.
+/** Where the system does not let it, the work is done all the same. */
+async function lowerPriority(pid: number, clock: Clock, over: AbortSignal): Promise<void> {
+  setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
+  // Linux may weigh sessions against each other, and only then their processes; the child has a session of its own.
+  for (let tries = 0; tries < AUTOGROUP_TRIES; tries++) {
+    try {
+      writeFileSync(`/proc/${pid}/autogroup`, String(constants.priority.PRIORITY_BELOW_NORMAL))
+      return
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+    }
+    // The kernel takes one such wish in a tenth of a second, whoever has it.
+    await clock.sleep(AUTOGROUP_PAUSE_MS, over)
   }
 }
 
@@ -205,6 +222,8 @@ export interface Parent {
   readonly arguments: readonly string[]
   /** Says that this process can do its work. */
   ready(): void
+  /** Says something for the parent's log. */
+  warn(message: string): void
   /** False where there is no channel, or no parent any more. */
   send(message: object): boolean
   onMessage(listener: (message: unknown) => void): void
@@ -222,6 +241,7 @@ export function parentOfThisProcess(): Parent {
   return {
     arguments: process.argv.slice(2),
     ready: () => void process.stdout.write(`${READY_LINE}\n`),
+    warn: (message) => void process.stderr.write(`${message}\n`),
     send: (message) => process.connected && (process.send?.(message, undefined, {}, () => {}) ?? false),
     onMessage: (listener) => void process.on('message', listener),
     onEnd(listener) {

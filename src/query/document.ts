@@ -17,6 +17,9 @@ export const MAX_FIELD_VALUES = 64
 /** Longest text that is searched, folded; what is behind is not. */
 export const MAX_TEXT_CHARS: number = 1024 * 1024
 
+/** Type of an observable: a Base Event has no other place for an address. */
+const IP_ADDRESS = 2
+
 /** All text is folded, values are distinct, addresses canonical. */
 export interface SearchDocument {
   /** Event time, else ledger time. */
@@ -126,14 +129,18 @@ function targetValues(ocsf: OcsfEvent): Values {
       for (const evidence of evidencesOf(ocsf)) values = plusUser(values, evidence.user)
       return values
     }
-    default:
+    case 0:
+    case 3002:
       return none
   }
 }
 
 function actionValues(ocsf: OcsfEvent): Values {
   const values = plus(none, ocsf.metadata.event_code)
-  return plus(ocsf.class_uid === 6003 ? plus(values, ocsf.api.operation) : values, ocsf.activity_name)
+  const called = ocsf.class_uid === 6003 ? plus(values, ocsf.api.operation) : values
+  // OCSF's word for an activity that it has no word for.
+  const { activity_name: activity } = ocsf
+  return activity === 'Unknown' || activity === 'Other' ? called : plus(called, activity)
 }
 
 function outcomeValues(ocsf: OcsfEvent): Values {
@@ -154,6 +161,11 @@ function outcomeValues(ocsf: OcsfEvent): Values {
 
 function addressValues(ocsf: OcsfEvent): Values {
   let values = plusAddress(plusAddress(none, endpointOf(ocsf)?.ip), deviceOf(ocsf)?.ip)
+  if (ocsf.class_uid === 0) {
+    for (const { type_id: type, value } of bounded(ocsf.observables)) {
+      if (type === IP_ADDRESS) values = plusAddress(values, value)
+    }
+  }
   if (ocsf.class_uid === 2004) {
     for (const evidence of evidencesOf(ocsf)) values = plusAddress(values, evidence.src_endpoint?.ip)
   }
@@ -238,7 +250,7 @@ function plus(values: Values, value: string | undefined): Values {
 
 function textOf(value: JsonValue): string {
   if (typeof value !== 'object' || value === null) {
-    return value === null ? '' : clip(foldLines([cut(String(value), MAX_TEXT_CHARS)]), MAX_TEXT_CHARS)
+    return value === null ? '' : clip(foldLines([clip(String(value), MAX_TEXT_CHARS)]), MAX_TEXT_CHARS)
   }
   const values = new Set<string>()
   collect(value, values, MAX_TEXT_CHARS)
@@ -250,7 +262,7 @@ function collect(value: JsonValue, values: Set<string>, room: number): number {
   if (room <= 0 || value === null) return room
   if (typeof value === 'string') {
     if (value === '' || values.has(value)) return room
-    values.add(value.length > room ? cut(value, room) : value)
+    values.add(clip(value, room))
     return room - value.length - 1
   }
   if (typeof value !== 'object') {
@@ -259,14 +271,14 @@ function collect(value: JsonValue, values: Set<string>, room: number): number {
     return room - text.length - 1
   }
   let left = room
-  if (Array.isArray(value)) {
-    for (const member of value as readonly JsonValue[]) left = collect(member, values, left)
+  if (isArray(value)) {
+    for (const member of value) left = collect(member, values, left)
     return left
   }
-  for (const key in value) left = collect((value as Readonly<Record<string, JsonValue>>)[key]!, values, left)
+  for (const key in value) left = collect(value[key]!, values, left)
   return left
 }
 
-function cut(text: string, maxChars: number): string {
-  return text.length > maxChars ? text.slice(0, maxChars) : text
+function isArray(value: JsonValue): value is readonly JsonValue[] {
+  return Array.isArray(value)
 }

@@ -47,18 +47,10 @@ export function matches(query: Query, document: SearchDocument, ledger: string):
 
 /** A field's values, in the index's spelling. */
 export function valuesOf(field: FieldName, document: SearchDocument, ledger: string): readonly string[] {
-  switch (field) {
-    case 'ledger':
-      return [ledger]
-    case 'source':
-      return [document.source]
-    case 'class':
-      return [String(document.classUid)]
-    case 'severity':
-      return [String(document.severity)]
-    default:
-      return document[field]
-  }
+  if (field === 'ledger') return [ledger]
+  if (field === 'source') return [document.source]
+  if (field === 'class') return [String(document.classUid)]
+  return field === 'severity' ? [String(document.severity)] : document[field]
 }
 
 function matchesSource(patterns: readonly Pattern[], source: string): boolean {

@@ -25,6 +25,8 @@ export interface Field {
 
 const USER = ['name', 'uid', 'email_addr', 'display_name', 'full_name', 'uid_alt']
 const NAMED = ['name', 'uid']
+/** Classes that have an endpoint, a device and an outcome of what was done. */
+const DONE = [3001, 3002, 3003, 3004, 3005, 3006, 6003]
 
 export const fields = [
   {
@@ -77,8 +79,8 @@ export const fields = [
     column: 'outcome',
     // The word of `status_id`, that of `status` where it is 99. A finding's status is not the end of anything.
     paths: [
-      { path: 'status_id', classes: [0, 3001, 3002, 3003, 3004, 3005, 3006, 6003] },
-      { path: 'status', classes: [0, 3001, 3002, 3003, 3004, 3005, 3006, 6003] },
+      { path: 'status_id', classes: [0, ...DONE] },
+      { path: 'status', classes: [0, ...DONE] },
     ],
     example: 'outcome:failure',
     also: ['result', 'status', 'success', 'state'],
@@ -88,7 +90,12 @@ export const fields = [
     title: 'the address it came from, or a network that holds it',
     kind: 'ip',
     column: 'ip',
-    paths: [{ path: 'src_endpoint.ip' }, { path: 'device.ip' }, { path: 'evidences[].src_endpoint.ip', classes: [2004] }],
+    paths: [
+      { path: 'src_endpoint.ip', classes: DONE },
+      { path: 'device.ip', classes: [2004, ...DONE] },
+      { path: 'evidences[].src_endpoint.ip', classes: [2004] },
+      { path: 'observables[].value', classes: [0] },
+    ],
     example: 'ip:10.0.0.0/8',
     also: ['address', 'ipaddress', 'src', 'src_ip', 'addr', 'network', 'cidr', 'client'],
   },
@@ -166,8 +173,8 @@ export const fields = [
     kind: 'text',
     column: 'country',
     paths: [
-      { path: 'src_endpoint.location.country' },
-      { path: 'device.location.country' },
+      { path: 'src_endpoint.location.country', classes: DONE },
+      { path: 'device.location.country', classes: [2004, ...DONE] },
       { path: 'evidences[].src_endpoint.location.country', classes: [2004] },
     ],
     example: '-country:DE',

@@ -17,7 +17,9 @@ export function formatQuery(query: Query): string {
     case 'or':
       return query.of.map(formatQuery).join(' OR ')
     case 'not':
-      return query.of.kind === 'and' || query.of.kind === 'or' ? `-(${formatQuery(query.of)})` : `-${formatQuery(query.of)}`
+      return query.of.kind === 'and' || query.of.kind === 'or'
+        ? `-(${formatQuery(query.of)})`
+        : `-${formatQuery(query.of)}`
     case 'field':
       return `${query.field}:${formatPattern(query.pattern)}`
     case 'exists':

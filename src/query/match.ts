@@ -99,8 +99,10 @@ function holdsAt(pieces: readonly Piece[], text: string, start: number): boolean
   for (const { kind, pattern } of pieces) {
     const first = pattern[0]!
     if (!text.startsWith(first, position)) return false
-    if (kind === 'between') position += first.length
-    else {
+    if (pattern.length === 1) {
+      position += first.length
+      if (kind === 'word' && isWordUnit(text.charCodeAt(position))) return false
+    } else {
       const end = wordEnd(text, position)
       if (end === position || !matchesWhole(pattern, text.slice(position, end))) return false
       position = end

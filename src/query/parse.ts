@@ -89,7 +89,8 @@ class Parser {
       case 'or':
       case 'close': {
         const word = this.#text.slice(token.start, token.end)
-        const message = before === undefined ? `nothing stands before ${word}` : `nothing stands between this and ${word}`
+        const message =
+          before === undefined ? `nothing stands before ${word}` : `nothing stands between this and ${word}`
         const place = before ?? token
         throw new QueryFault(message, place.start, place.end)
       }
@@ -111,7 +112,7 @@ class Parser {
       if (around !== undefined) {
         throw new QueryFault(`a list of values of ${around} holds no other field`, open.start, end)
       }
-      if (!isField(open.field)) throw unknownField(this.#text, { field: open.field, start: open.start, end })
+      if (!isField(open.field)) throw unknownField(this.#text, { ...open, field: open.field })
     }
     const first = this.#tokens[this.#next]
     if (first?.kind === 'close') throw new QueryFault('there is nothing in the parentheses', open.start, first.end)
@@ -134,11 +135,18 @@ class Parser {
   #refuseSmallOperator(token: Value, around: string | undefined): void {
     if (token.isQuoted || token.field !== undefined || !/^(?:and|or|not)$/i.test(token.parts.join('*'))) return
     const neighbours = [this.#tokens[this.#next - 2], this.#tokens[this.#next]]
-    const isMeant = neighbours.some((token) => token !== undefined && (token.kind !== 'value' || token.field !== undefined))
+    const isMeant = neighbours.some(
+      (token) => token !== undefined && (token.kind !== 'value' || token.field !== undefined),
+    )
     if (!isMeant && around === undefined) return
     const word = this.#text.slice(token.start, token.end)
     const meant = word.toUpperCase()
-    throw new QueryFault(`operators are in capitals; the word itself is written "${word}"`, token.start, token.end, meant)
+    throw new QueryFault(
+      `operators are in capitals; the word itself is written "${word}"`,
+      token.start,
+      token.end,
+      meant,
+    )
   }
 
   #take<K extends Token['kind']>(kind: K): Extract<Token, { kind: K }> | undefined {

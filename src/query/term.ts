@@ -11,13 +11,13 @@ import { foldWithin, MAX_VALUE_CHARS } from './fold.ts'
 import { piecesOf } from './match.ts'
 import { nearest } from './nearest.ts'
 import { parseTime } from './time.ts'
-import { quoted, type Value } from './tokens.ts'
+import { type Parenthesis, quoted, type Value } from './tokens.ts'
 import { isAny, type Pattern, type Query } from './tree.ts'
 
 /** Each costs a value's length once more in ClickHouse's matcher. */
 const MAX_WILDCARDS = 16
 /** Words and what is between them, where some have wildcards: each is tried at each word of the text. */
-const MAX_PIECES = 32
+const MAX_PIECES = 16
 
 /** A field, or a keyword that is written like one, in any case. */
 export function isField(name: string): boolean {
@@ -86,7 +86,7 @@ function keywordTerm(text: string, name: string, token: Value, nowMs: number): Q
       throw new QueryFault('there is no such field', token.valueStart, token.end, nearestField(asked))
     }
     default:
-      throw unknownField(text, { ...token, field: name })
+      throw unknownField(text, { ...token, field: token.field ?? name })
   }
 }
 
@@ -136,24 +136,37 @@ function numberTerm(field: NumberField, pattern: Pattern, token: Value): Query {
   return { kind: 'number', field, from, to }
 }
 
-/** The fault that a field is not known, for `field:value` or `field:(`. */
+/** The fault that a field is not known, for a field's value or `field:(`, which has no value. */
 export function unknownField(
   text: string,
-  { field, start, end }: { readonly field: string; readonly start: number; readonly end: number },
+  { field, start, end, kind }: { field: string; start: number; end: number; kind: (Value | Parenthesis)['kind'] },
 ): QueryFault {
+  const message = `there is no field ${field}`
   const meant = nearestField(field)
-  const name = text.slice(start, start + field.length)
-  if (meant !== undefined) return new QueryFault(`there is no field ${name}`, start, start + field.length, meant)
+  if (meant !== undefined || kind !== 'value') return new QueryFault(message, start, start + field.length, meant)
   const whole = text.slice(start, end)
   const instead = canonicalAddress(whole) === undefined ? quoted(whole) : `ip:${whole}`
-  return new QueryFault(`there is no field ${name}; text with a colon stands in quotes`, start, end, instead)
+  return new QueryFault(`${message}; text with a colon stands in quotes`, start, end, instead)
 }
 
 function nearestField(asked: string): string | undefined {
   const known = [...fields, ...keywords]
-  const other = known.find(({ also }) => (also as readonly string[]).includes(asked.toLowerCase()))
-  const path = fields.find(({ paths }) => paths.some(({ path }) => path.replaceAll('[]', '') === asked))
-  return (other ?? path)?.name ?? nearest(asked, known.map(({ name }) => name))
+  const byOther = new Map<string, string>(known.flatMap(({ name, also }) => also.map((other) => [other, name])))
+  const byPath = fields.find(({ paths }) => paths.some(({ path }) => path.replaceAll('[]', '') === asked))
+  const exact =
+    byOther.get(asked.toLowerCase()) ??
+    byPath?.name ??
+    nearest(
+      asked,
+      known.map(({ name }) => name),
+    )
+  if (exact !== undefined) return exact
+  // Of shorter words everything would be near.
+  const other = nearest(
+    asked,
+    [...byOther.keys()].filter((name) => name.length >= 4),
+  )
+  return other === undefined ? undefined : byOther.get(other)
 }
 
 function fault(token: Value, message: string, suggestion?: string): QueryFault {

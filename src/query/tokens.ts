@@ -94,7 +94,11 @@ function valueAt(text: string, start: number, valueStart: number, field?: string
   if (text[valueStart] === '"') {
     const { parts, end } = quotedAt(text, valueStart)
     if (/[^\s()]/.test(text[end] ?? ' ')) {
-      throw new QueryFault('a space is missing behind the closing quote; a quote within a value is written \\"', end, end + 1)
+      throw new QueryFault(
+        'a space is missing behind the closing quote; a quote within a value is written \\"',
+        end,
+        end + 1,
+      )
     }
     return { ...placed, end, isQuoted: true, parts }
   }

@@ -224,12 +224,15 @@ export async function readEvent(value: unknown, index: number | undefined): Prom
   }
 }
 
+/** Beyond it a time is not searched by, and ledger time stands for it. */
+const END_OF_TIMES_MS: number = timeMs('2299-01-01T00:00:00.000Z')
+
 function readOcsf(value: unknown, time: string, at: string): OcsfForm {
   const fields = new Fields("the event's OCSF form", value)
   const message = fields.has('message') ? { message: fields.anyText('message') } : {}
   const known = { class_uid: fields.whole('class_uid'), time: fields.whole('time'), ...message }
-  // A time that no calendar has is passed over.
-  if (known.time !== timeMs(time) && time !== at) throw untrustworthy("the event's OCSF form is of another time")
+  const isTold = known.time < END_OF_TIMES_MS ? known.time === timeMs(time) : time === at
+  if (!isTold) throw untrustworthy("the event's OCSF form is of another time")
   return { ...(value as object), ...known }
 }
 

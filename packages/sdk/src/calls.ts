@@ -62,7 +62,12 @@ export class Calls {
     return jsonOf(what, await this.get(path, 'application/json', options))
   }
 
-  protected async post(what: string, path: string, request: object | undefined, options: CallOptions): Promise<unknown> {
+  protected async post(
+    what: string,
+    path: string,
+    request: object | undefined,
+    options: CallOptions,
+  ): Promise<unknown> {
     const body =
       request === undefined
         ? {}

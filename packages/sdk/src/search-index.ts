@@ -69,7 +69,12 @@ export function readIndexCheck(value: unknown): IndexCheck {
   const findingCount = fields.whole('findingCount')
   const endedAt = fields.optionalTime('endedAt')
   const reason = fields.optionalText('reason')
-  const check = { state, checked: fields.whole('checked'), size: fields.whole('size'), startedAt: fields.time('startedAt') }
+  const check = {
+    state,
+    checked: fields.whole('checked'),
+    size: fields.whole('size'),
+    startedAt: fields.time('startedAt'),
+  }
   if (findings.length > findingCount) throw untrustworthy(`${findings.length} findings are counted as ${findingCount}`)
   if ((endedAt === undefined) !== (state === 'running')) throw untrustworthy('the check has no end, or one too early')
   return {

@@ -96,10 +96,14 @@ export async function readPage(
   const values = fields.list('hits')
   if (values.length > limit) throw untrustworthy(`${limit} hits were asked for, and ${values.length} came`)
   const hits: Hit[] = []
+  const seen = new Set<string>()
   for (const one of values) {
     const hit = await readHit(one, ledger)
     const last = hits.at(-1) ?? before
     if (last !== undefined && !isBehind(hit, last)) throw untrustworthy('the hits are not newest first, each once')
+    const key = `${hit.ledger} ${hit.index}`
+    if (seen.has(key)) throw untrustworthy(`two hits are number ${hit.index} of ${hit.ledger}`)
+    seen.add(key)
     hits.push(hit)
   }
   const totals = new Fields('the total', fields.object('total'))
@@ -165,7 +169,9 @@ function readCounts(values: readonly unknown[]): ValueCount[] {
     const fields = new Fields('a count', value)
     return { value: fields.anyText('value'), count: fields.whole('count') }
   })
-  const isOrdered = counts.every(({ count }, position) => count > 0 && count <= (counts[position - 1]?.count ?? Infinity))
+  const isOrdered = counts.every(
+    ({ count }, position) => count > 0 && count <= (counts[position - 1]?.count ?? Infinity),
+  )
   const isDistinct = new Set(counts.map(({ value }) => value)).size === counts.length
   if (!isOrdered || !isDistinct) throw untrustworthy('counts are not of different values, the most frequent first')
   return counts
@@ -173,7 +179,8 @@ function readCounts(values: readonly unknown[]): ValueCount[] {
 
 function readReach(fields: Fields, ledger: string): Reach {
   const reach = readProgress(fields)
-  if (fields.has('ledgers') !== (ledger === EVERY_LEDGER)) throw untrustworthy('ledgers are told though one was searched, or not')
+  if (fields.has('ledgers') !== (ledger === EVERY_LEDGER))
+    throw untrustworthy('ledgers are told though one was searched, or not')
   if (ledger !== EVERY_LEDGER) return reach
   const ledgers = readLedgers(fields)
   const each = Object.values(ledgers)

@@ -31,11 +31,18 @@ export function wordsOf(event: Event): HitWords {
   }
 }
 
-/** The sentence, else the beginning of the event. */
+/** The sentence; of an event that says too little for one, its beginning. */
 export function sentenceOf({ ocsf, text, event }: Event): string {
   const { message } = ocsf
-  if (message !== undefined && message !== '') return message.slice(0, MAX_CHARS)
+  if (message !== undefined && message !== '' && (text === undefined || isSaid(ocsf, message, text))) {
+    return message.slice(0, MAX_CHARS)
+  }
   return text === undefined ? `${event.length} bytes that are not text` : text.slice(0, MAX_CHARS)
+}
+
+/** A Base Event that names no action has a sentence that says so, unless it brought one itself. */
+function isSaid(ocsf: Event['ocsf'], message: string, text: string): boolean {
+  return ocsf.class_uid !== 0 || wordAt(ocsf, 'metadata.event_code') !== '' || text.includes(message)
 }
 
 /** The first value of a field, as the event writes it. */
@@ -59,7 +66,8 @@ function wordAt(value: unknown, path: string): string {
   let found = value
   for (const part of path.split('.')) {
     const name = part.replace('[]', '')
-    found = typeof found === 'object' && found !== null && Object.hasOwn(found, name) ? (found as Members)[name] : undefined
+    found =
+      typeof found === 'object' && found !== null && Object.hasOwn(found, name) ? (found as Members)[name] : undefined
     if (part !== name) found = Array.isArray(found) ? (found as readonly unknown[])[0] : undefined
   }
   return typeof found === 'string' ? found.slice(0, MAX_CHARS) : ''

@@ -30,7 +30,9 @@ export function markedQuery(query: string, { column, length, suggestion }: Query
 
 function suggestionText(query: string, start: number, end: number, suggestion: string): string {
   const mended = query.slice(0, start) + suggestion + query.slice(end)
-  return mended.length <= 2 * AROUND_CHARS ? `Did you mean ${printable(mended.trim())}` : `Did you mean ${printable(suggestion)}`
+  return mended.length <= 2 * AROUND_CHARS
+    ? `Did you mean ${printable(mended.trim())}`
+    : `Did you mean ${printable(suggestion)}`
 }
 
 function part(text: string, kept: 'begin' | 'end'): string {

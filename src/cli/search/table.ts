@@ -57,7 +57,8 @@ export function rowOf(hit: Hit): Row {
 /** Widths for rows such as these; `withLedger` where hits are of several ledgers. */
 export function layoutOf(rows: readonly Row[], columns: number, withLedger: boolean): Layout {
   let shown = (Object.keys(forms) as Column[]).filter(
-    (column) => (withLedger || column !== 'ledger') && (!spared.includes(column) || rows.some((row) => row[column] !== '')),
+    (column) =>
+      (withLedger || column !== 'ledger') && (!spared.includes(column) || rows.some((row) => row[column] !== '')),
   )
   const widthOf = (column: Column) => {
     const { title, most } = forms[column]

@@ -1,0 +1,210 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// `stele search`, `stele rebuild-index` and `stele check index` against a server whose index is in memory.
+
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import type { CheckReport } from '../src/index/messages.ts'
+import { Cli, stele, steleOk, variablesFor, type World } from './cli-fixture.ts'
+import { ListedIndex } from './listed-index.ts'
+import { eventsOf, type Json, startTestServer, type TestServer } from './server-fixture.ts'
+
+const EVENTS = '/v1/ledgers/main/events'
+const foot = (shown: number, found: number, size: number) =>
+  `${shown} of ${found} events · indexed up to ${size} of ${size}${shown < found ? ' · --limit shows more' : ''}\n`
+
+interface Ground {
+  readonly server: TestServer
+  readonly index: ListedIndex
+  readonly world: World
+}
+
+async function ground(context: TestContext): Promise<Ground> {
+  const server = await startTestServer(context)
+  const index = new ListedIndex(server)
+  const people = ['alice@contoso.com', 'bob@contoso.com', 'carol@contoso.com']
+  const lines = people.map((actor, hour) => {
+    const time = `2026-01-05T0${hour}:00:00Z`
+    return JSON.stringify({
+      time,
+      actor,
+      action: 'sign in',
+      target: 'Mail',
+      outcome: hour === 1 ? 'failure' : 'success',
+    })
+  })
+  await server.askJson(EVENTS, { body: lines.join('\n'), type: 'application/x-ndjson' })
+  return { server, index, world: { variables: variablesFor(server) } }
+}
+
+test('search prints a table of what was found, newest first, with the index to prove it by, and how much there is', async (context) => {
+  const { world } = await ground(context)
+  const { code, out, err } = await stele({ ...world, isTerminal: true, columns: 120 }, 'search')
+  assert.equal(code, 0)
+  const lines = out.trimEnd().split('\n')
+  assert.match(lines[0]!, /^INDEX {2}TIME \(UTC\) {11}EVENT .*OUTCOME$/)
+  assert.match(lines[1]!, /^ {4}2 {2}2026-01-05 02:00:00 {2}carol@contoso\.com .* success$/)
+  assert.match(lines[2]!, /^ {4}1 {2}2026-01-05 01:00:00 {2}bob@contoso\.com .* failure$/)
+  assert.equal(lines.length, 4)
+  assert.equal(err, foot(3, 3, 3))
+  const few = await stele(world, 'search', '--limit', '2', 'action:"sign', 'in"')
+  assert.deepEqual([few.code, few.out.trimEnd().split('\n').length, few.err], [0, 3, foot(2, 3, 3)])
+  assert.deepEqual(
+    await stele(world, 'search', '--limit', '1', '--until', '2026-01-05T02:00:00Z').then(({ err }) => err),
+    foot(1, 2, 3),
+  )
+})
+
+test('words are one query, and one that begins with a dash leaves out what it says', async (context) => {
+  const { world } = await ground(context)
+  const found = async (...argv: string[]) =>
+    (await steleOk(world, 'search', '--json', ...argv))
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).index)
+  assert.deepEqual(await found('bob@contoso.com'), [1])
+  assert.deepEqual(await found('-outcome:failure'), [2, 0])
+  assert.deepEqual(await found('-outcome:failure', '-actor:alice@contoso.com'), [2])
+  assert.deepEqual(
+    await found('actor:alice@contoso.com', 'OR', 'actor:bob@contoso.com', '--since', '2026-01-05T01:00:00Z'),
+    [1],
+  )
+  assert.deepEqual(await found('--since', '-200000h', 'alice@contoso.com'), [0])
+  assert.deepEqual(await found('--', '-outcome:success'), [1])
+})
+
+test('--json prints hits as the server gives them, all pages of them, and nothing besides', async (context) => {
+  const { world, server } = await ground(context)
+  await server.createLedger('other')
+  const body = Array.from({ length: 1_200 }, (_, n) => JSON.stringify({ n, word: 'many' })).join('\n')
+  await server.askJson('/v1/ledgers/other/events', { body, type: 'application/x-ndjson' })
+  const hits = (await steleOk(world, 'search', 'many', '--ledger', 'other', '--limit', '5000', '--json'))
+    .trimEnd()
+    .split('\n')
+    .map((line): Json => JSON.parse(line))
+  assert.equal(hits.length, 1_200)
+  assert.deepEqual(hits[7], await server.askJson(`/v1/ledgers/other/events/${hits[7].index}`))
+  const token = await server.token(['read'], { ledgers: ['main', 'other'] })
+  const all = ['search', 'many', '--ledger', '*', '--limit', '1', '--token', token]
+  assert.equal(JSON.parse(await steleOk(world, ...all, '--json')).ledger, 'other')
+  const [head = ''] = (await stele(world, ...all)).out.split('\n')
+  assert.match(head, /^LEDGER {2}INDEX/)
+})
+
+test('nothing found is exit code 1, and a lag of the index is said', async (context) => {
+  const { world, index } = await ground(context)
+  assert.deepEqual(await stele(world, 'search', 'nobody'), { code: 1, out: '', err: foot(0, 0, 3) })
+  assert.deepEqual(await stele(world, 'search', 'nobody', '--json'), { code: 1, out: '', err: '' })
+  index.indexed = 1
+  const { err } = await stele(world, 'search')
+  assert.equal(err, '1 of 1 events · indexed up to 1 of 3, the rest is on its way\n')
+})
+
+test('what the index claimed and the ledger did not bear out is said, also where only data is printed', async (context) => {
+  const { world, index } = await ground(context)
+  index.lie = (found) => [...found, { ledger: 'main', index: 99, timeMs: 0 }]
+  const { code, err } = await stele(world, 'search', 'bob@contoso.com', '--json')
+  assert.equal(code, 0)
+  assert.match(err, /^stele: 1 hit of the index was left out: .* 'stele check index' says/)
+})
+
+test('a query that cannot be read is shown with a mark and a suggestion, and other failures as ever', async (context) => {
+  const { world, index } = await ground(context)
+  const faulty = await stele(world, 'search', 'bob', 'acter:alice')
+  assert.equal(faulty.code, 2)
+  assert.match(
+    faulty.err,
+    /^stele: the query cannot be read: .*\.\n {2}bob acter:alice\n {6}\^{5}\n {2}Did you mean bob actor:alice\n$/,
+  )
+  const wrong: readonly (readonly [argv: string[], code: number, said: RegExp])[] = [
+    [['--limit', 'x'], 2, /--limit x is not a number/],
+    [['--limit', '0'], 2, /--limit 0 shows nothing/],
+    [['--wait', '-1'], 2, /--wait -1 is not a number/],
+    [['--wait', '3'], 2, /there is no 3 to wait for/],
+    [['--since', 'soon'], 2, /since: use a date/],
+    [['--ledger', 'nope'], 2, /There is no ledger of that name/],
+  ]
+  for (const [argv, code, said] of wrong) {
+    const ran = await stele(world, 'search', ...argv)
+    assert.deepEqual([ran.code, ran.out], [code, ''], ran.err)
+    assert.match(ran.err, said)
+  }
+  Object.assign(index, { state: 'off', reason: 'the server was started with --no-index' })
+  const off = await stele(world, 'search')
+  assert.equal(off.code, 3)
+  assert.match(off.err, /Nothing can be searched now: the server was started with --no-index\./)
+})
+
+test('rebuild-index has the index made anew and says so once it is, and run again it looks at the same work', async (context) => {
+  const { world, server, index } = await ground(context)
+  setTimeout(() => (index.rebuild = { indexed: 1, size: 3 }), 100)
+  setTimeout(() => Object.assign(index, { rebuild: undefined, generation: 2 }), 900)
+  const running = new Cli({ ...world, isTerminal: true })
+  const first = running.run('rebuild-index')
+  await sleep(300)
+  const attached = await stele(world, 'rebuild-index', '--json')
+  assert.equal(attached.err, 'stele: it is being made anew already.\n')
+  assert.equal(JSON.parse(attached.out).generation, 2)
+  const { code, out, err } = await first
+  assert.equal(code, 0)
+  assert.match(out, /^The index was made anew: \d+ entries of 3 ledgers\.\n$/)
+  assert.match(err, /1 of 3 entries · 33 %/)
+  assert.deepEqual(index.orders, ['rebuild'])
+  assert.equal((await eventsOf(server, 'system')).filter(({ type }) => type === 'index.rebuild.requested').length, 1)
+})
+
+test('Ctrl-C leaves the index being made, and says so', async (context) => {
+  const { world, index } = await ground(context)
+  index.rebuild = { indexed: 1, size: 3 }
+  const stop = new AbortController()
+  setTimeout(() => stop.abort(), 300)
+  const { code, err } = await stele({ ...world, interrupted: stop.signal }, 'rebuild-index')
+  assert.equal(code, 0)
+  assert.match(err, /the server goes on by itself; stele rebuild-index shows how far it is\.\n$/)
+  Object.assign(index, { state: 'unavailable', reason: 'the disk of the index is full' })
+  const full = await stele(world, 'rebuild-index')
+  assert.equal(full.code, 3)
+  assert.match(full.err, /the disk of the index is full/)
+})
+
+test('check index says that the index agrees, or what of it does not and how to mend it, with exit code 1', async (context) => {
+  const { world, index } = await ground(context)
+  const startedAt = '2026-01-01T00:00:00.000Z'
+  const running: CheckReport = { state: 'running', checked: 1, size: 3, findings: [], findingCount: 0, startedAt }
+  index.check = running
+  const done: CheckReport = { ...running, state: 'done', checked: 3, endedAt: startedAt }
+  setTimeout(() => (index.check = done), 200)
+  assert.equal(await steleOk(world, 'check', 'index'), 'The index agrees with the ledgers: 3 entries.\n')
+  assert.deepEqual(index.orders, [], 'it was running already')
+  const findings = [
+    { ledger: 'main', index: 0, kind: 'changed' as const, columns: ['actor', 'text'] },
+    { ledger: 'main', index: 1, kind: 'missing' as const },
+    { ledger: 'main', index: 9, kind: 'invented' as const },
+    { ledger: 'main', index: 2, kind: 'doubled' as const },
+  ]
+  index.check = { ...done, findings, findingCount: 30 }
+  const bad = await stele(world, 'check', 'index')
+  assert.equal(bad.code, 1)
+  assert.equal(
+    bad.out,
+    [
+      'The index does not agree with the ledgers: 30 differences in 3 entries.',
+      '  main 0 is something else in the index: actor, text',
+      '  main 1 is not in the index',
+      '  main 9 is in the index and in no ledger',
+      '  main 2 is in the index more than once',
+      '  and 26 more: --json lists the first thousand',
+      'The ledgers are not concerned. stele rebuild-index makes the index anew.',
+      '',
+    ].join('\n'),
+  )
+  assert.deepEqual(index.orders, ['check'])
+  assert.equal(JSON.parse((await stele(world, 'check', 'index', '--json')).out).findingCount, 30)
+  index.check = { ...done, state: 'failed', reason: 'the search server does not answer' }
+  const failed = await stele(world, 'check', 'index')
+  assert.equal(failed.code, 3)
+  assert.match(failed.err, /could not be checked: the search server does not answer/)
+})
