@@ -9,9 +9,10 @@ import { join } from 'node:path'
 import { mintToken } from './access/credentials.ts'
 import { FileHeadStore, type HeadStore, StateDirectory, UrlHeadStore } from './ledger/head-store.ts'
 import { Ledgers } from './ledger/ledgers.ts'
+import { lookAround } from './ledger/opening.ts'
 import { HeadFault } from './ledger/publish.ts'
 import { SystemClock } from './platform/clock.ts'
-import { NodeDisk, replaceFile } from './platform/disk.ts'
+import { type Disk, NodeDisk, replaceFile } from './platform/disk.ts'
 import { GuardedHttpClient } from './platform/http-client.ts'
 import { tryLock } from './platform/lock.ts'
 import { randomBase32, SystemRandom } from './platform/random.ts'
@@ -30,8 +31,12 @@ export interface DirectoryConfig {
   readonly version: string
   /** Takes one line of the log; never event content or secrets. */
   readonly log: (line: object) => void
+  /** Whether an empty directory may be begun; it may where that is not said. */
+  readonly mayBegin?: boolean
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void
 }
+
+const SHOWN_STRANGERS = 3
 
 /** A configuration that is refused: what is wrong and how to mend it. */
 export class ConfigFault extends Error {
@@ -48,6 +53,21 @@ export interface OpenDirectory {
 /** Disk, clock and randomness of the machine itself. */
 export const systemParts = () => ({ disk: new NodeDisk(), clock: new SystemClock(), random: new SystemRandom() })
 
+/** Nothing is begun among somebody else's files, nor where a directory was to be there. */
+async function demandOwnOrEmpty(
+  disk: Disk,
+  { dataDirectory, mayBegin = true }: DirectoryConfig,
+): Promise<void> {
+  const { isBegun, strangers } = await lookAround(disk, dataDirectory)
+  if (isBegun) return
+  const shown = strangers.slice(0, SHOWN_STRANGERS).join(', ')
+  const more = strangers.length > SHOWN_STRANGERS ? ` and ${strangers.length - SHOWN_STRANGERS} more` : ''
+  if (!mayBegin) throw new ConfigFault(`${dataDirectory} is not a data directory of Stele: it has no log`)
+  if (strangers.length === 0) return
+  const mend = 'Give an empty folder, or one that is not there yet, with --data.'
+  throw new ConfigFault(`${dataDirectory} is not a data directory of Stele: it has ${shown}${more}. ${mend}`)
+}
+
 /** Opens a data directory, beginning it where it is empty. */
 export async function openDirectory(config: DirectoryConfig, parts = systemParts()): Promise<OpenDirectory> {
   const { disk, clock, random } = parts
@@ -55,6 +75,7 @@ export async function openDirectory(config: DirectoryConfig, parts = systemParts
   if (!NAME.test(config.name)) {
     throw new ConfigFault(`--name ${config.name}: use 1 to 177 letters, digits, dots, hyphens and underscores`)
   }
+  await demandOwnOrEmpty(disk, config)
   const states = new StateDirectory(disk, stateDirectory)
   const before = config.head === undefined ? await states.heldBefore(dataDirectory) : undefined
   const jumps: { wallMs: number; ledgerMs: number }[] = []
@@ -66,6 +87,7 @@ export async function openDirectory(config: DirectoryConfig, parts = systemParts
     directory: dataDirectory,
     lock: tryLock,
     newOriginPrefix: () => {
+      if (config.mayBegin === false) throw new ConfigFault(`${dataDirectory} has a log that was never begun`)
       if (before !== undefined) {
         const mend = `Bring the data back, or remove ${before.note} to begin anew.`
         throw new HeadFault(`${dataDirectory} is empty, but it held the ledgers of ${before.originPrefix}. ${mend}`)

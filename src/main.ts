@@ -75,7 +75,8 @@ const environment: Environment = {
   async administer({ dataDirectory, stateDirectory }, work) {
     const { openDirectory } = await import('./directory.ts')
     const log = (line: object) => void stderr.write(`${JSON.stringify(line)}\n`)
-    const opened = await openDirectory({ dataDirectory, stateDirectory, name: 'stele.local', version, log })
+    const name = 'stele.local'
+    const opened = await openDirectory({ dataDirectory, stateDirectory, name, version, log, mayBegin: false })
     try {
       return await work(opened.administration)
     } finally {

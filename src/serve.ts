@@ -4,9 +4,10 @@
 /** `stele serve`: runs a server until it is told to stop, and says where to look and what to type next. */
 import type { ExitCode } from './cli/command.ts'
 import type { Output, ServeConfig } from './cli/environment.ts'
-import { printable } from './cli/display.ts'
+import { printable, shellWord, wrapped } from './cli/display.ts'
 import { Failure } from './cli/failure.ts'
 import { ConfigFault } from './directory.ts'
+import { IndexUrlFault } from './index/connection.ts'
 import { OwnedError } from './ledger/ledgers.ts'
 import { KeyFault } from './ledger/keys.ts'
 import { HeadFault } from './ledger/publish.ts'
@@ -17,6 +18,8 @@ import { StateFault } from './state/system-state.ts'
 
 const DEFAULT_PORT = 7835
 const PROGRESS_EVERY_BYTES = 64 * 1024 * 1024
+/** Of the story's words. */
+const STORY_COLUMNS = 100
 
 export interface ServeParts {
   readonly version: string
@@ -74,23 +77,19 @@ function demoText(played: DemoPlayed, server: RunningServer, config: ServeConfig
       ? `Five weeks of an invented company's Entra tenant were stored in the ledger ${ledger}: ${number(stored)} events, one batch.`
       : `The ledger ${ledger} holds ${number(size)} events from before; nothing was played again.`,
   ]
-  if (steps.length > 0) {
-    lines.push('Among them an attack. Its steps, each behind its index:', '')
-    for (const { index, at, title, words } of steps) {
-      lines.push(`  ${String(index).padStart(4)}  ${at.slice(0, 16).replace('T', ' ')}  ${title}`, `        ${words}`)
-    }
-  }
+  if (steps.length > 0) lines.push(...stepLines(played, server))
   const shown = steps.find(({ title }) => title === 'Global Administrator')?.index ?? 0
+  const data = shellWord(config.dataDirectory)
   lines.push(
     '',
-    'Look at it from another terminal, in this folder:',
+    'From another terminal, in this folder:',
     '',
     ...connectionText(server, config),
     `  npx stele tail --ledger ${ledger} --from ${shown}`,
     `  npx stele prove ${shown} --ledger ${ledger} --out grant.tlog-proof --event grant.json`,
     `  npx stele verify grant.json grant.tlog-proof --key '${server.ledgers.vkey(ledger)}'`,
-    `  npx stele verify --data ${config.dataDirectory}`,
-    `  npx stele drill --data ${config.dataDirectory}`,
+    `  npx stele verify --data ${data}`,
+    `  npx stele drill --data ${data}`,
     '  npx stele append YOUR-EXPORT.json',
     '',
     'Ctrl-C stops the server; what it stored stays.',
@@ -99,10 +98,27 @@ function demoText(played: DemoPlayed, server: RunningServer, config: ServeConfig
   return lines.join('\n')
 }
 
+/** The attack step by step, each with the command that finds it; without these where nothing can be searched. */
+function stepLines({ ledger, steps }: DemoPlayed, server: RunningServer): string[] {
+  const { state, reason = '' } = server.index.status()
+  const isSearchable = state !== 'off' && state !== 'unavailable'
+  const lines = [
+    isSearchable
+      ? 'Among them an attack: its steps, behind their indexes, each with a search that finds it a moment from now.'
+      : `Among them an attack: its steps, behind their indexes. Nothing can be searched: ${printable(reason)}.`,
+  ]
+  for (const { index, at, title, words, search } of steps) {
+    lines.push('', `${String(index).padStart(6)}  ${at.slice(0, 16).replace('T', ' ')}  ${title}`)
+    lines.push(...wrapped(words, STORY_COLUMNS).map((line) => `        ${line}`))
+    if (isSearchable) lines.push(`        npx stele search --ledger ${ledger} ${shellWord(search)}`)
+  }
+  return lines
+}
+
 /** Commands find a server at the default address, and its token in the folder they are typed in, by themselves. */
 function connectionText({ url, adminTokenPath }: RunningServer, { listenHost, listenPort }: ServeConfig): string[] {
   if (listenHost === '127.0.0.1' && listenPort === DEFAULT_PORT) return []
-  return [`  export STELE_URL=${url} STELE_TOKEN=$(cat ${adminTokenPath})`]
+  return [`  export STELE_URL=${url} STELE_TOKEN=$(cat ${shellWord(adminTokenPath)})`]
 }
 
 /** Says what keeps the server from starting; nothing was changed on the disk by then. */
@@ -117,7 +133,7 @@ function startFailure(error: unknown, config: ServeConfig): unknown {
       mend,
     )
   }
-  if (error instanceof ConfigFault) return new Failure(2, printable(error.message))
+  if (error instanceof ConfigFault || error instanceof IndexUrlFault) return new Failure(2, printable(error.message))
   if (error instanceof WalFault || error instanceof StateFault) {
     const mend =
       `'stele verify --data ${config.dataDirectory}' says all that is wrong. Then put a good copy of the directory, or of ` +

@@ -233,6 +233,28 @@ test('serve hands on what it was told, with paths made absolute and defaults fil
   assert.equal(served?.head, 'https://heads.example/h')
 })
 
+test('serve is told of an index elsewhere, or of none, and not of both', async () => {
+  let served: ServeConfig | undefined
+  const serve = async (config: ServeConfig) => {
+    served = config
+    return 0 as const
+  }
+  const world: World = {
+    variables: { STELE_INDEX_URL: 'https://u:p@elsewhere.example:8443/audit' },
+    environment: { serve },
+  }
+  const told = () => [served?.indexUrl, served?.noIndex]
+  await steleOk(world, 'serve')
+  assert.deepEqual(told(), ['https://u:p@elsewhere.example:8443/audit', undefined])
+  await steleOk(world, 'serve', '--index-url', 'http://127.0.0.1:8123')
+  assert.deepEqual(told(), ['http://127.0.0.1:8123', undefined])
+  await steleOk(world, 'serve', '--no-index')
+  assert.deepEqual(told(), [undefined, true])
+  const { code, err } = await stele(world, 'serve', '--no-index', '--index-url', 'http://127.0.0.1:8123')
+  assert.equal(code, 2)
+  assert.match(err, /contradict each other/)
+})
+
 test('escaped text is what the terminal gets, whatever a server names its things', async () => {
   const origin = 'stele\u202e/x/main'
   const info = { name: 'main', origin, vkeys: ['k'], size: 0, root: '', public: false, createdAt: '' }

@@ -4,7 +4,7 @@
 // `stele append` when something goes wrong: what is stored is known and said, and how to go on; nothing is stored twice.
 
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
@@ -150,17 +150,32 @@ test('what is broken about a file is said with its name', async (context) => {
   assert.deepEqual(await stored(), [])
 })
 
-test('an empty file is nothing to store and no fault', async (context) => {
-  const { write, world, stored } = await ground(context)
+test('what has no events is no fault, and is named: empty files and folders, blanks, an empty array', async (context) => {
+  const { write, world, stored, folder } = await ground(context)
   write('empty.ndjson', '')
   write('blank.ndjson', '\n \r\n')
   assert.equal(
     await steleOk(world, 'append', 'empty.ndjson', 'blank.ndjson'),
-    'Nothing to store: empty.ndjson, blank.ndjson are empty.\n',
+    'Nothing was stored: there are no events in empty.ndjson, blank.ndjson.\n',
   )
-  assert.equal(await steleOk({ ...world, stdin: '' }, 'append'), 'Nothing to store: standard input is empty.\n')
-  assert.equal(await steleOk({ ...world, stdin: '[]' }, 'append'), 'Nothing was stored.\n')
+  for (const stdin of ['', '[]', '[]\n[ ]\n']) {
+    const out = await steleOk({ ...world, stdin }, 'append')
+    assert.equal(out, 'Nothing was stored: there are no events in standard input.\n')
+  }
+  mkdirSync(join(folder, 'bare/below'), { recursive: true })
+  write('none.json', '[]')
+  assert.equal(
+    await steleOk(world, 'append', 'none.json', 'bare'),
+    'Nothing was stored: there are no events in bare, none.json.\n',
+  )
   assert.deepEqual(await stored(), [])
+  write('one.json', '{"a":1}')
+  const out = await steleOk(world, 'append', 'one.json', 'none.json')
+  assert.match(out, /The ledger now has 1 entry; .*\nOf what was named, there are no events in none\.json\.\nNext: /)
+  assert.equal(
+    await steleOk(world, 'append', '--skip', '1', 'one.json'),
+    'Nothing was stored: --skip leaves out all there is, 1 event.\n',
+  )
 })
 
 test('an interruption finishes the request in flight and says how to go on', async (context) => {

@@ -55,7 +55,7 @@ test('prove writes a receipt and the event, which verify with the key alone, and
         `main-${index}.tlog-proof proves that entry ${index} is one of the 3 of ${server.ledgers.origin('main')}.\n`,
       ),
     )
-    assert.ok(out.endsWith(`\n  stele verify ${file} main-${index}.tlog-proof --key ${vkey}\n`), out)
+    assert.ok(out.endsWith(`\n  stele verify ${file} main-${index}.tlog-proof --key '${vkey}'\n`), out)
   }
 })
 
@@ -75,7 +75,7 @@ test('prove writes where it is told, into folders that are not there yet, and ag
     out: "case 1/it's.proof",
     event: 'case 1/event',
   })
-  assert.equal(next, `stele verify 'case 1/event' 'case 1/it'\\''s.proof' --key ${server.ledgers.vkey('other')}`)
+  assert.equal(next, `stele verify 'case 1/event' 'case 1/it'\\''s.proof' --key '${server.ledgers.vkey('other')}'`)
   await server.askJson('/v1/ledgers/other/events', { body: '{"other":2}' })
   await steleOk(world, ...argv)
   assert.equal(readFileSync(join(folder, 'case 1/event'), 'utf8'), '{"other":1}')

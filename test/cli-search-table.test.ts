@@ -86,7 +86,6 @@ test('what an event says is shown in characters that a terminal does not act on,
   })
   const text = shown([hostile], 200).join('\n')
   assert.match(text, /a\\u\{1b\}\[2Jb\\u\{202e\}c\\nd/)
-  // oxlint-disable-next-line no-control-regex
   assert.doesNotMatch(text.replaceAll('\n', ''), /[\u0000-\u001f\u202e]/)
 })
 

@@ -24,7 +24,7 @@ interface Ground {
 
 async function ground(context: TestContext): Promise<Ground> {
   const server = await startTestServer(context)
-  const index = new ListedIndex(server)
+  const index = ListedIndex.of(server)
   const people = ['alice@contoso.com', 'bob@contoso.com', 'carol@contoso.com']
   const lines = people.map((actor, hour) => {
     const time = `2026-01-05T0${hour}:00:00Z`

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
@@ -13,7 +15,9 @@ import { tamperings } from '../src/evidence/tamperings.ts'
 import { tryLock } from '../src/platform/lock.ts'
 import { Cli } from './cli-fixture.ts'
 import { append, MemoryHeadStore, openStele, scratch, SeededRandom } from './scratch.ts'
-import { startTestServer } from './server-fixture.ts'
+import { eventually, startTestServer } from './server-fixture.ts'
+
+const program = join(import.meta.dirname, '../src/main.ts')
 
 const openCopy: OpenCopy = async ({ dataDirectory, head }) =>
   await openDirectory({
@@ -98,7 +102,8 @@ test('P1 P2: the drill says of every tampering what finds it, and that only a re
   assert.deepEqual(filesOf(directory), before, 'the drill changed the directory')
   assert.deepEqual(outcomes(report), expected)
   assert.equal(report.allFound, true)
-  assert.deepEqual([report.ledger, report.entryCount, report.isWhole], ['main', 37, true])
+  assert.deepEqual([report.ledger, report.entryCount, report.isWhole], ['main', 36, true])
+  assert.equal(report.ownCount, 1)
   const [edit] = report.steps
   assert.deepEqual([edit?.first?.ledger, edit?.first?.index, edit?.first?.count], ['main', report.target, 1])
   const forged = report.steps.at(-1)
@@ -131,12 +136,12 @@ test('the drill runs beside a server that writes, and on its beginning alone whe
   assert.equal(server.ledgers.failure, undefined)
 })
 
-test('a ledger without entries gets some of the drill, in the copy only', async (context) => {
+test('a ledger without entries gets some of the drill, in the copy only, and they are counted apart', async (context) => {
   const folder = scratch(context)
   const stele = await openCopy({ dataDirectory: join(folder, 'data'), head: join(folder, 'head') })
   await stele.close()
   const report = await holdDrill(context, join(folder, 'data'))
-  assert.deepEqual([report.allFound, report.ledger, report.entryCount], [true, 'main', 5])
+  assert.deepEqual([report.allFound, report.ledger, report.entryCount, report.ownCount], [true, 'main', 0, 5])
 })
 
 test('an interrupted drill, and one on a damaged directory, leave nothing behind', async (context) => {
@@ -183,6 +188,41 @@ test('stele drill prints a row a tampering, what is not found, and exits 0; with
   assert.deepEqual([json.code, report.ledger, report.steps.length], [0, 'payments', 15])
   assert.match(json.err, /15 of 15: /)
   assert.deepEqual(readdirSync(temporary), [])
+})
+
+test('stele drill counts entries of the ledger apart from its own', async (context) => {
+  const folder = scratch(context)
+  const stele = await openCopy({ dataDirectory: join(folder, 'data'), head: join(folder, 'head') })
+  await stele.close()
+  const world = { cwd: folder, variables: { TMPDIR: folder }, environment: { openCopy } }
+  const { out } = await new Cli(world).run('drill', '--data', 'data')
+  assert.match(out.replaceAll(/\s+/g, ' '), /with 0 entries of main, and the drill appended 5 of its own to it\./)
+})
+
+test('the folder that a killed drill left, with its copies of keys, is removed by the next one, and no other folder is', async (context) => {
+  const folder = scratch(context)
+  await directoryIn(folder)
+  const temporary = join(folder, 'temporary')
+  const others = ['stele-drill-notoneofours', `stele-drill-${'b'.repeat(16)}`, `stele-drill-${'c'.repeat(16)}`]
+  for (const name of others) mkdirSync(join(temporary, name, 'baseline'), { recursive: true })
+  const lock = tryLock(join(temporary, others[1]!, 'LOCK'))
+  context.after(() => lock?.release())
+  symlinkSync(join(folder, 'data'), join(temporary, `stele-drill-${'d'.repeat(16)}`))
+  const before = readdirSync(temporary)
+  const child = spawn(process.execPath, [program, 'drill', '--data', join(folder, 'data')], {
+    env: { TMPDIR: temporary, XDG_STATE_HOME: folder },
+  })
+  const ended = once(child, 'close')
+  const isCopied = () => readdirSync(temporary, { recursive: true, encoding: 'utf8' }).some((name) => /baseline.keys.main\.key$/.test(name))
+  await eventually(isCopied)
+  child.kill('SIGKILL')
+  await ended
+  assert(isCopied(), 'nothing was left behind')
+  const world = { cwd: folder, variables: { TMPDIR: temporary }, environment: { openCopy } }
+  const { code, err } = await new Cli(world).run('drill', '--data', 'data')
+  assert.equal(code, 0)
+  assert.match(err, /^Removed \S+stele-drill-[a-z2-7]{16}, which a killed drill had left\.\n$/)
+  assert.deepEqual(readdirSync(temporary), before)
 })
 
 test('stele drill says what is wrong with the directory, the ledger or the cap', async (context) => {

@@ -2,14 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 
 import { type ChildOptions, type Death, SupervisedChild } from '../src/platform/children.ts'
 import { SystemClock } from '../src/platform/clock.ts'
-import { lastFirst } from './embedded-ground.ts'
+import { isAlive, lastFirst } from './embedded-ground.ts'
 import { scratch } from './scratch.ts'
 
 const childrenUrl = new URL('../src/platform/children.ts', import.meta.url).href
@@ -31,7 +35,7 @@ interface Watched {
   readonly messages: unknown[]
   readonly log: string[]
   /** Resolves once `look` holds; asked at whatever the child does. */
-  until(look: () => boolean): Promise<void>
+  readonly until: (look: () => boolean) => Promise<void>
 }
 
 /** Supervises a script, which has its `parent` where it speaks of it. */
@@ -159,4 +163,36 @@ test('a restart ends the child in order, and there are never two', async (t) => 
   await until(() => child.startCount === 2 && child.ready)
   const [first, second] = messages.filter((message) => 'begun' in (message as object)) as { begun: number }[]
   assert.deepEqual(messages, [first, { ended: first?.begun }, second])
+})
+
+test('a child that a library has blocked for ever is killed some time after its parent', async (context) => {
+  const t = lastFirst(context)
+  const folder = scratch(t)
+  const blocked = join(folder, 'blocked.mjs')
+  const ready = join(folder, 'ready')
+  writeFileSync(ready, '')
+  const library = `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)`
+  writeFileSync(
+    blocked,
+    `import { watchFromThread } from '${childrenUrl}'\nawait watchFromThread('${ready}')\n${library}`,
+  )
+  const parent = join(folder, 'parent.mjs')
+  writeFileSync(
+    parent,
+    `import { SupervisedChild } from '${childrenUrl}'
+import { SystemClock } from '${new URL('../src/platform/clock.ts', import.meta.url).href}'
+const child = SupervisedChild.start({ name: 'blocked', script: new URL('file://${blocked}'), prepare: async () => [],
+  channel: false, startTimeoutMs: 60_000, stopTimeoutMs: 60_000, clock: new SystemClock(), log() {}, onDeath() {},
+  onReady: () => process.stdout.write(child.pid + '\\n') })`,
+  )
+  const running = spawn(process.execPath, [parent], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.after(() => void running.kill('SIGKILL'))
+  const [line] = (await once(createInterface({ input: running.stdout }), 'line')) as [string]
+  running.kill('SIGKILL')
+  const begun = performance.now()
+  while (isAlive(Number(line))) {
+    assert.ok(performance.now() - begun < 30_000, 'it lives on')
+    await sleep(100)
+  }
+  assert.ok(performance.now() - begun > 5_000, 'it had time to end by itself')
 })

@@ -50,30 +50,34 @@ process.stdout.write(JSON.stringify(done))
 process.exit(0)
 `
 
-test('a confined thread has the files and the port that it was given, and nothing else', { skip: embeddedSkip }, (t) => {
-  const folder = scratch(t)
-  for (const name of ['readable', 'writable/a', 'writable/b']) mkdirSync(join(folder, name), { recursive: true })
-  for (const name of ['readable/file', 'one', 'secret']) writeFileSync(join(folder, name), 'x')
-  const port = 20_000 + (process.pid % 10_000)
-  const args = ['--input-type=module', '-e', script, folder, String(port), String(port + 1)]
-  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env: { A: 'secret' } })
-  const done = JSON.parse(stdout || `{"confined": ${JSON.stringify(stderr)}}`)
-  if (/Landlock/.test(done.confined) && process.env['CI'] === undefined) return t.skip(done.confined)
-  const { listenElsewhere, connect, ...files } = done
-  assert.deepEqual(files, {
-    confined: 'confined',
-    readFolder: 'done',
-    readFile: 'done',
-    readSecret: 'EACCES',
-    readUpwards: 'EACCES',
-    readProcess: 'EACCES',
-    writeReadable: 'EACCES',
-    writeOutside: 'EACCES',
-    write: 'done',
-    rename: 'done',
-    listen: 'done',
-  })
-  // Kernels before 6.7 know of files alone.
-  if (listenElsewhere === 'done') return t.diagnostic('this kernel confines no network')
-  assert.deepEqual([listenElsewhere, connect], ['EACCES', 'EACCES'])
-})
+test(
+  'a confined thread has the files and the port that it was given, and nothing else',
+  { skip: embeddedSkip },
+  (t) => {
+    const folder = scratch(t)
+    for (const name of ['readable', 'writable/a', 'writable/b']) mkdirSync(join(folder, name), { recursive: true })
+    for (const name of ['readable/file', 'one', 'secret']) writeFileSync(join(folder, name), 'x')
+    const port = 20_000 + (process.pid % 10_000)
+    const args = ['--input-type=module', '-e', script, folder, String(port), String(port + 1)]
+    const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env: { A: 'secret' } })
+    const done = JSON.parse(stdout || `{"confined": ${JSON.stringify(stderr)}}`)
+    if (/Landlock/.test(done.confined) && process.env['CI'] === undefined) return t.skip(done.confined)
+    const { listenElsewhere, connect, ...files } = done
+    assert.deepEqual(files, {
+      confined: 'confined',
+      readFolder: 'done',
+      readFile: 'done',
+      readSecret: 'EACCES',
+      readUpwards: 'EACCES',
+      readProcess: 'EACCES',
+      writeReadable: 'EACCES',
+      writeOutside: 'EACCES',
+      write: 'done',
+      rename: 'done',
+      listen: 'done',
+    })
+    // Kernels before 6.7 know of files alone.
+    if (listenElsewhere === 'done') return t.diagnostic('this kernel confines no network')
+    assert.deepEqual([listenElsewhere, connect], ['EACCES', 'EACCES'])
+  },
+)

@@ -34,26 +34,30 @@ function fill(path: string): void {
   }
 }
 
-test('inserts into a full disk fail and say so, searches go on, and with room again so do inserts', { skip: embeddedSkip }, async (context) => {
-  const t = lastFirst(context)
-  const disk = smallDisk(t)
-  if (disk === undefined) return context.skip('only root can mount a small disk')
-  const { server } = startEmbedded(t, join(disk, 'index'))
-  const { feed, search } = await server.whenReady()
-  await command(feed, 'CREATE TABLE t (a UInt64, s String) ENGINE = MergeTree ORDER BY a')
-  await command(feed, insert)
-  const ballast = join(disk, 'ballast')
-  fill(ballast)
-  const refusal = await askAs(feed, insert)
-  assert.notEqual(refusal.status, 200)
-  assert.match(refusal.text, /NOT_ENOUGH_SPACE|No space left/)
-  assert.deepEqual(await column(search, 'SELECT count() FROM t'), ['5000'])
-  assert.equal(server.startCount, 1)
+test(
+  'inserts into a full disk fail and say so, searches go on, and with room again so do inserts',
+  { skip: embeddedSkip },
+  async (context) => {
+    const t = lastFirst(context)
+    const disk = smallDisk(t)
+    if (disk === undefined) return context.skip('only root can mount a small disk')
+    const { server } = startEmbedded(t, join(disk, 'index'))
+    const { feed, search } = await server.whenReady()
+    await command(feed, 'CREATE TABLE t (a UInt64, s String) ENGINE = MergeTree ORDER BY a')
+    await command(feed, insert)
+    const ballast = join(disk, 'ballast')
+    fill(ballast)
+    const refusal = await askAs(feed, insert)
+    assert.notEqual(refusal.status, 200)
+    assert.match(refusal.text, /NOT_ENOUGH_SPACE|No space left/)
+    assert.deepEqual(await column(search, 'SELECT count() FROM t'), ['5000'])
+    assert.equal(server.startCount, 1)
 
-  rmSync(ballast)
-  await command(feed, insert)
-  assert.deepEqual(await column(search, 'SELECT count() FROM t'), ['10000'])
-})
+    rmSync(ballast)
+    await command(feed, insert)
+    assert.deepEqual(await column(search, 'SELECT count() FROM t'), ['10000'])
+  },
+)
 
 test('it leaves a tenth of the disk to the ledgers', { skip: embeddedSkip }, async (context) => {
   const t = lastFirst(context)
@@ -68,15 +72,19 @@ test('it leaves a tenth of the disk to the ledgers', { skip: embeddedSkip }, asy
   assert.match(refusal.text, /NOT_ENOUGH_SPACE/)
 })
 
-test('a start on a full disk says that it is full, and comes through once there is room', { skip: embeddedSkip }, async (context) => {
-  const t = lastFirst(context)
-  const disk = smallDisk(t)
-  if (disk === undefined) return context.skip('only root can mount a small disk')
-  const ballast = join(disk, 'ballast')
-  fill(ballast)
-  const { server } = startEmbedded(t, join(disk, 'index'))
-  while (server.status.state === 'starting') await new Promise((resolve) => server.onChange(() => resolve(undefined)))
-  assert.match((server.status as { reason: string }).reason, /^the disk of .* is full$/)
-  rmSync(ballast)
-  await server.whenReady()
-})
+test(
+  'a start on a full disk says that it is full, and comes through once there is room',
+  { skip: embeddedSkip },
+  async (context) => {
+    const t = lastFirst(context)
+    const disk = smallDisk(t)
+    if (disk === undefined) return context.skip('only root can mount a small disk')
+    const ballast = join(disk, 'ballast')
+    fill(ballast)
+    const { server } = startEmbedded(t, join(disk, 'index'))
+    while (server.status.state === 'starting') await new Promise((resolve) => server.onChange(() => resolve(undefined)))
+    assert.match((server.status as { reason: string }).reason, /^the disk of .* is full$/)
+    rmSync(ballast)
+    await server.whenReady()
+  },
+)

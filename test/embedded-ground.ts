@@ -4,7 +4,7 @@
 // The embedded ClickHouse as the server starts it, for tests: over a folder of their own, and what any local process
 // could ask of it.
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
@@ -95,5 +95,14 @@ export async function command(access: IndexAccess, query: string): Promise<void>
     await client.command({ query })
   } finally {
     await client.close()
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    // A process that has ended and was not waited for yet is a zombie.
+    return !readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ')
+  } catch {
+    return false
   }
 }

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url'
 
 import { connect } from '../src/index/connection.ts'
 import type { EmbeddedServer } from '../src/index/embedded.ts'
-import { column, command, embeddedSkip, lastFirst, startEmbedded } from './embedded-ground.ts'
+import { column, command, embeddedSkip, isAlive, lastFirst, startEmbedded } from './embedded-ground.ts'
 import { scratch } from './scratch.ts'
 
 const skip = embeddedSkip
@@ -30,15 +30,6 @@ async function state(server: EmbeddedServer, wanted: string): Promise<void> {
   off()
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    // A process that has ended and was not waited for yet is a zombie.
-    return !readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ')
-  } catch {
-    return false
-  }
-}
-
 test('is ready within seconds, takes rows and gives them back', { skip }, async (context) => {
   const t = lastFirst(context)
   const begun = performance.now()
@@ -52,34 +43,38 @@ test('is ready within seconds, takes rows and gives them back', { skip }, async 
   assert.ok(readyMs < 15_000, `${readyMs} ms`)
 })
 
-test('comes back with its data when it is killed 25 times, at another address with other secrets', { skip }, async (context) => {
-  const t = lastFirst(context)
-  const { server } = startEmbedded(t)
-  let { feed, search } = await server.whenReady()
-  await command(feed, 'CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a')
-  const secrets = new Set<string>()
-  for (let kill = 0; kill < 25; kill++) {
-    await command(feed, `INSERT INTO t VALUES (${kill})`)
-    for (const access of [feed, search]) secrets.add(JSON.stringify([access.url, access.headers]))
-    const client = connect(search)
-    // In the middle of work: what was asked fails, it never hangs.
-    const asked = client.query({ query: 'SELECT count() FROM numbers(1e12)' }).then(
-      () => 'answered',
-      () => 'failed',
-    )
-    const died = state(server, 'starting')
-    assert.ok(server.pid !== undefined)
-    process.kill(server.pid, 'SIGKILL')
-    await died
-    assert.equal(await asked, 'failed')
-    await client.close()
-    assert.equal(server.access, undefined)
-    ;({ feed, search } = await server.whenReady())
-    assert.deepEqual(await column(search, 'SELECT count() FROM t'), [String(kill + 1)])
-  }
-  assert.equal(server.startCount, 26)
-  assert.equal(secrets.size, 50)
-})
+test(
+  'comes back with its data when it is killed 25 times, at another address with other secrets',
+  { skip },
+  async (context) => {
+    const t = lastFirst(context)
+    const { server } = startEmbedded(t)
+    let { feed, search } = await server.whenReady()
+    await command(feed, 'CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a')
+    const secrets = new Set<string>()
+    for (let kill = 0; kill < 25; kill++) {
+      await command(feed, `INSERT INTO t VALUES (${kill})`)
+      for (const access of [feed, search]) secrets.add(JSON.stringify([access.url, access.headers]))
+      const client = connect(search)
+      // In the middle of work: what was asked fails, it never hangs.
+      const asked = client.query({ query: 'SELECT count() FROM numbers(1e12)' }).then(
+        () => 'answered',
+        () => 'failed',
+      )
+      const died = state(server, 'starting')
+      assert.ok(server.pid !== undefined)
+      process.kill(server.pid, 'SIGKILL')
+      await died
+      assert.equal(await asked, 'failed')
+      await client.close()
+      assert.equal(server.access, undefined)
+      ;({ feed, search } = await server.whenReady())
+      assert.deepEqual(await column(search, 'SELECT count() FROM t'), [String(kill + 1)])
+    }
+    assert.equal(server.startCount, 26)
+    assert.equal(secrets.size, 50)
+  },
+)
 
 test('stops within ten seconds, and what was inserted is there at the next start', { skip }, async (context) => {
   const t = lastFirst(context)
@@ -192,7 +187,10 @@ test('where ClickHouse cannot be loaded it says that search needs --index-url', 
   writeFileSync(library, 'not a library')
   const { server } = startEmbedded(t, undefined, [library])
   await state(server, 'failed')
-  assert.match((server.status as { reason: string }).reason, /cannot be loaded on this machine, so search needs --index-url/)
+  assert.match(
+    (server.status as { reason: string }).reason,
+    /cannot be loaded on this machine, so search needs --index-url/,
+  )
 })
 
 test('its folders are for its user alone, and its configuration is gone once it runs', { skip }, async (context) => {

@@ -17,7 +17,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
 import { ConfigFault, type DirectoryConfig, openDirectory, type OpenDirectory } from '../src/directory.ts'
@@ -139,6 +139,53 @@ test('P3: of two clones that share one head and start at the same moment, one st
   assert(stopped.ledgers.failure instanceof HeadFault)
   assert.match(stopped.ledgers.failure.message, /was replaced by somebody else/)
   await assert.rejects(append(stopped.ledgers, 'main', [Buffer.from('y')]), { code: 'writer-stopped' })
+})
+
+test('a folder that holds somebody else’s files is refused, names them, and stays as it is', async (context) => {
+  const machine = new Machine(context)
+  for (const [name, ...files] of [
+    ['home', 'notes.txt'],
+    ['project', 'wal/segment-1', 'LOCK'],
+    ['wal-file', 'wal'],
+    ['many', 'a', 'b', 'c', 'd', 'e'],
+  ] as const) {
+    for (const file of files) {
+      mkdirSync(dirname(join(machine.path(name), file)), { recursive: true })
+      writeFileSync(join(machine.path(name), file), '')
+    }
+    const before = readdirSync(machine.path(name), { recursive: true })
+    await assert.rejects(machine.open(name), (error) => {
+      assert(error instanceof ConfigFault, String(error))
+      assert.match(error.message, /is not a data directory of Stele: it has .+\. Give an empty folder, or one/)
+      assert(error.message.includes(files[0]), error.message)
+      return true
+    })
+    assert.deepEqual(readdirSync(machine.path(name), { recursive: true }), before)
+  }
+  await assert.rejects(machine.open('many'), /it has a, b, c and 2 more\./)
+})
+
+test('an empty folder, a fresh file system’s, and one in which a start was cut short are begun', async (context) => {
+  const machine = new Machine(context)
+  for (const [name, ...folders] of [['empty'], ['mounted', 'lost+found'], ['cut-short', 'wal', 'keys', 'derived']] as const) {
+    for (const folder of ['', ...folders]) mkdirSync(join(machine.path(name), folder), { recursive: true })
+    await machine.life(name, 'one')
+  }
+})
+
+test('what may not be begun is refused and not begun: nothing, an empty folder, one with an empty log', async (context) => {
+  const machine = new Machine(context)
+  mkdirSync(machine.path('empty'))
+  mkdirSync(machine.path('no-log/wal'), { recursive: true })
+  mkdirSync(machine.path('unborn/wal'), { recursive: true })
+  writeFileSync(machine.path('unborn/wal/0000000000000001'), '')
+  for (const name of ['nowhere', 'empty', 'no-log', 'unborn']) {
+    await assert.rejects(machine.open(name, { mayBegin: false }), ConfigFault)
+    assert(!existsSync(machine.path(`${name}/keys`)) && !existsSync(machine.path(`${name}/admin.token`)))
+  }
+  assert(!existsSync(machine.path('nowhere')))
+  await machine.life('data', 'one')
+  await machine.life('data', 'two', { mayBegin: false })
 })
 
 test('a head of another install is refused by the one and by the other', async (context) => {

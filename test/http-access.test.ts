@@ -83,7 +83,7 @@ suite('the access matrix', () => {
 
   before(async () => {
     server = await startTestServer({ after: (hook) => void afterwards.push(hook as () => Promise<void>) })
-    const index = new ListedIndex(server)
+    const index = ListedIndex.of(server)
     index.check = { state: 'running', checked: 0, size: 0, findings: [], findingCount: 0, startedAt: NOW }
     await server.createLedger('other')
     await server.createLedger('open', true)

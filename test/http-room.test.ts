@@ -17,7 +17,7 @@ const MEBIBYTE = 1024 * 1024
 
 test('a crowd that reads large events is bounded before anything is read, whatever way it reads them', async (context) => {
   const server = await startTestServer(context)
-  new ListedIndex(server)
+  ListedIndex.of(server)
   const body = Buffer.alloc(16 * MEBIBYTE, 'x')
   for (let count = 0; count < 4; count++) await server.askJson(EVENTS, { body, type: 'text/plain' })
   await server.askJson(`${EVENTS}?limit=1`)

@@ -85,7 +85,7 @@ test(
       if (page.next === undefined) break
       cursor = `&cursor=${page.next}`
     }
-    new ListedIndex(server)
+    ListedIndex.of(server)
     const expected = await all()
     for (const path of paths) assert.deepEqual(found.get(path), expected.get(path), path)
     assert.deepEqual(hits, expected.get('*/events?q=&limit=1000').hits)

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { CheckReport } from '../src/index/messages.ts'
 import type { Bucket, Found, Search, SearchScope, ValueCount } from '../src/index/search.ts'
-import { SearchFault } from '../src/index/search-fault.ts'
+import type { SearchFault } from '../src/index/search-fault.ts'
 import { type SearchDocument, documentOf } from '../src/query/document.ts'
 import { matches, valuesOf } from '../src/query/evaluate.ts'
 import type { FieldName } from '../src/query/fields.ts'
@@ -44,8 +44,12 @@ export class ListedIndex {
   readonly #server: TestServer
   readonly #rows = new Map<string, Row[]>()
 
-  /** Takes the place of the server's own, which was started without. */
-  constructor(server: TestServer) {
+  /** Takes the place of the server's own. */
+  static of(server: TestServer): ListedIndex {
+    return new ListedIndex(server)
+  }
+
+  private constructor(server: TestServer) {
     this.#server = server
     const own = (name: string, get: () => unknown) => Object.defineProperty(server.index, name, { get })
     own('search', () => this.#search)

@@ -11,7 +11,7 @@ import { FileCache } from '../src/ledger/file-cache.ts'
 import { recover, type Recovered } from '../src/ledger/recover.ts'
 import { ground, last, leave, type Left, reopen, systemEvents } from './left-directory.ts'
 import { PowerCutDisk, powerCutDirectory as directory } from './power-cut-disk.ts'
-import { append, hex, openStele, readAll } from './scratch.ts'
+import { append, hex, openStele, readAll, SeededRandom } from './scratch.ts'
 
 let killed: Left
 let small: Left
@@ -27,7 +27,7 @@ async function recovered(disk: PowerCutDisk): Promise<Recovered> {
 test('P1: a directory that was killed opens with every acknowledged event byte for byte and the same roots', async () => {
   const stele = await reopen(killed.disk.copy(), killed.head)
   assert.deepEqual(await readAll(stele.ledgers, 'main'), killed.events)
-  assert.equal(stele.ledgers.opening.cut, undefined)
+  assert.deepEqual(stele.ledgers.opening.cuts, [])
   const { size, root } = stele.ledgers.log('main')
   assert.equal(`${size} ${hex(root)}`, killed.roots.get('main'))
 })
@@ -87,11 +87,70 @@ test('P8: the header of a WAL file that a crash left unfinished is removed, reco
     const unborn = join(directory, 'wal', '0000000000009999')
     disk.tamper(unborn, header.subarray(0, length))
     const stele = await reopen(disk, killed.head)
-    assert.deepEqual(stele.ledgers.opening.cut, { file: unborn, position: 0, bytes: length })
+    assert.deepEqual(stele.ledgers.opening.cuts, [{ file: unborn, position: 0, bytes: length }])
     assert((await systemEvents(stele)).some((event) => event.type === 'recovered' && event['file'] === unborn))
     assert.deepEqual(await readAll(stele.ledgers, 'main'), killed.events)
     assert(!disk.paths.includes(unborn))
   }
+})
+
+test('P8: a cut is recorded once, wherever power fails between it and its record', async () => {
+  const torn = small.disk.copy()
+  const path = last(torn)
+  torn.tamper(path, torn.bytes(path).subarray(0, small.lastFrameAt + 100))
+  const recordsOf = async (disk: PowerCutDisk) => {
+    const stele = await reopen(disk, small.head)
+    const events = await systemEvents(stele)
+    await stele.close()
+    assert(!disk.paths.includes(join(directory, 'cut.json')), 'the note stays behind its record')
+    return events.filter(
+      ({ type, position, bytesCut }) =>
+        type === 'recovered' && position === small.lastFrameAt && bytesCut === 100,
+    )
+  }
+  let cutAt = 0
+  for (let operations = 1, isThrough = false; !isThrough; operations++) {
+    for (const seed of [1, 2, 3]) {
+      const disk = torn.copy()
+      disk.operationsLeft = operations
+      isThrough = await reopen(disk, small.head).then(
+        () => true,
+        () => false,
+      )
+      if (isThrough) break
+      const isCut = disk.bytes(path).length === small.lastFrameAt
+      if (isCut) cutAt ||= operations
+      const random = new SeededRandom(operations * 10 + seed)
+      const left = seed === 1 ? disk.afterKill(random) : disk.afterPowerCut(random)
+      assert.equal((await recordsOf(left)).length, 1, `after ${operations} operations, seed ${seed}`)
+    }
+  }
+  assert(cutAt > 0, 'power failed behind the cut at least once')
+})
+
+test('P8: a second cut at the same place, before the first was recorded, is recorded beside it', async () => {
+  const disk = small.disk.copy()
+  const path = last(disk)
+  const bytes = disk.bytes(path)
+  disk.tamper(path, bytes.subarray(0, small.lastFrameAt))
+  const { end } = await recovered(disk)
+  const file = path
+  const note = { v: 1, commit: end?.commit, cuts: [{ file, position: small.lastFrameAt, bytes: 100 }] }
+  disk.tamper(join(directory, 'cut.json'), Buffer.from(JSON.stringify(note)))
+  disk.tamper(path, bytes.subarray(0, small.lastFrameAt + 200))
+  const stele = await reopen(disk, small.head)
+  const events = (await systemEvents(stele)).filter(({ type }) => type === 'recovered')
+  assert.deepEqual(
+    events.map(({ bytesCut }) => bytesCut),
+    [100, 200],
+  )
+  await stele.close()
+  const spoilt = disk.copy()
+  spoilt.tamper(join(directory, 'cut.json'), Buffer.from('{"v":1,'))
+  await assert.rejects(reopen(spoilt, undefined), /cut\.json at byte 0: the note of what a start cut off cannot be read/)
+  disk.tamper(join(directory, 'cut.json'), Buffer.from(JSON.stringify(note)))
+  const again = await reopen(disk, undefined)
+  assert.deepEqual(again.ledgers.opening.cuts, [], 'a note that the log has gone on behind has served')
 })
 
 test('a start that was cut short before its first commit was durable begins anew', async () => {

@@ -51,9 +51,9 @@ function served(name: string): ServedLedger {
     checkpoint: async () => ledgers.checkpoint(name),
     tile: async (level, index, width) => await ledgers.log(name).hashes(level, index * 256, width),
     entries: async (index, width) => await ledgers.entries(name, index * 256, index * 256 + width),
-    async *events() {
+    async *events(from) {
       const { size } = ledgers.log(name)
-      for (let index = 0; index < size;) {
+      for (let index = from; index < size;) {
         for (const { entryBytes, salt, event } of await ledgers.events(name, index, size, 65_536)) {
           yield { index: index++, entryLine: entryBytes.toString('latin1'), salt, event }
         }
@@ -118,7 +118,7 @@ test('P4: an entry, a tile and an event that a server changes are found and name
     (event: ServedEvent) => ({ ...event, index: event.index + 1 }),
   ]) {
     async function* events(): AsyncGenerator<ServedEvent> {
-      for await (const event of honest.events()) yield event.index === 42 ? change(event) : event
+      for await (const event of honest.events(0)) yield event.index === 42 ? change(event) : event
     }
     const { verdict, firstBad } = await verify({ events })
     assert.deepEqual({ verdict, firstBad }, { verdict: 'changed', firstBad: { ledger: 'main', index: 42, count: 1 } })
@@ -128,7 +128,7 @@ test('P4: an entry, a tile and an event that a server changes are found and name
 test('P4: a server that leaves out events, serves another tree than it signed, or answers nonsense is found', async () => {
   const honest = served('main')
   async function* fewer(): AsyncGenerator<ServedEvent> {
-    for await (const event of honest.events()) if (event.index < 100) yield event
+    for await (const event of honest.events(0)) if (event.index < 100) yield event
   }
   assert.equal((await verify({ events: fewer })).verdict, 'changed')
   const swapped: ServedLedger['entries'] = async (index, width) => (await honest.entries(index, width)).toReversed()
@@ -141,6 +141,47 @@ test('P4: a server that leaves out events, serves another tree than it signed, o
     { entries: async () => await Promise.reject(new ServedFault('the bundle is cut off')) },
   ]) {
     assert.equal((await verify(nonsense)).verdict, 'changed')
+  }
+})
+
+test('P4: every event that a server says it cannot hand out is named, and those between and behind are verified', async () => {
+  const honest = served('main')
+  const lost = new Set([0, 41, 42, 599])
+  async function* events(from: number): AsyncGenerator<ServedEvent> {
+    for await (const event of honest.events(from)) {
+      if (lost.has(event.index)) throw new ServedFault('it was changed on the disk')
+      yield event
+    }
+  }
+  const { verdict, findings, contentCount, firstBad } = await verify({ events })
+  assert.equal(verdict, 'changed')
+  assert.deepEqual(
+    findings.map(({ kind, ledger, index }) => ({ kind, ledger, index })),
+    [...lost].map((index) => ({ kind: 'content', ledger: 'main', index })),
+  )
+  assert.equal(contentCount, COUNT - lost.size)
+  assert.deepEqual(firstBad, { ledger: 'main', index: 0, count: 1 })
+})
+
+test('P4: a server that can hand out no event is asked for a bounded number of them', async () => {
+  let asked = 0
+  const events = (): AsyncIterable<ServedEvent> => ({
+    [Symbol.asyncIterator]: () => ({ next: async () => await Promise.reject(new ServedFault(`number ${++asked}`)) }),
+  })
+  const { verdict, contentCount, findingCount } = await verify({ events })
+  assert.deepEqual({ verdict, contentCount, findingCount }, { verdict: 'changed', contentCount: 0, findingCount: 100 })
+  assert.equal(asked, 100)
+})
+
+test('P4: the first entry that a server cannot hand out is named', async () => {
+  const honest = served('main')
+  for (const lost of [0, 255, 256, 300, 599]) {
+    const entries: ServedLedger['entries'] = async (index, width) => {
+      if (lost >= index * 256 && lost < index * 256 + width) throw new ServedFault('it was changed on the disk')
+      return await honest.entries(index, width)
+    }
+    const { verdict, firstBad } = await verify({ entries })
+    assert.deepEqual({ verdict, firstBad }, { verdict: 'changed', firstBad: { ledger: 'main', index: lost, count: 1 } })
   }
 })
 

@@ -155,6 +155,13 @@ test('a request that is not in its form is refused and names the field; nothing 
     [{ expiresAt: '2026-01-01T00:00:00.000Z' }, 'invalid-field', /has passed already/],
     [{ expiresAt: 'tomorrow' }, 'invalid-field', /^expiresAt: /],
     [{ label: '' }, 'invalid-field', /^label: /],
+    [{ scopes: ['read', 'read'] }, 'invalid-field', /^scopes: give each once\.$/],
+    [{ ledgers: ['main', 'main'] }, 'invalid-field', /^ledgers: give each once\.$/],
+    [{ ledgers: ['*', '*'] }, 'invalid-field', /^ledgers: give each once\.$/],
+    [{ sources: ['entra', 'entra'] }, 'invalid-field', /^sources: give each once\.$/],
+    ...['a\nb', 'a\u001b[2J', '\u009b', 'a\u2028b', 'gpj.\u202eexe', '\ud800'].map(
+      (label): [object, string, RegExp] => [{ label }, 'invalid-field', /^label: use no control characters\.$/],
+    ),
     [{ more: 1 }, 'invalid-field', /more/],
   ]
   for (const [change, code, detail] of bad) {
@@ -162,6 +169,8 @@ test('a request that is not in its form is refused and names the field; nothing 
   }
   await refused(administration.revokeToken('nobody', 'tester'), 'not-found', /no token nobody/)
   assert.equal(ledgers.log('system').size, size)
+  for (const label of ['Zoë’s auditor 👩‍💻', 'مراجع', '審査'])
+    assert.equal((await administration.createToken({ ...good, label }, 'tester')).record.label, label)
 })
 
 test('a token that is revoked twice is recorded once, with who did it first', async () => {

@@ -4,7 +4,7 @@
 // `stele verify --url` and `stele verify EVENT PROOF` against real servers, honest ones and one that was rolled back.
 
 import assert from 'node:assert/strict'
-import { cp, readdir, rm, writeFile } from 'node:fs/promises'
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -26,7 +26,7 @@ test('a server is self-consistent at first, unchanged from then on, and signed w
   await append(server, 'one', 'two', 'three')
   const world = worldOf(scratch(context), server)
   const url = ['verify', '--url', server.url, '--ledger', 'main'] as const
-  assert.match(await steleOk(world, ...url), /main: self-consistent\. The key is the server's word \(not pinned\)/)
+  assert.match(await steleOk(world, ...url), /main: self-consistent\. The key is not pinned: it is the server's word/)
   await append(server, 'four')
   assert.match(await steleOk(world, ...url), /main: nothing has changed in what this command saw of it before/)
   const pinned = worldOf(scratch(context), server)
@@ -45,6 +45,76 @@ test('a key that is not the server’s is a negative verdict, whether it was giv
     assert.notEqual(code, 0, `${out}${err}`)
   }
   assert.equal((await stele(world, 'verify', '--url', server.url, '--ledger', 'main', '--key', main)).code, 0)
+})
+
+test('the key of another ledger than the one that is served is refused with exit 2 and both names: it shows nothing', async (context) => {
+  const server = await startTestServer(context)
+  await append(server, 'one')
+  const folder = scratch(context)
+  const world = worldOf(folder, server)
+  const [main, access] = [server.ledgers.origin('main'), server.ledgers.origin('access')]
+  const vkey = server.ledgers.vkey('access')
+  await writeFile(join(folder, 'policy'), `log ${vkey}\nquorum none\n`)
+  for (const trust of [['--key', vkey] as const, ['--policy', 'policy'] as const]) {
+    const { code, out, err } = await stele(world, 'verify', '--url', server.url, '--ledger', 'main', ...trust)
+    assert.deepEqual({ code, out }, { code: 2, out: '' }, err)
+    assert.ok(err.includes(`${access}, and what ${server.url} serves is ${main}.`), err)
+    assert.match(err, /Nothing was verified\./)
+  }
+  assert.equal((await stele(world, 'verify', '--url', server.url, '--key', vkey)).code, 0)
+})
+
+test('verify calls a key that nobody gave not pinned, and one that was ever given pinned, of a server as of a proof', async (context) => {
+  const server = await startTestServer(context)
+  await append(server, 'one')
+  const folder = scratch(context)
+  const world = worldOf(folder, server)
+  await steleOk(world, 'prove', '0', '--out', 'one.tlog-proof', '--event', 'one.json')
+  const keyOf = async (...more: readonly string[]): Promise<readonly unknown[]> => {
+    const ofServer = await steleOk(world, 'verify', '--url', server.url, '--ledger', 'main', '--json', ...more)
+    const ofProof = await steleOk(world, 'verify', 'one.json', 'one.tlog-proof', '--json', ...more)
+    return [JSON.parse(ofServer).ledgers[0].key, JSON.parse(ofProof).key]
+  }
+  assert.deepEqual(await keyOf(), ['not pinned', 'not pinned'])
+  assert.deepEqual(await keyOf(), ['not pinned', 'not pinned'])
+  assert.match(await steleOk(world, 'verify', 'one.json', 'one.tlog-proof'), /The key is not pinned/)
+  assert.deepEqual(await keyOf('--key', server.ledgers.vkey('main')), ['pinned', 'pinned'])
+  assert.deepEqual(await keyOf(), ['pinned', 'pinned'])
+})
+
+test('P4: an event or an entry that was changed on the server’s disk is named by verify --url, with exit 1', async (context) => {
+  const server = await startTestServer(context)
+  await append(server, 'one', 'two', 'three', 'four')
+  const folder = scratch(context)
+  const wal = join(server.directory, 'data', 'wal')
+  const [name = ''] = await readdir(wal)
+  const damage = async (from: string, to: string) => {
+    const bytes = await readFile(join(wal, name))
+    const at = bytes.indexOf(from)
+    assert.ok(at !== -1, from)
+    bytes.write(to, at)
+    await writeFile(join(wal, name), bytes)
+  }
+  await damage('{"text":"three"}', '{"text":"thrEe"}')
+  const command = ['verify', '--url', server.url, '--ledger', 'main'] as const
+  const ofEvent = await stele(worldOf(folder, server), ...command, '--content')
+  assert.equal(ofEvent.code, 1, ofEvent.out + ofEvent.err)
+  assert.match(ofEvent.out, /The first bad entry is main 2\. One thing is not as it must be:/)
+  const entry = (await server.ledgers.event('main', 3)).entryBytes.toString('latin1')
+  await damage(entry, entry.replace('"v":1', '"v":7'))
+  const ofEntry = await stele(worldOf(folder, server), ...command)
+  assert.equal(ofEntry.code, 1, ofEntry.out + ofEntry.err)
+  assert.match(ofEntry.out, /The first bad entry is main 3\./)
+})
+
+test('EVENT and PROOF the wrong way round are recognised, with exit 2 and the command that was meant', async (context) => {
+  const server = await startTestServer(context)
+  await append(server, 'one')
+  const world = worldOf(scratch(context), server)
+  await steleOk(world, 'prove', '0', '--out', 'the proof', '--event', 'one.json')
+  const { code, err } = await stele(world, 'verify', 'the proof', 'one.json', '--key', server.ledgers.vkey('main'))
+  assert.equal(code, 2)
+  assert.match(err, /the proof is a proof, and one\.json is none.*stele verify one\.json 'the proof'/s)
 })
 
 test('P4: a server that was rolled back and went on is found by whoever saw it before, with both signed heads kept', async (context) => {

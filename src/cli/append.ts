@@ -58,11 +58,11 @@ export const append = defineCommand({
   },
   run: async ({ options, operands }, environment) => {
     const plan = planOf(options)
-    const { inputs, passedOver } = await inputsOf(operands, environment)
+    const { inputs, passedOver, emptyFolders } = await inputsOf(operands, environment)
     if (plan.isFollowing) return await follow(plan, inputs, environment)
     const run = await AppendRun.begin(plan, inputs, environment)
     for (const { name, why } of passedOver) await run.progress.say(`left out ${name}: ${why}.`)
-    return await run.all(inputs)
+    return await run.all(inputs, emptyFolders)
   },
 })
 

@@ -71,7 +71,12 @@ export function bytesText(bytes: number): string {
 
 /** A word of a shell's command line that stands for exactly this text. */
 export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : shellQuoted(text)
+}
+
+/** The same in quotes, whether the shell needs them or not: for what a person is to see as one word. */
+export function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 /** Words broken into lines of at most `width` characters. */

@@ -4,10 +4,9 @@
 import { join } from 'node:path'
 
 import type { DrillReport, DrillStep, Finder } from '../evidence/drill.ts'
-import { randomBase32 } from '../platform/random.ts'
 import { defineCommand } from './command.ts'
 import { DEFAULT_DATA, jsonOption } from './connect.ts'
-import { bytesText, clipped, count, jsonLine, printable, shellWord, wrapped } from './display.ts'
+import { bytesText, clipped, count, entries, jsonLine, printable, shellWord, wrapped } from './display.ts'
 import { type Environment, pathOf, variable } from './environment.ts'
 import { Failure, fileFailure, usageFailure } from './failure.ts'
 
@@ -15,14 +14,13 @@ const DEFAULT_CAP_MB = 32
 const BYTES_PER_MB = 1024 * 1024
 const MIN_WIDTH = 72
 const MAX_WIDTH = 120
-const FOLDER_CHARS = 16
 const UNTOUCHED = 'The directory was not changed'
 
 export const drill = defineCommand({
   name: 'drill',
   summary: 'Tampers with a copy of a ledger and shows what finds it',
   description:
-    'The directory is only read; its server may run. A copy of the beginning of its log, with its keys, is made in a folder of its own below TMPDIR, else /tmp, for this user alone, and removed at the end. Each tampering is done to a fresh copy and held against stele verify with the head kept outside, against stele verify without it, against a receipt that somebody else holds, and against a start of the server.',
+    'The directory is only read; its server may run. A copy of the beginning of its log, with its keys, is made in a folder of its own below TMPDIR, else /tmp, for this user alone, and removed at the end; one that a killed drill left there is removed first. Each tampering is done to a fresh copy and held against stele verify with the head kept outside, against stele verify without it, against a receipt that somebody else holds, and against a start of the server.',
   operands: '',
   options: {
     data: { type: 'string', value: 'DIR', help: `the data directory; else ${DEFAULT_DATA}` },
@@ -76,9 +74,14 @@ async function held(
     throw new Failure(3, what, "Name the one that 'stele serve' is given with --data")
   }
   const temporary = pathOf(environment, variable(environment, 'TMPDIR') ?? '/tmp')
-  const workFolder = join(temporary, `stele-drill-${randomBase32(random, FOLDER_CHARS)}`)
   const show = async (text: string) => (stderr.isTerminal ? await stderr.write(`\r\u001b[K${text}`) : undefined)
   const { drill: hold } = await import('../evidence/drill.ts')
+  const { drillFolder, removeDeadFolders } = await import('../evidence/drill-folder.ts')
+  const workFolder = drillFolder(temporary, random)
+  const removed = await removeDeadFolders(disk, files, temporary).catch((error: unknown) => {
+    throw fileFailure(error, temporary, 'read', UNTOUCHED)
+  })
+  for (const folder of removed) await stderr.write(`Removed ${printable(folder)}, which a killed drill had left.\n`)
   try {
     const onStep = ({ number, count: steps, what }: { number: number; count: number; what: string }) => {
       void show(clipped(`${number} of ${steps}: somebody ${what} `, Math.max(stderr.columns, MIN_WIDTH) - 1)).catch(
@@ -114,9 +117,9 @@ const STARTS = 7
 
 function describe(report: DrillReport, data: string, columns: number): string {
   const width = Math.min(Math.max(columns, MIN_WIDTH), MAX_WIDTH)
-  const { ledger, entryCount, copiedBytes, isWhole, steps } = report
+  const { ledger, entryCount, ownCount, copiedBytes, isWhole, steps } = report
   const part = isWhole ? 'The copy' : 'The copy, the beginning of the log,'
-  const intro = `${part} had ${bytesText(copiedBytes)} of log with ${count(entryCount)} entries of ${ledger}, the last of them the drill's own. ${printable(data)} was only read.`
+  const intro = `${part} had ${bytesText(copiedBytes)} of log with ${entries(entryCount)} of ${ledger}, and the drill appended ${count(ownCount)} of its own to it. ${printable(data)} was only read.`
   const nameWidth = Math.min(66, width - CELL * COLUMNS.length - STARTS)
   const cell = (text: string) => text.padEnd(CELL)
   const head = [
@@ -135,11 +138,11 @@ function describe(report: DrillReport, data: string, columns: number): string {
 
 /** What `verify` points at. */
 function place(first: NonNullable<DrillStep['first']>): string {
-  const { ledger, index, count: entries = 1, file, offset } = first
+  const { ledger, index, count: many = 1, file, offset } = first
   const range =
-    entries === 1
+    many === 1
       ? `entry ${count(index ?? 0)}`
-      : `entries ${count(index ?? 0)} to ${count((index ?? 0) + entries - 1)}`
+      : `entries ${count(index ?? 0)} to ${count((index ?? 0) + many - 1)}`
   const parts = [
     ...(ledger === undefined || index === undefined ? [] : [`${range} of ${ledger}`]),
     ...(file === undefined ? [] : [offset === undefined ? file : `${file} at byte ${count(offset)}`]),

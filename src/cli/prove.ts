@@ -9,7 +9,7 @@ import type { MediaType } from '@stele/proof'
 import { replaceFile } from '../platform/disk.ts'
 import { defineCommand } from './command.ts'
 import { connect, DEFAULT_LEDGER, jsonOption, ledgerOption, serverOptions } from './connect.ts'
-import { clipped, count, jsonLine, printable, shellWord } from './display.ts'
+import { clipped, count, jsonLine, printable, shellQuoted, shellWord } from './display.ts'
 import { type Environment, pathOf } from './environment.ts'
 import { Failure, fileFailure, usageFailure } from './failure.ts'
 import { sentenceOf } from './search/hit-words.ts'
@@ -78,7 +78,7 @@ export const prove = defineCommand({
     const next =
       eventFile === undefined
         ? undefined
-        : `stele verify ${shellWord(eventFile)} ${shellWord(out)} --key ${shellWord(vkey)}`
+        : `stele verify ${shellWord(eventFile)} ${shellWord(out)} --key ${shellQuoted(vkey)}`
     if (options.json === true) {
       const hex = Buffer.from(root).toString('base64')
       await environment.stdout.write(

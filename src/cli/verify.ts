@@ -46,8 +46,9 @@ export const verify = defineCommand({
     },
   ],
   exitCodes: {
+    0: 'nothing speaks against it: the verdict is unchanged, signed or valid; or self-consistent, where no key is pinned and nothing was seen before',
     1: 'something was changed, or the proof does not hold',
-    2: 'the command line is wrong, the server refused, or no key is known',
+    2: 'the command line is wrong, the server refused, no key is known, or the key is of another ledger',
   },
   run: async ({ options, operands }, environment) => {
     const { data, url } = options

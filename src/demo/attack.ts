@@ -15,7 +15,7 @@ import {
   consent,
   updatePrincipal,
 } from './application-changes.ts'
-import { HOUR_MS, MINUTE_MS } from './calendar.ts'
+import { dateOf, HOUR_MS, MINUTE_MS } from './calendar.ts'
 import { asVictim, operator, relay, scripts, strangeDevice, TUESDAY, WEDNESDAY } from './plot.ts'
 import type { Plot, Told } from './plot.ts'
 import { burst, escalate } from './takeover.ts'
@@ -71,17 +71,23 @@ function phish(plot: Plot): Told[] {
     { event: tenant.change(clicks + 410, assignToUser(by, consented, tenant.moment(clicks + 410)), correlationId) },
     {
       event: tenant.change(clicks + 560, consent(by, consented), correlationId),
-      title: 'A consent, phished',
-      words: `${victim.name} lets "${apps.phish.name}", an app nobody here had seen before, read his mail for as long as it likes.`,
+      step: {
+        title: 'A consent, phished',
+        words: `${victim.name} lets "${apps.phish.name}", an app nobody here had seen before, read his mail for as long as it likes.`,
+        search: 'action:"consent to application" privilege:mail.*',
+      },
     },
     { event: tenant.signIn(clicks + 3_118, viewer) },
     { event: tenant.signIn(clicks + 11 * MINUTE_MS + 731, reads) },
     { event: tenant.signIn(clicks + 2 * HOUR_MS + 402, reads) },
     {
       event: tenant.change(later, addGrant(by, wider), laterId),
-      title: 'The grant grows',
-      words:
-        'Three and a half hours later the same app asks again, and is also granted writing mail, mailbox settings and all files.',
+      step: {
+        title: 'The grant grows',
+        words:
+          'Three and a half hours later the same app asks again, and is also granted writing mail, mailbox settings and all files.',
+        search: 'privilege:(Mail.ReadWrite OR Files.Read.All)',
+      },
     },
     { event: tenant.change(later + 190, consent(by, wider), laterId) },
   ]
@@ -118,8 +124,11 @@ function session(plot: Plot): Told[] {
         resource: apps.officeHome,
         ...risk,
       }),
-      title: 'A session in the wrong place',
-      words: `${victim.name} signs in from Bucharest with his phone's approval, while his laptop is in Utrecht; a second address there goes on with the session.`,
+      step: {
+        title: 'A session in the wrong place',
+        words: `${victim.name} signs in from Bucharest with his phone's approval, while his laptop is in Utrecht; a second address there goes on with the session.`,
+        search: `class:authentication outcome:success actor:${victim.upn} -country:NL`,
+      },
     },
     ...uses.map(([time, app, resource]) => ({
       event: tenant.signIn(at(TUESDAY, time), { ...stolen, app: apps[app], resource: apps[resource] }),
@@ -128,7 +137,7 @@ function session(plot: Plot): Told[] {
 }
 
 function plant(plot: Plot): Told[] {
-  const { tenant, at, planted } = plot
+  const { tenant, at, attackMs, planted } = plot
   const { apps, keys, draw } = tenant
   const by = asVictim(plot)
   const app = apps.provisioning
@@ -143,8 +152,11 @@ function plant(plot: Plot): Told[] {
         changeSecrets(by, app, [keys.provisioning], [keys.provisioning, planted.portal]),
         secretId,
       ),
-      title: 'A new secret for an old app',
-      words: `The stolen session adds a secret to "${app.name}", which may write roles, and a second one where the portal does not list it.`,
+      step: {
+        title: 'A new secret for an old app',
+        words: `The stolen session adds a secret to "${app.name}", which may write roles, and a second one where the portal does not list it.`,
+        search: `action:("*credentials*" OR "*secrets management*") after:${dateOf(attackMs)}`,
+      },
     },
     { event: tenant.change(adds + 340, updatePrincipal(by, app, 'KeyDescription'), secretId) },
     {
@@ -158,8 +170,11 @@ function plant(plot: Plot): Told[] {
     { event: tenant.workload(at(TUESDAY, '21:32:11'), { ...use, failure: 7000215 }) },
     {
       event: tenant.workload(at(TUESDAY, '21:33:07'), use),
-      title: 'The app signs in from elsewhere',
-      words: `"${app.name}" has always come from one machine in Dublin; now it comes from Bucharest, with the hidden secret.`,
+      step: {
+        title: 'The app signs in from elsewhere',
+        words: `"${app.name}" has always come from one machine in Dublin; now it comes from Bucharest, with the hidden secret.`,
+        search: `class:authentication actor:"${app.name}" NOT ip:192.0.2.0/24`,
+      },
     },
     { event: tenant.workload(at(TUESDAY, '21:33:52'), { ...use, resource: apps.directory }) },
     { event: tenant.workload(at(WEDNESDAY, '20:51:40'), use) },

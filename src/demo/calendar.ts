@@ -33,7 +33,7 @@ export function iso(ms: number): string {
 }
 
 /** The date as `yyyy-mm-dd`; after Howard Hinnant's `civil_from_days`. */
-function dateOf(ms: number): string {
+export function dateOf(ms: number): string {
   const days = Math.floor(ms / DAY_MS) + 719_468
   const era = Math.floor(days / 146_097)
   const dayOfEra = days - era * 146_097

@@ -14,8 +14,16 @@ import type { Tenant } from './tenant.ts'
 export interface Told {
   readonly event: DemoEvent
   /** Set on the event that a step of the story points at. */
-  readonly title?: string
-  readonly words?: string
+  readonly step?: Step
+}
+
+/** What a reader is told of a step. */
+export interface Step {
+  readonly title: string
+  /** One plain sentence. */
+  readonly words: string
+  /** A query that finds the step among few others: what somebody would ask who looks into the attack. */
+  readonly search: string
 }
 
 /** Everything that the acts of the story share. */

@@ -4,7 +4,7 @@
 /** How it ends: the defender finds herself locked out, takes the emergency account, and undoes the attack. */
 import { changePrincipalKeys, changeSecrets, removeGrant, removePrincipal } from './application-changes.ts'
 import { roles } from './applications.ts'
-import { DAY_MS, MINUTE_MS } from './calendar.ts'
+import { dateOf, DAY_MS, MINUTE_MS } from './calendar.ts'
 import { disableAccount, revokeSessions, securityInfo } from './people-changes.ts'
 import { exempted, operator, restoredMs, scripts, strangeDevice, switchedOff, THURSDAY } from './plot.ts'
 import type { Plot, Told } from './plot.ts'
@@ -53,8 +53,11 @@ function lockOut({ tenant, at, attackMs, victim, security, emergency, consented,
   return [
     {
       event: tenant.change(disabling, disableAccount(by, victim)),
-      title: 'The account disabled',
-      words: `From the emergency account ${security.name} disables ${victim.name}'s, revokes his sessions and begins to put things back.`,
+      step: {
+        title: 'The account disabled',
+        words: `From the emergency account ${security.name} disables ${victim.name}'s, revokes his sessions and begins to put things back.`,
+        search: `target:${victim.upn} after:${dateOf(attackMs + THURSDAY * DAY_MS)}`,
+      },
     },
     {
       event: tenant.change(

@@ -13,17 +13,14 @@ import { Draw } from './draw.ts'
 import { ordinaryChanges } from './ordinary-changes.ts'
 import { ordinarySignIns } from './ordinary-sign-ins.ts'
 import { DISABLED_MS, outages } from './plot.ts'
-import type { Plot, Told } from './plot.ts'
+import type { Plot, Step, Told } from './plot.ts'
 import { response } from './response.ts'
 import { Tenant } from './tenant.ts'
 import { weeksBefore } from './weeks.ts'
 
-export interface DemoStep {
-  readonly title: string
+export interface DemoStep extends Step {
   /** Position in the batch, from 0. */
   readonly index: number
-  /** One plain sentence. */
-  readonly words: string
   /** The event's own time. */
   readonly at: string
 }
@@ -47,8 +44,8 @@ export function demoStory(nowMs: number, seed = 7835): DemoStory {
   const told: Told[] = [...attack(plot), ...response(plot), ...ordinary.map((event) => ({ event }))]
   const now = iso(nowMs)
   const sorted = told.filter(({ event }) => event.time < now).toSorted((a, b) => (a.event.time < b.event.time ? -1 : 1))
-  const steps = sorted.flatMap(({ event, title, words }, index) =>
-    title === undefined || words === undefined ? [] : [{ title, index, words, at: event.time }],
+  const steps = sorted.flatMap(({ event, step }, index) =>
+    step === undefined ? [] : [{ ...step, index, at: event.time }],
   )
   return { body: sorted.map(({ event }) => `${event.line}\n`).join(''), count: sorted.length, steps }
 }

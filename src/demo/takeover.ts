@@ -4,6 +4,7 @@
 /** The attack's second half: the highest role, the guards down, and fourteen policies in one night. */
 import { roles } from './applications.ts'
 import type { Change, Initiator } from './audit.ts'
+import { dateOf } from './calendar.ts'
 import type { Policy } from './conditional-access.ts'
 import { securityInfo } from './people-changes.ts'
 import { asVictim, BURST_MS, exempted, operator, scripts, strangeDevice, switchedOff, WEDNESDAY } from './plot.ts'
@@ -53,8 +54,11 @@ export function escalate(plot: Plot): Told[] {
   return [
     {
       event: tenant.change(granting, addToRole(workload, victim, role, roleObjectId)),
-      title: 'Global Administrator',
-      words: `The app makes ${victim.name} a Global Administrator for good, past the approval that the role otherwise needs.`,
+      step: {
+        title: 'Global Administrator',
+        words: `The app makes ${victim.name} a Global Administrator for good, past the approval that the role otherwise needs.`,
+        search: `privilege:"${role.name}" target:${victim.upn}`,
+      },
     },
     {
       event: tenant.change(
@@ -70,8 +74,11 @@ export function escalate(plot: Plot): Told[] {
         updatePolicy(by, policies.mfaEveryone, attackMs, {}, { state: 'disabled', modifiedMs: switching - 290 }),
         offId,
       ),
-      title: 'MFA switched off for everybody',
-      words: `The Conditional Access policy "${policies.mfaEveryone.rule.name}" goes from enabled to disabled.`,
+      step: {
+        title: 'MFA switched off for everybody',
+        words: `The Conditional Access policy "${policies.mfaEveryone.rule.name}" goes from enabled to disabled.`,
+        search: '"require mfa for all users" action:"update conditional access policy"',
+      },
     },
     { event: tenant.change(switching + 520, directoryPolicyUpdate(by, policies.mfaEveryone), offId) },
     {
@@ -79,8 +86,11 @@ export function escalate(plot: Plot): Told[] {
         at(WEDNESDAY, '21:19:48'),
         securityInfo('Admin deleted security info', by, security, authenticator),
       ),
-      title: 'The defender locked out',
-      words: `The authenticator app and the phone of ${security.name}, who would answer the alarm, are removed from her account.`,
+      step: {
+        title: 'The defender locked out',
+        words: `The authenticator app and the phone of ${security.name}, who would answer the alarm, are removed from her account.`,
+        search: `target:${security.upn} action:"*security info" NOT actor:${security.upn}`,
+      },
     },
     {
       event: tenant.change(
@@ -123,12 +133,18 @@ export function burst(plot: Plot): Told[] {
     ...settings(plot, by, 'loosen').map((change) => [() => change] as const),
     ...roleGuards(plot, by).map((change) => [() => change] as const),
   ]
-  const words = `In the small hours ${victim.name}'s account changes ${changes.length} policies, one every few seconds; in the weeks before he changed none.`
+  const night = dateOf(attackMs + BURST_MS)
+  const step = {
+    title: 'Fourteen policies in six minutes',
+    words: `In the small hours ${victim.name}'s account changes ${changes.length} policies, one every few seconds; in the weeks before he changed none.`,
+    // What the directory writes of each policy besides is left out.
+    search: `ip:203.0.113.0/24 severity:>=medium after:${night}T01:30Z before:${night}T02:00Z NOT action:"update policy"`,
+  }
   let atMs = attackMs + BURST_MS + draw.below(900)
   return changes.flatMap(([change, policy], index) => {
     if (index > 0) atMs += draw.between(11_000, 39_000)
     const correlationId = draw.guid()
-    const first = index === 0 ? { title: 'Fourteen policies in six minutes', words } : {}
+    const first = index === 0 ? { step } : {}
     const beside = policy === undefined ? [] : [directoryPolicyUpdate(by, policy)]
     return [
       { event: tenant.change(atMs, change(atMs), correlationId), ...first },

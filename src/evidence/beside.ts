@@ -9,12 +9,12 @@ import { hash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Disk } from '../platform/disk.ts'
 import { readAnchor, type ReadAnchor } from '../ledger/anchor.ts'
+import { OWN_NAMES } from '../ledger/opening.ts'
 import type { SystemState } from '../state/system-state.ts'
 import type { Findings } from './finding.ts'
 import type { Signatures } from './signatures.ts'
 
 const KEY = '.key'
-const TOP = ['LOCK', 'admin.token', 'derived', 'index', 'keys', 'wal']
 
 export interface Beside {
   readonly names: readonly string[]
@@ -88,7 +88,7 @@ export function checkBeside(
     if (beside.keys.has(name) || beside.pendingKeys.has(name)) continue
     remarks.push(`keys/${name}${KEY} is not there: without it the server does not start.`)
   }
-  for (const name of [...beside.names.filter((top) => !TOP.includes(top)), ...beside.strangers]) {
+  for (const name of [...beside.names.filter((top) => !OWN_NAMES.includes(top)), ...beside.strangers]) {
     remarks.push(`${name} is not a file of Stele; it was not looked at.`)
   }
 

@@ -58,15 +58,20 @@ function selfConsistentWords({ entryCount, ledgers }: DirectoryReport): string[]
 }
 
 function changedWords({ entriesFit, firstBad, heads, findingCount }: DirectoryReport): string[] {
-  const objections = findingCount === 1 ? 'One thing is' : `${count(findingCount)} things are`
   if (entriesFit) {
     const holds = heads.filter((head) => head.holds).map(headWords)
     const since =
       holds.length === 0 ? 'The entries themselves fit together' : `No entry has changed since ${holds.join(' and ')}`
-    return [`${since}. ${objections} not as they must be beside them:`]
+    return [`${since}. ${objectionWords(findingCount)} beside them:`]
   }
   const first = firstBad === undefined ? '' : ` ${firstBadWords(firstBad)}`
-  return [`This is not what was recorded.${first} ${objections} not as they must be:`]
+  return [`This is not what was recorded.${first} ${objectionWords(findingCount)}:`]
+}
+
+export function objectionWords(findingCount: number): string {
+  return findingCount === 1
+    ? 'One thing is not as it must be'
+    : `${count(findingCount)} things are not as they must be`
 }
 
 export function firstBadWords({ ledger, index, count: many }: FirstBad): string {

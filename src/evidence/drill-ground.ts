@@ -53,8 +53,9 @@ export interface Ground {
   readonly history: History
   readonly ledger: string
   readonly vkey: string
-  /** Entries of the ledger, and the one that is tampered with. */
+  /** Entries of the ledger, those among them that are the drill's own, and the one that is tampered with. */
   readonly entryCount: number
+  readonly ownCount: number
   readonly target: number
   readonly receipts: readonly HeldReceipt[]
   /** Bytes of the log that were copied, and whether they are all of it. */
@@ -86,8 +87,9 @@ export async function prepareGround(options: GroundOptions): Promise<Ground> {
   const ledger = chooseLedger(before, names, options.ledger)
 
   const first = await open({ dataDirectory: baseline, head: headPath })
+  let missing
   try {
-    const missing = LEAST_ENTRIES - first.ledgers.log(ledger).size
+    missing = Math.max(0, LEAST_ENTRIES - first.ledgers.log(ledger).size)
     for (let made = 0; made < missing; made++) await first.ledgers.append(ledger, drillBatch(options.clock))
   } finally {
     await first.close()
@@ -103,7 +105,8 @@ export async function prepareGround(options: GroundOptions): Promise<Ground> {
   }
   const head = await disk.readFile(headPath)
   if (head === undefined) throw new DrillFault('the head of the copy was not kept')
-  return { baseline, earlier, head, history: await readHistory(disk, baseline), ledger, ...held, ...copied }
+  const history = await readHistory(disk, baseline)
+  return { baseline, earlier, head, history, ledger, ownCount: missing + 1, ...held, ...copied }
 }
 
 /** An event of the drill's own, for the copy only: what a roll back takes away, and what a small ledger lacks. */

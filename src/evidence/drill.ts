@@ -11,6 +11,7 @@ import { verifyReceipt } from '@stele/proof'
 import type { Clock } from '../platform/clock.ts'
 import { type Disk, replaceFile } from '../platform/disk.ts'
 import type { Random } from '../platform/random.ts'
+import { inDrillFolder } from './drill-folder.ts'
 import { DrillFault, type Ground, type OpenCopy, prepareGround } from './drill-ground.ts'
 import type { Finding } from './finding.ts'
 import type { KeptHead } from './kept-heads.ts'
@@ -40,8 +41,9 @@ export interface DrillStep {
 export interface DrillReport {
   readonly directory: string
   readonly ledger: string
-  /** Entries of the ledger in the copy, and the one that was tampered with. */
+  /** Entries of the ledger that were copied, those that the drill then appended, and the one that was tampered with. */
   readonly entryCount: number
+  readonly ownCount: number
   readonly target: number
   readonly copiedBytes: number
   /** The copy is of the whole log; else of its beginning. */
@@ -67,12 +69,10 @@ export interface DrillOptions {
 }
 
 const DEFAULT_CAP_BYTES = 32 * 1024 * 1024
-const WORK_FOLDER_MODE = 0o700
 
 export async function drill(options: DrillOptions): Promise<DrillReport> {
   const { disk, workFolder, directory, capBytes = DEFAULT_CAP_BYTES, interrupted } = options
-  try {
-    await disk.makeDirectory(workFolder, WORK_FOLDER_MODE)
+  return await inDrillFolder(disk, workFolder, async () => {
     interrupted?.throwIfAborted()
     const ground = await prepareGround({ ...options, capBytes })
     const trial = new Trial(options, ground)
@@ -84,12 +84,11 @@ export async function drill(options: DrillOptions): Promise<DrillReport> {
       const step = await trial.hold(tampering)
       if (step !== undefined) steps.push(step)
     }
-    const { ledger, target, copiedBytes, isWhole, entryCount } = ground
+    const { ledger, target, copiedBytes, isWhole, entryCount, ownCount } = ground
     const allFound = steps.every(({ isFound }) => isFound)
-    return { directory, ledger, entryCount, target, copiedBytes, isWhole, steps, allFound }
-  } finally {
-    await disk.remove(workFolder)
-  }
+    const counts = { entryCount: entryCount - ownCount, ownCount }
+    return { directory, ledger, ...counts, target, copiedBytes, isWhole, steps, allFound }
+  })
 }
 
 /** One copy after the other, each tampered with and looked at by all who could find it. */

@@ -31,6 +31,9 @@ const knownLogSchema = z.strictObject({
 
 export type KnownLog = Readonly<z.infer<typeof knownLogSchema>>
 
+/** Whether somebody gave a log's key, now or before; a key that is only remembered was its server's own word. */
+export type KeyStanding = 'pinned' | 'not pinned'
+
 /** What was seen of a log: a key that is sure to be its own, and a head that was verified with it. */
 export interface Sighting {
   readonly origin: string

@@ -6,7 +6,7 @@
  * log; with no key at all nothing can be said in the log's favour, and nothing is.
  */
 import { parseProof, type Policy, ProofError, type Report, type Trust, verifyReceipt } from '@stele/proof'
-import { contradiction, type KnownLog, type KnownLogs } from './known-logs.ts'
+import { contradiction, type KeyStanding, type KnownLog, type KnownLogs } from './known-logs.ts'
 import { readCheckpoint } from './signatures.ts'
 
 export interface ReceiptOptions {
@@ -63,6 +63,15 @@ export async function verifyEvent(options: ReceiptOptions): Promise<ReceiptVerdi
     await knownLogs.remember({ origin: head.origin, vkey: signer, pinned: vkey !== undefined, head: head.note })
   }
   return { verdict: report.verdict, report, trust: source }
+}
+
+export function standingOf(trust: ReceiptVerdict['trust']): KeyStanding {
+  return trust === 'seen before' ? 'not pinned' : 'pinned'
+}
+
+/** Whether these bytes are a proof, of whatever. */
+export function isProof(bytes: Uint8Array): boolean {
+  return headOf(bytes) !== undefined
 }
 
 function choose(

@@ -19,7 +19,7 @@ import {
   toBase64,
 } from '@stele/proof'
 import { type Finding, Findings, firstBadEntry, type FirstBad } from './finding.ts'
-import type { KnownLog } from './known-logs.ts'
+import type { KeyStanding, KnownLog } from './known-logs.ts'
 import { toHex } from './ledger-replay.ts'
 import { readCheckpoint, type Signatures } from './signatures.ts'
 import { TileCheck } from './tile-check.ts'
@@ -43,13 +43,20 @@ export interface ServedLedger {
   tile(level: number, index: number, width: number): Promise<Uint8Array>
   /** Entries of one bundle, `width` of them. */
   entries(index: number, width: number): Promise<readonly Uint8Array[]>
-  /** Events from 0 on; reading them is recorded by the server. */
-  events(): AsyncIterable<ServedEvent>
+  /** Events from an index on; reading them is recorded by the server. */
+  events(from: number): AsyncIterable<ServedEvent>
 }
 
 /** The server answered, and the answer cannot be right. */
 export class ServedFault extends Error {
   override readonly name = 'ServedFault'
+  /** The entry that it is about, where it is about one. */
+  readonly index: number | undefined
+
+  constructor(message: string, index?: number) {
+    super(message)
+    this.index = index
+  }
 }
 
 export interface ServedOptions {
@@ -72,7 +79,7 @@ export interface ServedReport {
   readonly verdict: Verdict
   readonly origin?: string
   readonly vkey: string
-  readonly key: 'pinned' | 'seen before' | 'not pinned'
+  readonly key: KeyStanding
   readonly size: number
   /** base64. */
   readonly root?: string
@@ -95,6 +102,8 @@ export async function verifyServedLedger(options: ServedOptions): Promise<Served
 
 /** Requests under way at the same time. */
 const FETCH_COUNT = 8
+/** Events that a server may fail to hand out before no more are asked for: each costs it a read that it records. */
+const MAX_LOST_EVENTS = 100
 
 class ServedVerification {
   readonly #options: ServedOptions
@@ -104,6 +113,9 @@ class ServedVerification {
   #wanted: number[] = []
   #lastTime = ''
   #contentCount = 0
+  #lostCount = 0
+  /** Undefined where events are not read, or not read any more. */
+  #events: AsyncIterator<ServedEvent, unknown> | undefined
   #contradicting: string[] = []
 
   constructor(options: ServedOptions) {
@@ -132,7 +144,10 @@ class ServedVerification {
       }
     } catch (error) {
       if (!(error instanceof ServedFault) && !(error instanceof ProofError)) throw error
-      this.#object('root', `the server does not answer as a ledger must: ${error.message}`)
+      const index = error instanceof ServedFault ? error.index : undefined
+      const what = `the server does not answer as a ledger must: ${error.message}`
+      if (index === undefined) this.#object('root', what)
+      else this.#object('entry', what, { ledger: ledger.name, index })
     }
     return this.#report(checkpoint, head, publishedCount)
   }
@@ -143,8 +158,7 @@ class ServedVerification {
 
   get #key(): ServedReport['key'] {
     const { pinnedVkey, known } = this.#options
-    if (pinnedVkey !== undefined || known?.pinned === true) return 'pinned'
-    return known === undefined ? 'not pinned' : 'seen before'
+    return pinnedVkey !== undefined || known?.pinned === true ? 'pinned' : 'not pinned'
   }
 
   /** The head must be signed by the key that is trusted, whichever the server tells. */
@@ -177,7 +191,7 @@ class ServedVerification {
   async #download(size: number): Promise<void> {
     const { ledger, withContent, onProgress } = this.#options
     const tiles = new TileCheck(ledger, size, this.#findings)
-    const events = withContent && size > 0 ? ledger.events()[Symbol.asyncIterator]() : undefined
+    if (withContent && size > 0) this.#readFrom(0)
     this.#noteWanted()
     const bundleCount = Math.ceil(size / TILE_WIDTH)
     const ahead: Promise<readonly Uint8Array[]>[] = []
@@ -189,18 +203,43 @@ class ServedVerification {
           fetched.catch(() => {})
           ahead.push(fetched)
         }
-        const entries = (await ahead.shift()) ?? []
+        const entries = await this.#bundle(index, tileWidthAt(size, 0, index), ahead.shift())
         for (const [position, entry] of entries.entries()) {
           const at = index * TILE_WIDTH + position
           this.#take(at, entry, tiles)
-          if (events !== undefined) await this.#takeEvent(at, entry, await events.next())
+          await this.#takeEvent(at, entry, size)
         }
         await tiles.step()
         onProgress?.(this.#frontier.size, size)
       }
       await tiles.finish()
     } finally {
-      await events?.return?.()
+      await this.#events?.return?.()
+    }
+  }
+
+  /** A bundle; where the server cannot hand it out, its first entry that is lost is searched for and named. */
+  async #bundle(index: number, width: number, fetched?: Promise<readonly Uint8Array[]>): Promise<readonly Uint8Array[]> {
+    try {
+      return (await fetched) ?? []
+    } catch (error) {
+      if (!(error instanceof ServedFault)) throw error
+      let [whole, lost] = [0, width]
+      while (lost - whole > 1) {
+        const middle = Math.floor((whole + lost) / 2)
+        if (await this.#servesEntries(index, middle)) whole = middle
+        else lost = middle
+      }
+      throw new ServedFault(error.message, index * TILE_WIDTH + whole)
+    }
+  }
+
+  async #servesEntries(index: number, width: number): Promise<boolean> {
+    try {
+      return (await this.#options.ledger.entries(index, width)).length === width
+    } catch (error) {
+      if (error instanceof ServedFault) return false
+      throw error
     }
   }
 
@@ -220,12 +259,35 @@ class ServedVerification {
     this.#noteWanted()
   }
 
-  async #takeEvent(index: number, entry: Uint8Array, next: IteratorResult<ServedEvent, unknown>): Promise<void> {
+  #readFrom(index: number): void {
+    this.#events = this.#options.ledger.events(index)[Symbol.asyncIterator]()
+  }
+
+  /** The next event; undefined where the server has none to hand out, which is a finding. Goes on behind it. */
+  async #nextEvent(index: number, size: number): Promise<ServedEvent | undefined> {
     const place = { ledger: this.#options.ledger.name, index }
-    if (next.done === true) throw new ServedFault(`the server ends its events before number ${index}`)
-    const { entryLine, salt, event } = next.value
+    try {
+      const next = await this.#events?.next()
+      if (next?.done === false) return next.value
+      this.#object('missing', 'the server ends its events here', { ...place, count: size - index })
+      this.#events = undefined
+    } catch (error) {
+      if (!(error instanceof ServedFault)) throw error
+      this.#object('content', `the server does not hand out the event: ${error.message}`, place)
+      if (++this.#lostCount < MAX_LOST_EVENTS) this.#readFrom(index + 1)
+      else this.#events = undefined
+    }
+    return undefined
+  }
+
+  async #takeEvent(index: number, entry: Uint8Array, size: number): Promise<void> {
+    if (this.#events === undefined) return
+    const place = { ledger: this.#options.ledger.name, index }
+    const served = await this.#nextEvent(index, size)
+    if (served === undefined) return
+    const { entryLine, salt, event } = served
     const content = Buffer.concat([salt, event])
-    const isSame = next.value.index === index && Buffer.from(entryLine).equals(entry)
+    const isSame = served.index === index && Buffer.from(entryLine).equals(entry)
     const fits = salt.length === SALT_BYTES && entryLine.includes(`"sha256":"${hash('sha256', content, 'base64url')}"`)
     if (!isSame) this.#object('entry', 'the event comes with another entry than the one in the tree', place)
     else if (!fits) this.#object('content', 'the event is not the one that its entry commits to', place)

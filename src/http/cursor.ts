@@ -9,6 +9,7 @@
  */
 import { hash } from 'node:crypto'
 import { z } from 'zod'
+import { MAX_TIME_MS, MIN_TIME_MS } from '../query/time.ts'
 import { Problem } from '../schema/problem.ts'
 
 /** What is asked, as it was written; `ledgers` in the order in which they were created. */
@@ -71,9 +72,8 @@ export function parseCursor(text: string, question: Question, names: readonly st
   const parts = form.safeParse(jsonOf(text))
   if (!parts.success) throw foreign()
   const [, digest, nowMs, count, exact, ledger, index, timeMs, sizes] = parts.data
-  const isOurs =
-    sizes.length <= names.length && digest === digestOf(question, names.slice(0, sizes.length)) && ledger < sizes.length
-  if (!isOurs) throw foreign()
+  const isOurs = sizes.length <= names.length && digest === digestOf(question, names.slice(0, sizes.length))
+  if (!isOurs || index >= (sizes[ledger] ?? 0) || timeMs < MIN_TIME_MS || timeMs > MAX_TIME_MS) throw foreign()
   return { nowMs, total: { count, exact }, sizes, last: { ledger, index, timeMs } }
 }
 

@@ -25,6 +25,8 @@ export interface HitSources {
   readonly normalise: Normalise
   readonly holding: Holding
   readonly gone: AbortSignal
+  /** Whether the index's rows were made by these mappings, so that an event must say what its row says. */
+  readonly isCurrent: boolean
   readonly onDamage: (error: DamagedError) => void
 }
 
@@ -159,7 +161,7 @@ export class HitReader {
     const { query, sinceMs = -Infinity, untilMs = Infinity } = this.#scope
     const isHit =
       timeMs === document.timeMs && timeMs >= sinceMs && timeMs < untilMs && matches(query, document, ledger)
-    if (!isHit) return 'disagrees'
+    if (!isHit && this.#sources.isCurrent) return 'disagrees'
     const hit = hitOf(stored, ocsf)
     return { text: Buffer.from(JSON.stringify(this.#withLedger ? { ledger, ...hit } : hit)) }
   }

@@ -145,8 +145,13 @@ export function metrics({ caller }: PlainCall, services: Services): Answer {
 function writeIndex(text: MetricsText, names: readonly string[], { ledgers, index, searches }: Services): void {
   const lags = names.filter(isIndexed).map((name) => Math.max(0, ledgers.log(name).size - index.indexed(name)))
   const lag = lags.reduce((sum, one) => sum + one, 0)
-  const searchable = isSearchable(index.status().state) ? 1 : 0
+  const { state, restarts } = index.status()
+  const searchable = isSearchable(state) ? 1 : 0
   text.family('stele_index_lag_entries', 'gauge', 'Entries that are not indexed yet.', [['', lag]])
   text.family('stele_index_searchable', 'gauge', '0 while nothing can be searched.', [['', searchable]])
+  text.family('stele_index_restarts_total', 'counter', 'How often a child of the index was started again.', [
+    ['{child="server"}', restarts.server],
+    ['{child="follower"}', restarts.follower],
+  ])
   text.family('stele_searches_running', 'gauge', 'Searches under way.', [['', searches.runningCount]])
 }

@@ -9,7 +9,7 @@ const MAX_HITS = 1_000
 const MAX_TOP = 100
 const MAX_BUCKETS = 500
 /** A cursor names the size of each ledger that is searched; with the rest of a request it has to fit its headers. */
-const MAX_CURSOR_CHARS = 12_000
+const MAX_CURSOR_CHARS = 14_000
 
 const between = (least: number, most: number, fallback: number, description: string) =>
   z
@@ -81,7 +81,7 @@ const reach = {
     .meta({ description: 'The same for each ledger, in an answer about `*`.' }),
 }
 
-export const totalSchema = z.strictObject({
+const totalSchema = z.strictObject({
   count: z.int().nonnegative(),
   exact: z.boolean().meta({ description: 'False where counting was given up: there are more.' }),
 })

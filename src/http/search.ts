@@ -51,7 +51,8 @@ async function pageOf(page: Page, { search, gone }: Searching, call: SearchCall,
   const { limit } = call.query
   const after = cursor === undefined ? undefined : lastOf(cursor, names)
   const { ledgers, normalise, metrics, onDamage, index } = services
-  const sources = { ledgers, normalise, holding: call.holding, gone, onDamage }
+  // Rows of older mappings, which are being made anew, may well say something else than the event does now.
+  const sources = { ledgers, normalise, holding: call.holding, gone, isCurrent: index.isCurrent, onDamage }
   const reader = new HitReader(sources, scope, after, question.ledger === EVERY_LEDGER)
   const counting = cursor === undefined ? search.count(scope, gone) : Promise.resolve(cursor.total)
   // Where it fails, that is told below, once nothing is being read any more.
@@ -60,8 +61,7 @@ async function pageOf(page: Page, { search, gone }: Searching, call: SearchCall,
   const { hits } = await search.hits(scope, { limit: limit + 1, ...(after === undefined ? {} : { after }) }, gone)
   const read = await reader.read(hits.slice(0, limit))
   const total = await counting
-  // Rows of older mappings, which are being made anew, may well say something else.
-  if (index.isCurrent) metrics.disagreed(read.disagreements)
+  metrics.disagreed(read.disagreements)
   const told = atLeast(total, read.seenCount)
   const isMore = read.seenCount < hits.length && read.last !== undefined
   const next = isMore ? formatCursor(question, names, followOn(page, told, read.last)) : undefined

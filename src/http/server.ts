@@ -20,6 +20,8 @@ import { Tails } from './tail.ts'
 
 /** Descriptors are what the ledger's own files need too. */
 const MAX_CONNECTIONS = 2_000
+/** A query of 8,192 characters, most of them escaped, and a cursor over a thousand ledgers. */
+const MAX_HEADER_BYTES = 40 * 1024
 const HEADERS_TIMEOUT_MS = 20_000
 /** 64 MiB at about 2 Mbit/s. */
 const REQUEST_TIMEOUT_MS = 300_000
@@ -123,6 +125,7 @@ function createApp({ tls }: HttpOptions, refuse: Refuse): FastifyInstance {
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: HEADERS_TIMEOUT_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
     connectionsCheckingInterval: 5_000,
   }
   const common = {

@@ -117,9 +117,9 @@ export function serverConfig(config: EmbeddedConfig): string {
   <mark_cache_size>${64 * MIB}</mark_cache_size>
   <index_mark_cache_size>${32 * MIB}</index_mark_cache_size>
   <primary_index_cache_size>${32 * MIB}</primary_index_cache_size>
-  <uncompressed_cache_size>0</uncompressed_cache_size>
-  <index_uncompressed_cache_size>0</index_uncompressed_cache_size>
-  <query_condition_cache_size>${16 * MIB}</query_condition_cache_size>
+  <text_index_header_cache_size>${64 * MIB}</text_index_header_cache_size>
+  <text_index_tokens_cache_size>${64 * MIB}</text_index_tokens_cache_size>
+  <text_index_postings_cache_size>${128 * MIB}</text_index_postings_cache_size>
   <query_cache><max_size_in_bytes>0</max_size_in_bytes></query_cache>
   <compiled_expression_cache_size>${16 * MIB}</compiled_expression_cache_size>
   <mmap_cache_size>64</mmap_cache_size>
@@ -128,11 +128,6 @@ export function serverConfig(config: EmbeddedConfig): string {
   <background_merges_mutations_concurrency_ratio>1</background_merges_mutations_concurrency_ratio>
   <background_schedule_pool_size>4</background_schedule_pool_size>
   <background_common_pool_size>2</background_common_pool_size>
-  <background_move_pool_size>1</background_move_pool_size>
-  <background_fetches_pool_size>1</background_fetches_pool_size>
-  <background_buffer_flush_schedule_pool_size>1</background_buffer_flush_schedule_pool_size>
-  <background_message_broker_schedule_pool_size>1</background_message_broker_schedule_pool_size>
-  <background_distributed_schedule_pool_size>1</background_distributed_schedule_pool_size>
   <max_thread_pool_free_size>32</max_thread_pool_free_size>
   <asynchronous_metrics_update_period_s>30</asynchronous_metrics_update_period_s>
 

@@ -55,7 +55,6 @@ function searchProfile(processors: number): string {
       ${values.join('')}
       <max_concurrent_queries_for_user>16</max_concurrent_queries_for_user>
       <max_temporary_data_on_disk_size_for_user>${2 * GIB}</max_temporary_data_on_disk_size_for_user>
-      <function_sleep_max_microseconds_per_block>1000</function_sleep_max_microseconds_per_block>
       <cancel_http_readonly_queries_on_client_close>1</cancel_http_readonly_queries_on_client_close>
       <constraints>
         ${[...ranges, ...choices].join('\n        ')}

@@ -6,7 +6,7 @@
  * again whenever it dies, at another port and with other secrets: whoever takes the port of a dead server learns
  * nothing that opens the next one. What it holds can be made again from the ledgers, so no failure of it is one of theirs.
  */
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Death, SupervisedChild } from '../platform/children.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -190,9 +190,9 @@ export class EmbeddedServer {
     const { configPath, usersPath, dataPath, tmpPath } = embeddedLayout(directory)
     if (this.#anew) await disk.remove(dataPath)
     this.#anew = false
-    await disk.makeDirectory(dataPath)
-    await disk.remove(tmpPath)
-    await disk.makeDirectory(tmpPath)
+    // What the last run left half done; ClickHouse has a folder for it below its data, too.
+    for (const path of [tmpPath, join(dataPath, 'tmp')]) await disk.remove(path)
+    for (const path of [tmpPath, dataPath]) await disk.makeDirectory(path)
     const { totalBytes } = await disk.space(directory)
     const keptFreeBytes = Math.min(MAX_KEPT_FREE_BYTES, Math.floor(totalBytes * KEPT_FREE_SHARE))
     const port = FIRST_PORT + randomBelow(random, PORT_COUNT)

@@ -102,10 +102,29 @@ export class RowBlock {
   #addresses(addresses: readonly string[]): void {
     this.#demand(NUMBER_BYTES + addresses.length * 16)
     this.#length(addresses.length)
-    for (const address of addresses) {
-      this.#bytes.set(addressBytes(address), this.#end)
-      this.#end += 16
+    for (let at = 0; at < addresses.length; at++) this.#address(addresses[at]!)
+  }
+
+  #address(text: string): void {
+    const bytes = this.#bytes
+    const start = this.#end
+    this.#end = start + 16
+    if (text.includes(':')) return bytes.set(addressBytes(text), start)
+    // IPv4 in its canonical form, mapped into IPv6.
+    bytes.fill(0, start, start + 10)
+    bytes[start + 10] = 0xff
+    bytes[start + 11] = 0xff
+    let value = 0
+    let part = start + 12
+    for (let at = 0; at < text.length; at++) {
+      const unit = text.charCodeAt(at)
+      if (unit !== 0x2e) value = value * 10 + unit - 0x30
+      else {
+        bytes[part++] = value
+        value = 0
+      }
     }
+    bytes[part] = value
   }
 
   #length(value: number): void {

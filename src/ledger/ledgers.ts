@@ -13,6 +13,7 @@ import type { Lock } from '../platform/lock.ts'
 import { writeAnchor } from './anchor.ts'
 import { type Batch, EntryForms, fillSection, measure } from './batch.ts'
 import { type Committed, Committer, type WalEnd } from './commit.ts'
+import { dropCutNote } from './cut-note.ts'
 import { FileCache } from './file-cache.ts'
 import type { HeadStore } from './head-store.ts'
 import { KeyFault, KeyStore, type Signer } from './keys.ts'
@@ -164,6 +165,11 @@ export class Ledgers {
 
   get walBytes(): number {
     return this.#completedFiles.reduce((sum, file) => sum + file.sizeBytes, this.#lastEnd.position)
+  }
+
+  /** What the start cut off is recorded: its note has served. */
+  async cutsRecorded(): Promise<void> {
+    await dropCutNote(this.#options.disk, this.#options.directory)
   }
 
   /** Ledgers that have a key in its place: each must be one that exists. */

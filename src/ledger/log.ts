@@ -15,6 +15,8 @@ import { HASH_BYTES, type Section, type TableRow } from './wal/format.ts'
 
 const TILE_WIDTH = 256
 const PLACE_BYTES = 32
+/** Places that are read together. */
+const PAGE_COUNT = 128
 
 /** Where a run of entries lies in the WAL. */
 export interface Place {
@@ -32,6 +34,7 @@ export class Log {
   readonly #directory: string
   readonly #levels: RecordFile[] = []
   readonly #places: RecordFile
+  readonly #firsts: number[] = []
   #frontier: Frontier
   #reservedSize: number
   #size: number
@@ -154,21 +157,21 @@ export class Log {
   async place(index: number): Promise<Place> {
     assert(index >= 0 && index < this.#size)
     let low = 0
-    let high = this.#places.count
-    while (high - low > TILE_WIDTH) {
+    let high = Math.ceil(this.#places.count / PAGE_COUNT)
+    while (high - low > 1) {
       const middle = Math.floor((low + high) / 2)
-      const place = decodePlace(await this.#places.read(middle, 1), 0)
-      if (place.first <= index) low = middle
+      if ((await this.#firstOfPage(middle)) <= index) low = middle
       else high = middle
     }
-    const records = await this.#places.read(low, high - low)
-    let found = decodePlace(records, 0)
-    for (let at = PLACE_BYTES; at < records.length; at += PLACE_BYTES) {
-      const place = decodePlace(records, at)
-      if (place.first > index) break
-      found = place
+    const start = low * PAGE_COUNT
+    const page = await this.#places.read(start, Math.min(PAGE_COUNT, this.#places.count - start))
+    let at = 0
+    for (let end = page.length / PLACE_BYTES; end - at > 1; ) {
+      const middle = Math.floor((at + end) / 2)
+      if (firstOf(page, middle * PLACE_BYTES) <= index) at = middle
+      else end = middle
     }
-    return found
+    return decodePlace(page, at * PLACE_BYTES)
   }
 
   async flush(sync: boolean): Promise<void> {
@@ -179,6 +182,11 @@ export class Log {
   readonly #stage = (level: number, hash: Uint8Array, offset: number) => {
     const staged = (this.#staged[level - 1] ??= [])
     staged.push(hash.slice(offset, offset + HASH_BYTES))
+  }
+
+  /** Index of the first entry of a page of places: kept once read, since places never change. */
+  async #firstOfPage(page: number): Promise<number> {
+    return (this.#firsts[page] ??= firstOf(await this.#places.read(page * PAGE_COUNT, 1), 0))
   }
 
   #level(level: number, count: number): RecordFile {
@@ -197,9 +205,13 @@ export function encodePlace(place: Place): Buffer {
   return bytes
 }
 
+function firstOf(bytes: Buffer, at: number): number {
+  return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4)
+}
+
 function decodePlace(bytes: Buffer, at: number): Place {
   return {
-    first: Number(bytes.readBigUInt64BE(at)),
+    first: firstOf(bytes, at),
     file: Number(bytes.readBigUInt64BE(at + 8)),
     position: Number(bytes.readBigUInt64BE(at + 16)),
     count: bytes.readUInt32BE(at + 24),

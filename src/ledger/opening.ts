@@ -12,13 +12,34 @@ import type { Disk, DiskFile } from '../platform/disk.ts'
 import type { Lock } from '../platform/lock.ts'
 import type { Random } from '../platform/random.ts'
 import type { WalEnd } from './commit.ts'
+import { CUT_NOTE, type Cut, dropCutNote, noteCut } from './cut-note.ts'
 import type { HeadStore } from './head-store.ts'
 import { KeyFault, KeyStore } from './keys.ts'
 import type { ClockJump } from './ledger-time.ts'
 import { checkKeptHead, checkPublished, HeadFault } from './publish.ts'
 import type { Recovered } from './recover.ts'
-import { createWalFile, fileBytes } from './wal/files.ts'
+import { createWalFile, fileBytes, isWalName } from './wal/files.ts'
 import { BLOCK_BYTES, encodeFileHeader } from './wal/format.ts'
+
+/** What Stele itself puts into a data directory. */
+export const OWN_NAMES: readonly string[] = ['LOCK', 'admin.token', CUT_NOTE, 'derived', 'index', 'keys', 'wal']
+
+/** Whether a log was begun here; and if not, what lies here that is not Stele's. */
+export async function lookAround(
+  disk: Disk,
+  directory: string,
+): Promise<{ readonly isBegun: boolean; readonly strangers: readonly string[] }> {
+  const walNames = await disk.list(join(directory, 'wal')).catch((error: unknown) => {
+    // A file of that name is somebody else's.
+    if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR') return ['']
+    throw error
+  })
+  if (walNames.some(isWalName)) return { isBegun: true, strangers: [] }
+  // The second is what `replaceFile` leaves after a crash, the third what a fresh file system has.
+  const isOwn = (name: string) => OWN_NAMES.includes(name.replace(/\.new$/, '')) || name === 'lost+found'
+  const strangers = (await disk.list(directory)).filter((name) => !isOwn(name))
+  return { isBegun: false, strangers: [...strangers, ...walNames.map((name) => join('wal', name))] }
+}
 
 /** Sizes that bound how much a start replays, and what one WAL file holds. */
 export interface LedgerSizes {
@@ -47,8 +68,8 @@ export interface LedgersOptions {
 export interface Opening {
   /** The directory was empty and has been begun. */
   readonly begun: boolean
-  /** A last frame, or the header of a last file, that a crash left unfinished was cut off. */
-  readonly cut: { readonly file: string; readonly position: number; readonly bytes: number } | undefined
+  /** What was cut off, by this start or by one that did not live to record it. */
+  readonly cuts: readonly Cut[]
   /** Why derived files were made again, if they were. */
   readonly rederived: string | undefined
   /** No head was kept outside although the directory has data: a rollback could not have been noticed. */
@@ -87,12 +108,13 @@ async function begin(options: LedgersOptions, recovered: Recovered): Promise<Ope
     const mend = `Bring the data back, or remove ${store.where} to begin anew.`
     throw new HeadFault(`${store.where} keeps the head of ledgers whose data is not in ${directory}. ${mend}`)
   }
+  await dropCutNote(disk, directory)
   for (const file of recovered.files) await disk.remove(file.path)
   if (recovered.unborn !== undefined) await disk.remove(recovered.unborn.path)
   await keys.dropPending()
   const header = { fileId: newFileId(random), firstCommit: 1, previousHash: Buffer.alloc(32), originPrefix }
   const file = await createWalFile(disk, directory, header)
-  const opening = { begun: true, cut: undefined, rederived: undefined, headMissing: false, replayedBytes: 0 }
+  const opening = { begun: true, cuts: [], rederived: undefined, headMissing: false, replayedBytes: 0 }
   const end = { header, file, position: BLOCK_BYTES, commit: 0, hash: Buffer.alloc(32) }
   return { recovered, end, store, kept, completedFiles: [], opening }
 }
@@ -114,6 +136,10 @@ async function resume(
     await checkKeptHead(heads, signer, store, kept)
   }
   await checkPublished(recovered.logs, recovered.published)
+  const { torn, unborn, rederived, replayedBytes } = recovered
+  const unbornCut = unborn === undefined ? undefined : { file: unborn.path, position: 0, bytes: unborn.sizeBytes }
+  const cut = torn === undefined ? unbornCut : { file: torn.path, position: torn.position, bytes: torn.bytes }
+  const cuts = await noteCut(disk, directory, at.commit, cut)
   const file = await disk.open(at.file.path, 'write')
   await settle(options, recovered, at, file)
   const completedFiles = []
@@ -121,10 +147,7 @@ async function resume(
     if (earlier.firstCommit === header.firstCommit) continue
     completedFiles.push({ firstCommit: earlier.firstCommit, sizeBytes: await fileBytes(disk, path) })
   }
-  const { torn, unborn, rederived, replayedBytes } = recovered
-  const unbornCut = unborn === undefined ? undefined : { file: unborn.path, position: 0, bytes: unborn.sizeBytes }
-  const cut = torn === undefined ? unbornCut : { file: torn.path, position: torn.position, bytes: torn.bytes }
-  const opening = { begun: false, cut, rederived, headMissing: kept === undefined, replayedBytes }
+  const opening = { begun: false, cuts, rederived, headMissing: kept === undefined, replayedBytes }
   const end = { header, file, position: at.position, commit: at.commit, hash: at.hash }
   return { recovered, end, store, kept, completedFiles, opening }
 }

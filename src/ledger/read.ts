@@ -33,6 +33,9 @@ export type Admit = (contentBytes: number) => void
 
 const admitAll: Admit = () => {}
 
+/** Ends of as many entries are read at once as fit one block. */
+const NEAR_COUNT = 512
+
 /** What was read is not what was committed to: the disk, or somebody with access to it, changed it. */
 export class DamagedError extends Error {
   override readonly name = 'DamagedError'
@@ -138,7 +141,7 @@ async function readEntries(
 ): Promise<Buffer[]> {
   const from = bounds.entryEnd(-1)
   const area = place.position + sectionLayout(place.count).entriesAt
-  const bytes = await readPart(file, log, start, area + from, bounds.entryEnd(bounds.count - 1) - from)
+  const bytes = await readPart(file, log, start, area + from, bounds.entryEnd(leaves.length - 1) - from)
   return leaves.map((leaf, position) => {
     // From its 0x00 on, with which its leaf is hashed.
     const entry = bytes.subarray(bounds.entryEnd(position - 1) - from, bounds.entryEnd(position) - from)
@@ -155,14 +158,18 @@ async function readEvents(
   leaves: readonly Buffer[],
   admit: Admit,
 ): Promise<StoredEvent[]> {
-  const bounds = await readBounds(file, log, place, start, start + leaves.length)
-  const entries = await readEntries(file, log, place, start, leaves, bounds)
   const last = place.first + place.count - 1
-  const end = start + leaves.length - 1 === last ? bounds : await readBounds(file, log, place, last, last + 1)
+  // Where the contents begin is said at the end of the place: mostly that is read along.
+  const isNear = last - start < NEAR_COUNT
+  const bounds = await readBounds(file, log, place, start, isNear ? last + 1 : start + leaves.length)
+  const end = isNear ? bounds : await readBounds(file, log, place, last, last + 1)
   const area = place.position + sectionLayout(place.count).entriesAt + end.entryEnd(end.count - 1)
   const from = bounds.contentEnd(-1)
-  const contentBytes = bounds.contentEnd(bounds.count - 1) - from
-  const contents = await readPart(file, log, start, area + from, contentBytes, admit)
+  const contentBytes = bounds.contentEnd(leaves.length - 1) - from
+  const [entries, contents] = await Promise.all([
+    readEntries(file, log, place, start, leaves, bounds),
+    readPart(file, log, start, area + from, contentBytes, admit),
+  ])
   return entries.map((entryBytes, position) => {
     const content = contents.subarray(bounds.contentEnd(position - 1) - from, bounds.contentEnd(position) - from)
     const entry = parseEntry(entryBytes)

@@ -1,7 +1,10 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-/** The thread of `watchFromThread`. It writes to the pipe itself: what goes through the main thread would wait for ever. */
+/**
+ * The thread of `watchFromThread`, which lives as long as the process. It writes to the pipe itself: what goes through
+ * the main thread would wait for ever.
+ */
 import { existsSync, writeSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { endAfterParent, READY_LINE, type ThreadWork } from './children.ts'

@@ -237,7 +237,7 @@ const LOOK_FOR_PARENT_EVERY_MS = 1_000
 /** To be called once, by the script of a child. Files that it makes are for its user alone; it outlives its parent by seconds. */
 export function parentOfThisProcess(): Parent {
   process.umask(0o077)
-  endAfterParent(process.ppid)
+  endAfterParent(process.ppid).unref()
   return {
     arguments: process.argv.slice(2),
     ready: () => void process.stdout.write(`${READY_LINE}\n`),
@@ -252,14 +252,14 @@ export function parentOfThisProcess(): Parent {
   }
 }
 
-/** Kills this process where it has outlived its parent, by then in its own way of ending, for too long. */
-export function endAfterParent(parentPid: number): void {
+/** Kills this process once it has outlived its parent for so long that its own way of ending has failed. */
+export function endAfterParent(parentPid: number): NodeJS.Timeout {
   const looking = setInterval(() => {
     if (process.ppid === parentPid) return
     clearInterval(looking)
     setTimeout(() => process.kill(process.pid, 'SIGKILL'), GRACE_MS)
   }, LOOK_FOR_PARENT_EVERY_MS)
-  looking.unref()
+  return looking
 }
 
 /** What child-thread.ts is to do. */

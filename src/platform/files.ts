@@ -9,6 +9,8 @@ import { lstat, open, stat } from 'node:fs/promises'
 export interface FileStatus {
   readonly kind: 'file' | 'directory' | 'link' | 'other'
   readonly sizeBytes: number
+  /** Whether it belongs to the user who runs this. */
+  readonly isOwn: boolean
   /** Device and inode: the same for as long as it is the same file, whatever it is called. */
   readonly identity: string
 }
@@ -42,7 +44,8 @@ export class NodeFiles implements Files {
           : stats.isSymbolicLink()
             ? 'link'
             : 'other'
-      return { kind, sizeBytes: Number(stats.size), identity: `${stats.dev}:${stats.ino}` }
+      const isOwn = Number(stats.uid) === process.getuid?.()
+      return { kind, sizeBytes: Number(stats.size), isOwn, identity: `${stats.dev}:${stats.ino}` }
     } catch (error) {
       if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return
       throw error

@@ -19,27 +19,43 @@ const sourcePattern = z
   .string()
   .regex(/^[a-z0-9]+(?:[.-][a-z0-9]+)*(?:\/[A-Za-z0-9._~@:-]{1,128})?$/, 'use TYPE or TYPE/INSTANCE')
 
+/** What a person reads and a terminal prints: a line of text in the order in which it stands. */
+const label = z
+  .string()
+  .min(1)
+  .max(100)
+  .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]*$/u, 'use no control characters')
+
+/** At least one, and none twice: a request is recorded as it was made. */
+function distinct<T extends string>(one: z.ZodType<T>) {
+  return z
+    .array(one)
+    .min(1)
+    .refine((names) => new Set(names).size === names.length, { message: 'give each once' })
+}
+
 /** What a token may do: the body of `POST /v1/tokens`. */
 export const tokenRequestSchema = z
   .strictObject({
-    scopes: z
-      .array(scopeSchema)
-      .min(1)
-      .meta({ description: 'What the token may do.', examples: [['append', 'read']] }),
-    ledgers: z
-      .array(z.union([z.literal('*'), ledgerName]))
-      .min(1)
-      .meta({ description: 'Ledgers that it may do it to; `*` is all of them.', examples: [['main']] }),
-    sources: z
-      .array(sourcePattern)
-      .min(1)
+    scopes: distinct(scopeSchema).meta({
+      description: 'What the token may do.',
+      examples: [['append', 'read']],
+      uniqueItems: true,
+    }),
+    ledgers: distinct(z.union([z.literal('*'), ledgerName])).meta({
+      description: 'Ledgers that it may do it to; `*` is all of them.',
+      examples: [['main']],
+      uniqueItems: true,
+    }),
+    sources: distinct(sourcePattern)
       .optional()
       .meta({
         description: 'Source types that it may append, each TYPE or TYPE/INSTANCE.',
         examples: [['entra.audit']],
+        uniqueItems: true,
       }),
     expiresAt: time.optional().meta({ description: 'When it ends: RFC 3339, UTC, milliseconds.' }),
-    label: z.string().min(1).max(100).optional().meta({ description: 'A name for people.' }),
+    label: label.optional().meta({ description: 'A name for people: one line.' }),
   })
   .refine((request) => !request.scopes.includes('admin') || request.ledgers.includes('*'), {
     message: 'an admin token is for all ledgers: give "*"',

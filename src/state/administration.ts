@@ -186,17 +186,18 @@ export class Administration {
   async #recordStart(version: string): Promise<void> {
     const { opening, keptHead } = this.#ledgers
     const events: SystemEvent[] = [{ type: 'server.started', v: 1, version }]
-    if (opening.cut !== undefined) {
+    for (const { file, position, bytes } of opening.cuts) {
       const ledgers = [...this.state.ledgers.keys()].map((name) => {
         const { size, root } = this.#ledgers.log(name)
         return { name, size, root: Buffer.from(root).toString('base64') }
       })
-      const { file, position, bytes } = opening.cut
       events.push({ type: 'recovered', v: 1, file, position, bytesCut: bytes, ledgers })
     }
     if (opening.rederived !== undefined) events.push({ type: 'derived.rebuilt', v: 1, reason: opening.rederived })
     if (opening.headMissing) events.push({ type: 'head.missing', v: 1, where: keptHead.where })
+    // One batch, so that no commit lies between a cut and its record (ledger/cut-note.ts).
     await this.record(events)
+    if (opening.cuts.length > 0) await this.#ledgers.cutsRecorded()
   }
 
   /** Appends, and takes in once durable. */

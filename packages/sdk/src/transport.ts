@@ -219,7 +219,9 @@ function waitBefore(error: SteleError, call: Call, attempt: number): number | un
   if (call.method !== 'GET' && error.outcomeUnknown) return undefined
   if (error.failure === 'untrustworthy') return undefined
   if (error.failure === 'refused') {
-    const isPassing = [429, 502, 503, 504].includes(error.status ?? 0) && error.code !== 'writer-stopped'
+    // These pass too, but not within the time that a call is tried again: the caller is told.
+    const isLasting = error.code === 'writer-stopped' || error.code === 'search-unavailable'
+    const isPassing = [429, 502, 503, 504].includes(error.status ?? 0) && !isLasting
     if (!isPassing) return undefined
   }
   const waitMs = error.problem.retryAfterMs ?? FIRST_WAIT_MS * 2 ** (attempt - 1)

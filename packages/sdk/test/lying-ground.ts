@@ -83,7 +83,7 @@ export async function demandFoundOut(
   assert.ok(count > 10, `only ${count} lies were told`)
 }
 
-export function jsonOf(body: Buffer): Json {
+function jsonOf(body: Buffer): Json {
   return JSON.parse(body.toString('utf8')) as Json
 }
 

@@ -7,13 +7,13 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 
 import { ListedIndex } from '../../../test/listed-index.ts'
-import { SteleClient, SteleError } from '../src/index.ts'
+import { SteleClient, type SteleError } from '../src/index.ts'
 import { altered, misshapen } from './lies.ts'
 import { type Call, demandFoundOut, type Ground, ground, isFoundOut, isUnderstanding, isWord } from './lying-ground.ts'
 
 async function searched(context: TestContext): Promise<Ground & { readonly index: ListedIndex }> {
   const here = await ground(context)
-  const index = new ListedIndex(here.server)
+  const index = ListedIndex.of(here.server)
   const events = ['09', '07', '08'].map((hour) => `{"actor":"alice","time":"2026-01-05T${hour}:00:00Z"}`)
   await here.client().append('main', events.join('\n'), { media: 'application/x-ndjson' })
   return { ...here, index }

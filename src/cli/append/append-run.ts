@@ -104,7 +104,8 @@ export class AppendRun {
   }
 
   /** Sends one file after another. */
-  async all(inputs: readonly Input[]): Promise<ExitCode> {
+  async all(inputs: readonly Input[], emptyFolders: readonly string[]): Promise<ExitCode> {
+    this.#empty.push(...emptyFolders)
     const { interrupted } = this.#environment
     await this.#guarded(async () => {
       for (const input of inputs) {

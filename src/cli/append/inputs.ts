@@ -24,12 +24,14 @@ export interface Inputs {
   readonly inputs: readonly Input[]
   /** What of the folders is left out, and why. */
   readonly passedOver: readonly { readonly name: string; readonly why: string }[]
+  /** Folders that were named and have no file to send. */
+  readonly emptyFolders: readonly string[]
 }
 
 const NOTHING_SENT = 'Nothing was stored'
 
 export async function inputsOf(operands: readonly string[], environment: Environment): Promise<Inputs> {
-  const found = { inputs: [] as Input[], passedOver: [] as { name: string; why: string }[] }
+  const found: Found = { inputs: [], passedOver: [], emptyFolders: [] }
   if (operands.length === 0 && environment.stdin.isTerminal) {
     throw usageFailure('append needs a FILE or a DIR, or - for standard input', 'As in: stele append export.json')
   }
@@ -44,15 +46,22 @@ export async function inputsOf(operands: readonly string[], environment: Environ
   return found
 }
 
-type Found = { readonly inputs: Input[]; readonly passedOver: { name: string; why: string }[] }
+interface Found {
+  readonly inputs: Input[]
+  readonly passedOver: { name: string; why: string }[]
+  readonly emptyFolders: string[]
+}
 
 async function addNamed(operand: string, environment: Environment, found: Found): Promise<void> {
   const path = pathOf(environment, operand)
   const status = await reading(operand, () => environment.files.status(path, 'follow'))
   const name = printable(operand)
   if (status === undefined) throw new Failure(3, `there is no file or folder ${name}`, NOTHING_SENT)
-  if (status.kind === 'directory') await addFolder(operand, path, environment, found)
-  else
+  if (status.kind === 'directory') {
+    const before = found.inputs.length
+    await addFolder(operand, path, environment, found)
+    if (found.inputs.length === before) found.emptyFolders.push(name)
+  } else
     found.inputs.push({ name, path, sizeBytes: status.kind === 'file' ? status.sizeBytes : undefined, isNamed: true })
 }
 

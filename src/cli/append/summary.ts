@@ -3,14 +3,17 @@
 
 // What `append` says at its end.
 
-import { bytesText, count, counted } from '../display.ts'
+import { bytesText, count, counted, entries } from '../display.ts'
 import type { SendingFile, Stored } from './sender.ts'
+
+const SHOWN_NAMES = 5
 
 export interface AppendOutcome {
   readonly ledger: string
   readonly url: string
   readonly stored: Stored
   readonly files: readonly SendingFile[]
+  /** Files and folders that have nothing in them. */
   readonly empty: readonly string[]
   readonly elapsedMs: number
   /** Where not all was sent: the number of events that a next run leaves out. */
@@ -18,15 +21,12 @@ export interface AppendOutcome {
 }
 
 export function summaryText(outcome: AppendOutcome): string {
-  const { ledger, stored, empty, elapsedMs, goOnWith } = outcome
+  const { ledger, stored, elapsedMs, goOnWith } = outcome
+  const barren = barrenText(outcome)
   const { events, requests, bytes, first, last, size, root } = stored
   const lines: string[] = []
   if (first === undefined || last === undefined) {
-    lines.push(
-      empty.length > 0
-        ? `Nothing to store: ${empty.join(', ')} ${empty.length === 1 ? 'is' : 'are'} empty.`
-        : 'Nothing was stored.',
-    )
+    lines.push(`Nothing was stored${barren === '' ? whySkipped(outcome) : `: ${barren}`}.`)
   } else {
     const isGapless = last - first + 1 === events
     const where =
@@ -38,8 +38,9 @@ export function summaryText(outcome: AppendOutcome): string {
       `Stored ${counted(events, 'event')} in the ledger ${ledger} ${where} (${bytesText(bytes)}, ${counted(requests, 'request')}, ${seconds} s).`,
     )
     if (size !== undefined && root !== undefined) {
-      lines.push(`The ledger now has ${count(size)} entries; its root is ${rootText(root)}.`)
+      lines.push(`The ledger now has ${entries(size)}; its root is ${rootText(root)}.`)
     }
+    if (barren !== '') lines.push(`Of what was named, ${barren}.`)
     lines.push(`Next: stele prove ${last} --ledger ${ledger}`)
   }
   if (goOnWith !== undefined && goOnWith > 0)
@@ -47,7 +48,20 @@ export function summaryText(outcome: AppendOutcome): string {
   return `${lines.join('\n')}\n`
 }
 
-export function summaryJson({ ledger, url, stored, files, goOnWith }: AppendOutcome): object {
+/** Which of the files have no events; nothing where not all were read. */
+function barrenText({ empty, files, goOnWith }: AppendOutcome): string {
+  const names = [...empty, ...files.filter(({ events }) => events === 0).map(({ name }) => name)]
+  if (goOnWith !== undefined || names.length === 0) return ''
+  const more = names.length > SHOWN_NAMES ? ` and ${count(names.length - SHOWN_NAMES)} more` : ''
+  return `there are no events in ${names.slice(0, SHOWN_NAMES).join(', ')}${more}`
+}
+
+function whySkipped({ files }: AppendOutcome): string {
+  const skipped = files.reduce((sum, file) => sum + file.skipped, 0)
+  return skipped === 0 ? '' : `: --skip leaves out all there is, ${counted(skipped, 'event')}`
+}
+
+export function summaryJson({ ledger, url, stored, files, empty, goOnWith }: AppendOutcome): object {
   const { events, requests, bytes, first, last, size, root } = stored
   return {
     ledger,
@@ -63,6 +77,7 @@ export function summaryJson({ ledger, url, stored, files, goOnWith }: AppendOutc
       skipped: file.skipped,
       ...(file.first === undefined ? {} : { first: file.first, last: file.last }),
     })),
+    ...(empty.length === 0 ? {} : { empty }),
     ...(goOnWith === undefined ? {} : { goOnWith }),
   }
 }

@@ -28,9 +28,13 @@ const forms: Readonly<Record<Column, Form>> = {
   address: { title: 'ADDRESS', most: 39 },
 }
 
-/** What goes, in this order, until the sentence has room enough. */
-const spared: readonly Column[] = ['target', 'actor', 'address', 'outcome']
-const ENOUGH = 48
+/** What goes, in this order, until the sentence has as much room: first what it says itself. */
+const spared: readonly (readonly [column: Column, sentenceChars: number])[] = [
+  ['target', 100],
+  ['actor', 100],
+  ['address', 48],
+  ['outcome', 48],
+]
 const GAP = '  '
 
 type Row = Readonly<Record<Column, string>>
@@ -58,7 +62,8 @@ export function rowOf(hit: Hit): Row {
 export function layoutOf(rows: readonly Row[], columns: number, withLedger: boolean): Layout {
   let shown = (Object.keys(forms) as Column[]).filter(
     (column) =>
-      (withLedger || column !== 'ledger') && (!spared.includes(column) || rows.some((row) => row[column] !== '')),
+      (withLedger || column !== 'ledger') &&
+      (!spared.some(([one]) => one === column) || rows.some((row) => row[column] !== '')),
   )
   const widthOf = (column: Column) => {
     const { title, most } = forms[column]
@@ -67,9 +72,8 @@ export function layoutOf(rows: readonly Row[], columns: number, withLedger: bool
   const sentence = widthOf('sentence')
   const left = () =>
     columns - shown.filter((one) => one !== 'sentence').reduce((sum, one) => sum + widthOf(one) + GAP.length, 0)
-  for (const column of spared) {
-    if (left() >= Math.min(sentence, ENOUGH)) break
-    shown = shown.filter((one) => one !== column)
+  for (const [column, chars] of spared) {
+    if (left() < Math.min(sentence, chars)) shown = shown.filter((one) => one !== column)
   }
   const sentenceWidth = Math.max(forms.sentence.title.length, Math.min(sentence, left()))
   return {

@@ -5,9 +5,9 @@
 
 import { ProofError, toBase64 } from '@stele/proof'
 
-import { NoKeyError, type ReceiptVerdict, verifyEvent } from '../../evidence/verify-receipt.ts'
+import { isProof, NoKeyError, type ReceiptVerdict, standingOf, verifyEvent } from '../../evidence/verify-receipt.ts'
 import type { ExitCode } from '../command.ts'
-import { count, jsonLine, printable, wrapped } from '../display.ts'
+import { count, jsonLine, printable, shellWord, wrapped } from '../display.ts'
 import type { Environment } from '../environment.ts'
 import { Failure, usageFailure } from '../failure.ts'
 import { readNamed, type VerifyOptions } from './options.ts'
@@ -25,6 +25,12 @@ export async function verifyReceiptCommand(
   }
   const event = await readNamed(eventName, environment)
   const proof = await readNamed(proofName, environment)
+  if (isProof(event) && !isProof(proof)) {
+    throw usageFailure(
+      `${printable(eventName)} is a proof, and ${printable(proofName)} is none: they stand the wrong way round`,
+      `Type: stele verify ${shellWord(proofName)} ${shellWord(eventName)}`,
+    )
+  }
   const trust = { ...(vkey === undefined ? {} : { vkey }), ...(policy === undefined ? {} : { policy }) }
   const verdict = await verifyEvent({ event, proof, knownLogs, ...trust }).catch((error: unknown) => {
     throw trustFailure(error)
@@ -54,6 +60,7 @@ function receiptJson({ verdict, report, trust, contradiction, evidence }: Receip
     ...rest,
     verdict,
     trust,
+    key: standingOf(trust),
     ...(root === undefined ? {} : { root: toBase64(root) }),
     ...(contradiction === undefined ? {} : { contradiction }),
     ...(evidence === undefined ? {} : { evidence }),
@@ -84,8 +91,8 @@ function words(eventName: string, { verdict, report, trust, contradiction, evide
   if (verdict === 'valid') return [`${what} ${signers[trust]}`]
   return [
     `${eventName} and its proof are self-consistent: as far as they go, ${what}`,
-    'The key is the one that was seen first, and nobody pinned it: whether it is the key of the log that you mean is not ' +
-      'shown. Get it from somebody else, and give it with --key.',
+    'The key is not pinned: it is the one that this command saw first, and whether it is the key of the log that you ' +
+      'mean is not shown. Get it from somebody else, and give it with --key.',
   ]
 }
 
@@ -93,5 +100,5 @@ const signers: Readonly<Record<ReceiptVerdict['trust'], string>> = {
   key: 'It is signed by the key that you gave.',
   policy: 'It is signed as your policy demands.',
   'pinned before': 'It is signed by the key that was pinned for this log before.',
-  'seen before': 'It is signed by the key that was seen before.',
+  'seen before': 'It is signed by a key that is not pinned.',
 }

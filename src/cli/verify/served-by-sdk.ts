@@ -40,9 +40,9 @@ export class ServedBySdk implements ServedLedger {
     return entries
   }
 
-  async *events(): AsyncGenerator<ServedEvent, void> {
+  async *events(from: number): AsyncGenerator<ServedEvent, void> {
     const stop = new AbortController()
-    const events = this.#connection.client.tail(this.name, { from: 0, signal: stop.signal })[Symbol.asyncIterator]()
+    const events = this.#connection.client.tail(this.name, { from, signal: stop.signal })[Symbol.asyncIterator]()
     try {
       for (;;) {
         const next = await this.#call(async () => await events.next())
@@ -63,7 +63,8 @@ export class ServedBySdk implements ServedLedger {
       try {
         return await make(client)
       } catch (error) {
-        if (error instanceof SteleError && error.failure === 'untrustworthy') throw new ServedFault(error.message)
+        if (!(error instanceof SteleError)) throw error
+        if (error.failure === 'untrustworthy' || error.code === 'content-damaged') throw new ServedFault(error.message)
         throw error
       }
     })

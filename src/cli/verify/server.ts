@@ -3,10 +3,10 @@
 
 // `stele verify --url URL`: downloads what a server serves, ledger by ledger, and holds it against what is remembered.
 
-import { formatVkey, type Policy } from '@stele/proof'
+import { formatVkey, parseVkey, type Policy } from '@stele/proof'
 import type { LedgerInfo } from '@stele/sdk'
 
-import { firstBadWords, findingsText } from '../../evidence/directory-words.ts'
+import { findingsText, firstBadWords, objectionWords } from '../../evidence/directory-words.ts'
 import { HeadsContent } from '../../evidence/heads-content.ts'
 import { type KnownLogs } from '../../evidence/known-logs.ts'
 import { policyFault, Signatures } from '../../evidence/signatures.ts'
@@ -56,17 +56,29 @@ export async function verifyServerCommand(
 }
 
 /** `heads` first: what its events say is held against the others. */
-async function ledgersOf(connection: Connection, { ledger, vkey }: VerifyOptions): Promise<LedgerInfo[]> {
+async function ledgersOf(connection: Connection, options: VerifyOptions): Promise<LedgerInfo[]> {
   const words = { safe: NOTHING_SHOWN }
+  const { ledger } = options
   const infos =
     ledger === undefined
       ? await connection.call(words, (client) => client.ledgers())
       : [await connection.call(words, (client) => client.ledger(ledger))]
-  if (vkey !== undefined && !infos.some(({ origin }) => vkey.startsWith(`${origin}+`))) {
-    const mend = 'Look whether the address and the key are right'
-    throw new Failure(1, `the key that you gave is of no ledger of ${connection.url}`, NOTHING_SHOWN, mend)
-  }
+  demandTrusted(infos, options, connection.url)
   return infos.toSorted((a, b) => Number(b.name === 'heads') - Number(a.name === 'heads'))
+}
+
+/** A key of none of these ledgers shows nothing of them, neither good nor bad. */
+function demandTrusted(infos: readonly LedgerInfo[], { vkey, policy }: VerifyOptions, url: string): void {
+  const trusted = vkey === undefined ? policy?.logs.map(({ key }) => key.name) : [parseVkey(vkey).name]
+  if (trusted === undefined || infos.some(({ origin }) => trusted.includes(origin))) return
+  const what = vkey === undefined ? 'the policy is of' : 'the key that you gave is of'
+  const there = infos.map(({ origin }) => origin)
+  throw new Failure(
+    2,
+    printable(`${what} ${trusted.join(', ')}, and what ${url} serves is ${there.join(', ')}`),
+    NOTHING_SHOWN,
+    'Give the key of a ledger that is served there, or another --url or --ledger',
+  )
 }
 
 class ServerRun {
@@ -172,17 +184,16 @@ function verdictWords(reports: readonly Verified[]): string {
     return `${names}: all entries fit the head that the pinned key signed; only its holder can have changed any.`
   }
   return (
-    `${names}: self-consistent. The key is the server's word (not pinned), and nothing was seen before, so this does ` +
+    `${names}: self-consistent. The key is not pinned: it is the server's word. Nothing was seen before, so this does ` +
     'not show that nobody changed anything. Give the key with --key; from now on this command remembers what it saw.'
   )
 }
 
 function changedLines({ ledger, firstBad, findings, findingCount, evidence }: Verified, columns: number): string[] {
   const first = firstBad === undefined ? '' : ` ${firstBadWords(firstBad)}`
-  const many = findingCount === 1 ? 'One thing is' : `${count(findingCount)} things are`
   const kept = `Both signed heads are kept in ${evidence}: show them to whoever relies on the log.`
   return [
-    ...wrapped(`${ledger}: do not rely on it.${first} ${many} not as they must be:`, columns),
+    ...wrapped(`${ledger}: do not rely on it.${first} ${objectionWords(findingCount)}:`, columns),
     ...findingsText(findings, findingCount),
     ...(evidence === undefined ? [] : wrapped(kept, columns)),
   ]

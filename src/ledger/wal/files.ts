@@ -18,6 +18,10 @@ export function walPath(directory: string, firstCommit: number): string {
   return join(directory, 'wal', String(firstCommit).padStart(16, '0'))
 }
 
+export function isWalName(name: string): boolean {
+  return /^[0-9]{16}$/.test(name)
+}
+
 /** Creates a WAL file and makes it and its name durable. */
 export async function createWalFile(disk: Disk, directory: string, header: WalFileHeader): Promise<DiskFile> {
   const path = walPath(directory, header.firstCommit)
@@ -40,7 +44,7 @@ export async function listWalFiles(disk: Disk, directory: string): Promise<WalFi
   const files: WalFile[] = []
   for (const [position, name] of names.entries()) {
     const path = join(directory, 'wal', name)
-    if (!/^[0-9]{16}$/.test(name)) {
+    if (!isWalName(name)) {
       throw new WalFault(path, 0, 'not a file of Stele', 'a name of 16 digits', name)
     }
     const { block, sizeBytes } = await readHeaderBlock(disk, path)

@@ -156,6 +156,11 @@ export class IndexService {
 
   /** Has the index built anew from the ledgers, beside the one that is searched; at once where that is being done. */
   rebuild(): void {
+    if (this.#server?.status.state === 'failed') {
+      // What cannot be opened is thrown away. The follower finds nothing there and begins at the first entry.
+      this.#progress = undefined
+      return this.#server.startAnew()
+    }
     this.#demandFollower()
     this.#order({ type: 'rebuild' })
   }
