@@ -54,10 +54,7 @@ export interface OpenDirectory {
 export const systemParts = () => ({ disk: new NodeDisk(), clock: new SystemClock(), random: new SystemRandom() })
 
 /** Nothing is begun among somebody else's files, nor where a directory was to be there. */
-async function demandOwnOrEmpty(
-  disk: Disk,
-  { dataDirectory, mayBegin = true }: DirectoryConfig,
-): Promise<void> {
+async function demandOwnOrEmpty(disk: Disk, { dataDirectory, mayBegin = true }: DirectoryConfig): Promise<void> {
   const { isBegun, strangers } = await lookAround(disk, dataDirectory)
   if (isBegun) return
   const shown = strangers.slice(0, SHOWN_STRANGERS).join(', ')

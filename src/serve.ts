@@ -17,6 +17,7 @@ import { type RunningServer, startServer } from './server.ts'
 import { StateFault } from './state/system-state.ts'
 
 const DEFAULT_PORT = 7835
+const DEMO_INDEXED_MS = 10_000
 const PROGRESS_EVERY_BYTES = 64 * 1024 * 1024
 /** Of the story's words. */
 const STORY_COLUMNS = 100
@@ -44,6 +45,8 @@ export async function serve(config: ServeConfig, parts: ServeParts): Promise<Exi
   try {
     const played = config.demo ? await playDemo(server.ledgers, server.administration) : undefined
     await stdout.write(`stele is listening on ${server.url}\n`)
+    // The searches that are printed next are to find what they say.
+    if (played !== undefined) await server.index.waitFor(played.ledger, played.size, DEMO_INDEXED_MS, interrupted)
     await stdout.write(played === undefined ? nextText(server, config) : demoText(played, server, config))
     await stopped(interrupted)
   } finally {

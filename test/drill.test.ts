@@ -213,7 +213,8 @@ test('the folder that a killed drill left, with its copies of keys, is removed b
     env: { TMPDIR: temporary, XDG_STATE_HOME: folder },
   })
   const ended = once(child, 'close')
-  const isCopied = () => readdirSync(temporary, { recursive: true, encoding: 'utf8' }).some((name) => /baseline.keys.main\.key$/.test(name))
+  const isCopied = () =>
+    readdirSync(temporary, { recursive: true, encoding: 'utf8' }).some((name) => /baseline.keys.main\.key$/.test(name))
   await eventually(isCopied)
   child.kill('SIGKILL')
   await ended

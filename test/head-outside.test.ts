@@ -167,7 +167,11 @@ test('a folder that holds somebody else’s files is refused, names them, and st
 
 test('an empty folder, a fresh file system’s, and one in which a start was cut short are begun', async (context) => {
   const machine = new Machine(context)
-  for (const [name, ...folders] of [['empty'], ['mounted', 'lost+found'], ['cut-short', 'wal', 'keys', 'derived']] as const) {
+  for (const [name, ...folders] of [
+    ['empty'],
+    ['mounted', 'lost+found'],
+    ['cut-short', 'wal', 'keys', 'derived'],
+  ] as const) {
     for (const folder of ['', ...folders]) mkdirSync(join(machine.path(name), folder), { recursive: true })
     await machine.life(name, 'one')
   }

@@ -27,7 +27,7 @@ async function recovered(disk: PowerCutDisk): Promise<Recovered> {
 test('P1: a directory that was killed opens with every acknowledged event byte for byte and the same roots', async () => {
   const stele = await reopen(killed.disk.copy(), killed.head)
   assert.deepEqual(await readAll(stele.ledgers, 'main'), killed.events)
-  assert.deepEqual(stele.ledgers.opening.cuts, [])
+  assert.equal(stele.ledgers.opening.cut, undefined)
   const { size, root } = stele.ledgers.log('main')
   assert.equal(`${size} ${hex(root)}`, killed.roots.get('main'))
 })
@@ -87,7 +87,7 @@ test('P8: the header of a WAL file that a crash left unfinished is removed, reco
     const unborn = join(directory, 'wal', '0000000000009999')
     disk.tamper(unborn, header.subarray(0, length))
     const stele = await reopen(disk, killed.head)
-    assert.deepEqual(stele.ledgers.opening.cuts, [{ file: unborn, position: 0, bytes: length }])
+    assert.deepEqual(stele.ledgers.opening.cut, { file: unborn, position: 0, bytes: length })
     assert((await systemEvents(stele)).some((event) => event.type === 'recovered' && event['file'] === unborn))
     assert.deepEqual(await readAll(stele.ledgers, 'main'), killed.events)
     assert(!disk.paths.includes(unborn))
@@ -104,8 +104,7 @@ test('P8: a cut is recorded once, wherever power fails between it and its record
     await stele.close()
     assert(!disk.paths.includes(join(directory, 'cut.json')), 'the note stays behind its record')
     return events.filter(
-      ({ type, position, bytesCut }) =>
-        type === 'recovered' && position === small.lastFrameAt && bytesCut === 100,
+      ({ type, position, bytesCut }) => type === 'recovered' && position === small.lastFrameAt && bytesCut === 100,
     )
   }
   let cutAt = 0
@@ -147,10 +146,13 @@ test('P8: a second cut at the same place, before the first was recorded, is reco
   await stele.close()
   const spoilt = disk.copy()
   spoilt.tamper(join(directory, 'cut.json'), Buffer.from('{"v":1,'))
-  await assert.rejects(reopen(spoilt, undefined), /cut\.json at byte 0: the note of what a start cut off cannot be read/)
+  await assert.rejects(
+    reopen(spoilt, undefined),
+    /cut\.json at byte 0: the note of what a start cut off cannot be read/,
+  )
   disk.tamper(join(directory, 'cut.json'), Buffer.from(JSON.stringify(note)))
   const again = await reopen(disk, undefined)
-  assert.deepEqual(again.ledgers.opening.cuts, [], 'a note that the log has gone on behind has served')
+  assert.deepEqual(again.ledgers.opening.unrecordedCuts, [], 'a note that the log has gone on behind has served')
 })
 
 test('a start that was cut short before its first commit was durable begins anew', async () => {

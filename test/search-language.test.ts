@@ -297,13 +297,13 @@ describe('the search language in ClickHouse', { skip: noClickHouse }, () => {
   it('ends the work in ClickHouse too when nobody waits any more', async () => {
     const running = async () => {
       const answer = await server.feed.query({
-        query: `SELECT query FROM system.processes WHERE query LIKE '%sleepEachRow%' AND query NOT LIKE '%processes%'`,
+        query: `SELECT query FROM system.processes WHERE query LIKE '%sipHash64%' AND query NOT LIKE '%processes%'`,
         format: 'JSONCompactEachRow',
       })
       return (await answer.json()).length
     }
     const left = new AbortController()
-    const slow = rewritten(() => 'SELECT sleepEachRow(0.1) FROM events SETTINGS max_block_size = 1')
+    const slow = rewritten(() => 'SELECT count() FROM events AS one, events AS two, events AS three WHERE NOT ignore(sipHash64(one.index, two.index, three.index))')
     const waiting = slow.hits(scopeOf('*'), { limit: 1 }, left.signal)
     while ((await running()) === 0) await sleep(10)
     left.abort(new Error('left'))

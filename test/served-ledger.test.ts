@@ -11,14 +11,8 @@ import { toBase64 } from '@stele/proof'
 import { HeadsContent } from '../src/evidence/heads-content.ts'
 import type { KnownLog } from '../src/evidence/known-logs.ts'
 import { Signatures } from '../src/evidence/signatures.ts'
-import {
-  type ServedEvent,
-  ServedFault,
-  type ServedLedger,
-  type ServedOptions,
-  type ServedReport,
-  verifyServedLedger,
-} from '../src/evidence/verify-server.ts'
+import { type ServedEvent, ServedFault, type ServedLedger } from '../src/evidence/served-ledger.ts'
+import { type ServedOptions, type ServedReport, verifyServedLedger } from '../src/evidence/verify-server.ts'
 import { MemoryDisk } from './memory-disk.ts'
 import { append, MemoryHeadStore, openStele, SeededRandom, type Stele, TurnedClock } from './scratch.ts'
 

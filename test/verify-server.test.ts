@@ -4,7 +4,10 @@
 // `stele verify --url` and `stele verify EVENT PROOF` against real servers, honest ones and one that was rolled back.
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -181,7 +184,7 @@ test('a key that verify --url remembered lets a receipt be self-consistent, and 
   assert.equal(JSON.parse(out).verdict, 'self-consistent')
 })
 
-test('verify of a directory says exit 0, 1 and 3, and changes nothing in it', async (context) => {
+test('verify of a directory says exit 0, 1 and 3, takes the head from a file or a URL, and changes nothing in it', async (context) => {
   const folder = scratch(context)
   const server = await startTestServer(context, { directory: join(folder, 'server') })
   await append(server, 'one', 'two')
@@ -192,6 +195,25 @@ test('verify of a directory says exit 0, 1 and 3, and changes nothing in it', as
   const [kept = ''] = (await readdir(head)).filter((name) => name.endsWith('.head'))
   const command = ['verify', '--data', data, '--head', join(head, kept)] as const
   assert.match(await steleOk(world, ...command), /^Nothing in these/)
+  let answer: Buffer | undefined = await readFile(join(head, kept))
+  const keeper = createServer((_, response) => {
+    if (answer === undefined) response.writeHead(404).end()
+    else response.writeHead(200, { etag: '"1"' }).end(answer)
+  }).listen(0, '127.0.0.1')
+  context.after(() => keeper.close())
+  await once(keeper, 'listening')
+  const url = `http://127.0.0.1:${(keeper.address() as AddressInfo).port}/head`
+  const byUrl = ['verify', '--data', data, '--head', url] as const
+  const out = (await steleOk(world, ...byUrl)).replaceAll(/\s+/g, ' ')
+  assert.ok(out.includes(`has changed since the head of heads at`) && out.includes(`kept in ${url}.`), out)
+  answer = undefined
+  const none = await stele(world, ...byUrl)
+  assert.deepEqual([none.code, none.err], [3, `stele: no head is kept at ${url}. Nothing was verified.\n`])
+  keeper.close()
+  keeper.closeAllConnections()
+  const gone = await stele(world, ...byUrl)
+  assert.equal(gone.code, 3)
+  assert.match(gone.err, /^stele: the head at \S+ could not be read: .*Nothing was verified\./)
   await rm(join(data, 'wal'), { recursive: true })
   assert.notEqual((await stele(world, ...command)).code, 0)
   assert.equal((await stele(world, 'verify', '--data', join(folder, 'nowhere'))).code, 3)

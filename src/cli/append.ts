@@ -16,7 +16,7 @@ export const append = defineCommand({
   name: 'append',
   summary: 'Stores the events of files, folders or standard input',
   description:
-    'JSON is known by its content: one event, an array, a container of a known source ({"value":[…]} of Microsoft Graph, {"records":[…]} of diagnostic settings), documents one behind another, or one a line. Other text is one event a line, anything else one event. gzip and Zstandard are undone. The bytes of each event are stored as they are in the file.\nFolders are read in the order of names, without names that begin with a dot, links, and files that are neither JSON nor text. A file is sent in several requests; each is stored whole or not at all, and where one is refused, what came before it is stored.',
+    'JSON is known by its content: one event, an array, a container of a known source ({"value":[…]} of Microsoft Graph, {"records":[…]} of diagnostic settings), documents one behind another, or one a line. Other text is one event a line, anything else one event. gzip and Zstandard are undone. A line of text takes a request of its own, sent when the one before is stored, so that lines keep their order: some hundred lines a second, where JSON lines go a thousand a request. The bytes of each event are stored as they are in the file.\nFolders are read in the order of names, without names that begin with a dot, links, and files that are neither JSON nor text. A file is sent in several requests; each is stored whole or not at all, and where one is refused, what came before it is stored.',
   operands: '[FILE|DIR|-]…',
   options: {
     ...ledgerOption,

@@ -140,9 +140,7 @@ function describe(report: DrillReport, data: string, columns: number): string {
 function place(first: NonNullable<DrillStep['first']>): string {
   const { ledger, index, count: many = 1, file, offset } = first
   const range =
-    many === 1
-      ? `entry ${count(index ?? 0)}`
-      : `entries ${count(index ?? 0)} to ${count((index ?? 0) + many - 1)}`
+    many === 1 ? `entry ${count(index ?? 0)}` : `entries ${count(index ?? 0)} to ${count((index ?? 0) + many - 1)}`
   const parts = [
     ...(ledger === undefined || index === undefined ? [] : [`${range} of ${ledger}`]),
     ...(file === undefined ? [] : [offset === undefined ? file : `${file} at byte ${count(offset)}`]),

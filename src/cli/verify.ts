@@ -29,7 +29,7 @@ export const verify = defineCommand({
     policy: { type: 'string', value: 'FILE', help: 'logs and witnesses to trust (C2SP tlog-policy)' },
     head: {
       type: 'string',
-      value: 'FILE',
+      value: 'FILE|URL',
       multiple: true,
       help: 'with --data: a signed head kept outside, may be repeated; else the one in your state directory',
     },
@@ -46,7 +46,7 @@ export const verify = defineCommand({
     },
   ],
   exitCodes: {
-    0: 'nothing speaks against it: the verdict is unchanged, signed or valid; or self-consistent, where no key is pinned and nothing was seen before',
+    0: 'nothing speaks against it: the verdict is unchanged, signed or valid; or only self-consistent, where no key is pinned: read the verdict',
     1: 'something was changed, or the proof does not hold',
     2: 'the command line is wrong, the server refused, no key is known, or the key is of another ledger',
   },

@@ -69,9 +69,7 @@ function changedWords({ entriesFit, firstBad, heads, findingCount }: DirectoryRe
 }
 
 export function objectionWords(findingCount: number): string {
-  return findingCount === 1
-    ? 'One thing is not as it must be'
-    : `${count(findingCount)} things are not as they must be`
+  return findingCount === 1 ? 'One thing is not as it must be' : `${count(findingCount)} things are not as they must be`
 }
 
 export function firstBadWords({ ledger, index, count: many }: FirstBad): string {

@@ -4,7 +4,7 @@
 /** Holds the tiles that a server serves against the hashes that its entries give, level by level, as they come. */
 import { HASH_BYTES, TILE_WIDTH } from '@stele/proof'
 import type { Findings } from './finding.ts'
-import type { ServedLedger } from './verify-server.ts'
+import type { ServedLedger } from './served-ledger.ts'
 
 const MAX_OPEN_COUNT = 8
 

@@ -21,43 +21,11 @@ import {
 import { type Finding, Findings, firstBadEntry, type FirstBad } from './finding.ts'
 import type { KeyStanding, KnownLog } from './known-logs.ts'
 import { toHex } from './ledger-replay.ts'
+import { ServedEvents } from './served-events.ts'
+import { bundleOf, type ServedEvent, ServedFault, type ServedLedger } from './served-ledger.ts'
 import { readCheckpoint, type Signatures } from './signatures.ts'
 import { TileCheck } from './tile-check.ts'
 import type { Verdict } from './verify-directory.ts'
-
-/** An event as the server hands it out. */
-export interface ServedEvent {
-  readonly index: number
-  readonly entryLine: string
-  readonly salt: Uint8Array
-  readonly event: Uint8Array
-}
-
-/** A ledger behind an interface. Its methods throw a ServedFault for answers that cannot be a ledger's. */
-export interface ServedLedger {
-  readonly name: string
-  /** As the server tells it. */
-  readonly vkey: string
-  checkpoint(): Promise<string>
-  /** Hashes of one tile, `width` of them. */
-  tile(level: number, index: number, width: number): Promise<Uint8Array>
-  /** Entries of one bundle, `width` of them. */
-  entries(index: number, width: number): Promise<readonly Uint8Array[]>
-  /** Events from an index on; reading them is recorded by the server. */
-  events(from: number): AsyncIterable<ServedEvent>
-}
-
-/** The server answered, and the answer cannot be right. */
-export class ServedFault extends Error {
-  override readonly name = 'ServedFault'
-  /** The entry that it is about, where it is about one. */
-  readonly index: number | undefined
-
-  constructor(message: string, index?: number) {
-    super(message)
-    this.index = index
-  }
-}
 
 export interface ServedOptions {
   readonly ledger: ServedLedger
@@ -102,8 +70,6 @@ export async function verifyServedLedger(options: ServedOptions): Promise<Served
 
 /** Requests under way at the same time. */
 const FETCH_COUNT = 8
-/** Events that a server may fail to hand out before no more are asked for: each costs it a read that it records. */
-const MAX_LOST_EVENTS = 100
 
 class ServedVerification {
   readonly #options: ServedOptions
@@ -113,9 +79,6 @@ class ServedVerification {
   #wanted: number[] = []
   #lastTime = ''
   #contentCount = 0
-  #lostCount = 0
-  /** Undefined where events are not read, or not read any more. */
-  #events: AsyncIterator<ServedEvent, unknown> | undefined
   #contradicting: string[] = []
 
   constructor(options: ServedOptions) {
@@ -191,7 +154,7 @@ class ServedVerification {
   async #download(size: number): Promise<void> {
     const { ledger, withContent, onProgress } = this.#options
     const tiles = new TileCheck(ledger, size, this.#findings)
-    if (withContent && size > 0) this.#readFrom(0)
+    const events = withContent ? new ServedEvents(ledger, this.#findings, size) : undefined
     this.#noteWanted()
     const bundleCount = Math.ceil(size / TILE_WIDTH)
     const ahead: Promise<readonly Uint8Array[]>[] = []
@@ -203,43 +166,20 @@ class ServedVerification {
           fetched.catch(() => {})
           ahead.push(fetched)
         }
-        const entries = await this.#bundle(index, tileWidthAt(size, 0, index), ahead.shift())
+        const fetched = ahead.shift() ?? Promise.resolve([])
+        const entries = await bundleOf(ledger, index, tileWidthAt(size, 0, index), fetched)
         for (const [position, entry] of entries.entries()) {
           const at = index * TILE_WIDTH + position
           this.#take(at, entry, tiles)
-          await this.#takeEvent(at, entry, size)
+          const event = await events?.next(at)
+          if (event !== undefined) await this.#takeEvent(at, entry, event)
         }
         await tiles.step()
         onProgress?.(this.#frontier.size, size)
       }
       await tiles.finish()
     } finally {
-      await this.#events?.return?.()
-    }
-  }
-
-  /** A bundle; where the server cannot hand it out, its first entry that is lost is searched for and named. */
-  async #bundle(index: number, width: number, fetched?: Promise<readonly Uint8Array[]>): Promise<readonly Uint8Array[]> {
-    try {
-      return (await fetched) ?? []
-    } catch (error) {
-      if (!(error instanceof ServedFault)) throw error
-      let [whole, lost] = [0, width]
-      while (lost - whole > 1) {
-        const middle = Math.floor((whole + lost) / 2)
-        if (await this.#servesEntries(index, middle)) whole = middle
-        else lost = middle
-      }
-      throw new ServedFault(error.message, index * TILE_WIDTH + whole)
-    }
-  }
-
-  async #servesEntries(index: number, width: number): Promise<boolean> {
-    try {
-      return (await this.#options.ledger.entries(index, width)).length === width
-    } catch (error) {
-      if (error instanceof ServedFault) return false
-      throw error
+      await events?.close()
     }
   }
 
@@ -259,32 +199,8 @@ class ServedVerification {
     this.#noteWanted()
   }
 
-  #readFrom(index: number): void {
-    this.#events = this.#options.ledger.events(index)[Symbol.asyncIterator]()
-  }
-
-  /** The next event; undefined where the server has none to hand out, which is a finding. Goes on behind it. */
-  async #nextEvent(index: number, size: number): Promise<ServedEvent | undefined> {
+  async #takeEvent(index: number, entry: Uint8Array, served: ServedEvent): Promise<void> {
     const place = { ledger: this.#options.ledger.name, index }
-    try {
-      const next = await this.#events?.next()
-      if (next?.done === false) return next.value
-      this.#object('missing', 'the server ends its events here', { ...place, count: size - index })
-      this.#events = undefined
-    } catch (error) {
-      if (!(error instanceof ServedFault)) throw error
-      this.#object('content', `the server does not hand out the event: ${error.message}`, place)
-      if (++this.#lostCount < MAX_LOST_EVENTS) this.#readFrom(index + 1)
-      else this.#events = undefined
-    }
-    return undefined
-  }
-
-  async #takeEvent(index: number, entry: Uint8Array, size: number): Promise<void> {
-    if (this.#events === undefined) return
-    const place = { ledger: this.#options.ledger.name, index }
-    const served = await this.#nextEvent(index, size)
-    if (served === undefined) return
     const { entryLine, salt, event } = served
     const content = Buffer.concat([salt, event])
     const isSame = served.index === index && Buffer.from(entryLine).equals(entry)

@@ -36,7 +36,7 @@ export async function startIndexCheck({ caller }: PlainCall, services: Services)
 
 /** What would fail is refused before it is recorded. */
 async function act(what: 'rebuild' | 'check', by: string, { administration, index, space }: Services): Promise<void> {
-  demandSearchable(index)
+  if (what === 'check' || index.status().state !== 'unavailable') demandSearchable(index)
   space.demand('audit', ACT_BYTES)
   await administration.requestOfIndex(what, by)
   try {

@@ -79,7 +79,7 @@ export class RouteServer {
       const trace = code === 'internal-error' && error instanceof Error ? { stack: error.stack } : {}
       const reason = error instanceof Error ? error.message : String(error)
       this.#log({
-        level: 'error',
+        level: code === 'search-unavailable' ? 'warn' : 'error',
         message: 'request failed',
         request: request.id,
         action,

@@ -22,6 +22,8 @@ const BLOCK_ROWS = 65_536
 const BLOCK_BYTES = 48 * 1024 * 1024
 /** While events trickle in, no block follows the one before sooner: each is a part that has to be merged. */
 const INSERT_EVERY_MS = 200
+/** Events that could not be indexed; more of them are the same fault. */
+const MAX_LOGGED = 100
 const AGAIN_AFTER_MS = 500
 const MAX_AGAIN_AFTER_MS = 10_000
 
@@ -104,7 +106,10 @@ export class Feed {
     const tail = await FrameTail.at(disk, directory, await source.locate(next))
     const writer = new BlockWriter(store, table, this.#options, next, {
       onArrived: () => (this.#blockRows = Math.min(this.#blockRows * 2, BLOCK_ROWS)),
-      onRefused: (entry) => this.#refused.add(entry),
+      onRefused: (entry) => {
+        this.#refused.add(entry)
+        this.#options.log({ level: 'error', message: 'ClickHouse refuses the row of an event', entry })
+      },
     })
     writer.report(durable)
     onTrouble(undefined)
@@ -166,7 +171,7 @@ export class Feed {
     try {
       return this.#options.render(entry, event)
     } catch (error) {
-      if (this.#unrendered++ === 0) {
+      if (this.#unrendered++ < MAX_LOGGED) {
         const reason = error instanceof Error ? error.message : String(error)
         this.#options.log({ level: 'error', message: 'an event could not be indexed', ledger, index, reason })
       }

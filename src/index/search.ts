@@ -164,47 +164,41 @@ export class Search {
 
   /** Buckets from `fromMs` on, each `stepMs` long, as far as they begin before `toMs`; those without events are left out. */
   async histogram(scope: SearchScope, request: HistogramRequest, signal: AbortSignal): Promise<readonly Bucket[]> {
-    const counts = await this.#buckets<[number, number]>(scope, request, '', signal)
     const { by } = request
-    const values =
-      by === undefined ? [] : await this.#buckets<[number, number, string | number]>(scope, request, by, signal)
-    const buckets = new Map(
-      counts.map(([bucket, count]) => [
-        bucket,
-        { startMs: request.fromMs + bucket * request.stepMs, count, by: [] as ValueCount[] },
-      ]),
-    )
-    for (const [bucket, count, value] of values) {
+    // Where every event has exactly one value, counts of values add up to those of events.
+    const isOne = by !== undefined && !isArray(by)
+    const counts = isOne ? [] : await this.#buckets(scope, request, '', signal)
+    const values = by === undefined ? [] : await this.#buckets(scope, request, by, signal)
+    const buckets = new Map<number, { startMs: number; count: number; by: ValueCount[] }>()
+    for (const [bucket, , count] of isOne ? values : counts) {
+      buckets.set(bucket, { startMs: request.fromMs + bucket * request.stepMs, count, by: [] })
+    }
+    for (const [bucket, count, , value] of values) {
       buckets.get(bucket)?.by.push({ value: spelled(by ?? 'outcome', value), count })
     }
     return [...buckets.values()]
   }
 
-  /** Rows of bucket and count, and where there is a field its value, in this order. */
-  async #buckets<Row>(
+  /** Rows of bucket, count, the bucket's count of all values, and where there is a field its value. */
+  async #buckets(
     scope: SearchScope,
     { fromMs, toMs, stepMs }: HistogramRequest,
     by: FieldName | '',
     signal: AbortSignal,
-  ): Promise<readonly Row[]> {
+  ): Promise<readonly [number, number, number, string | number][]> {
     const parameters = new Parameters()
     const conditions = scopeConditions(scope, parameters)
     const from = parameters.bind('Int64', fromMs)
     const bucket = `intDiv(toUnixTimestamp64Milli(time) - ${from}, ${parameters.bind('Int64', stepMs)})`
     conditions.push(`time >= ${timeValue(fromMs, parameters)}`, `time < ${timeValue(toMs, parameters)}`)
-    const [value, group, order, limit] =
-      by === ''
-        ? ['', '', '', '']
-        : [
-            `, ${eachValue(by, 'kept')} AS facet`,
-            ', facet',
-            ', events DESC, facet',
-            ` LIMIT ${MAX_BUCKET_VALUES} BY bucket`,
-          ]
+    const select = `SELECT ${bucket} AS bucket, count() AS events`
+    const where = `FROM ${this.#from()} WHERE ${conditions.join(' AND ')}`
     const sql =
-      `SELECT ${bucket} AS bucket, count() AS events${value} FROM ${this.#from()} WHERE ${conditions.join(' AND ')} ` +
-      `GROUP BY bucket${group} ORDER BY bucket${order}${limit}`
-    return await this.#ask<Row>(scope, sql, parameters, signal)
+      by === ''
+        ? `${select}, events ${where} GROUP BY bucket ORDER BY bucket`
+        : `${select}, sum(events) OVER (PARTITION BY bucket), ${eachValue(by, 'kept')} AS facet ${where} ` +
+          `GROUP BY bucket, facet ORDER BY bucket, events DESC, facet LIMIT ${MAX_BUCKET_VALUES} BY bucket`
+    return await this.#ask(scope, sql, parameters, signal)
   }
 
   #from(): string {

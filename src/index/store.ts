@@ -76,9 +76,9 @@ export class IndexStore {
     await this.#command(`DROP TABLE IF EXISTS ${quoted(tableName(key))} SYNC`)
   }
 
-  /** How far a table reaches, by ledger. An insert that an earlier follower left running is ended first. */
+  /** How far a table reaches, by ledger. An insert into it that an earlier follower left running is ended first. */
   async cursors(key: TableKey): Promise<Map<string, Cursor>> {
-    await this.#command(`KILL QUERY WHERE query_id LIKE 'stele-${this.#installId}-%' AND user = currentUser() SYNC`)
+    await this.#command(`KILL QUERY WHERE startsWith(query_id, '${insertsInto(key)}') AND user = currentUser() SYNC`)
     const rows = await this.#rows<{ ledger: string; next: string; count: string }>(
       `SELECT ledger, toString(max(index) + 1) AS next, toString(count()) AS count FROM ${quoted(tableName(key))} GROUP BY ledger`,
     )
@@ -92,7 +92,7 @@ export class IndexStore {
       const { stream } = await this.#client().exec({
         query,
         values: Readable.from([rows], { objectMode: false }),
-        query_id: this.#queryId(),
+        query_id: insertsInto(key) + randomBase32(this.#random, QUERY_ID_CHARS),
         clickhouse_settings: { ...insertSettings, insert_deduplication_token: token },
       })
       for await (const _ of stream) continue
@@ -106,15 +106,11 @@ export class IndexStore {
   /** An answer in RowBinary. */
   async bytes(query: string, parameters: Record<string, unknown> = {}): Promise<Buffer> {
     return await this.#guarded(async () => {
-      const { stream } = await this.#client().exec({ query, query_params: parameters, query_id: this.#queryId() })
+      const { stream } = await this.#client().exec({ query, query_params: parameters })
       const parts: Buffer[] = []
       for await (const part of stream) parts.push(part as Buffer)
       return Buffer.concat(parts)
     })
-  }
-
-  #queryId(): string {
-    return `stele-${this.#installId}-${randomBase32(this.#random, QUERY_ID_CHARS)}`
   }
 
   async #rows<Row>(query: string, parameters: Record<string, unknown> = {}): Promise<Row[]> {
@@ -138,6 +134,11 @@ export class IndexStore {
       throw storeFault(error)
     }
   }
+}
+
+/** How the ids of queries begin that insert into a table. */
+function insertsInto(key: TableKey): string {
+  return `stele-insert-${tableName(key)}-`
 }
 
 function storeFault(error: unknown): StoreFault {

@@ -68,8 +68,10 @@ export interface LedgersOptions {
 export interface Opening {
   /** The directory was empty and has been begun. */
   readonly begun: boolean
-  /** What was cut off, by this start or by one that did not live to record it. */
-  readonly cuts: readonly Cut[]
+  /** A last frame, or the header of a last file, that a crash left unfinished was cut off. */
+  readonly cut: Cut | undefined
+  /** That, and what starts cut off that did not live to record it. */
+  readonly unrecordedCuts: readonly Cut[]
   /** Why derived files were made again, if they were. */
   readonly rederived: string | undefined
   /** No head was kept outside although the directory has data: a rollback could not have been noticed. */
@@ -114,7 +116,14 @@ async function begin(options: LedgersOptions, recovered: Recovered): Promise<Ope
   await keys.dropPending()
   const header = { fileId: newFileId(random), firstCommit: 1, previousHash: Buffer.alloc(32), originPrefix }
   const file = await createWalFile(disk, directory, header)
-  const opening = { begun: true, cuts: [], rederived: undefined, headMissing: false, replayedBytes: 0 }
+  const opening = {
+    begun: true,
+    cut: undefined,
+    unrecordedCuts: [],
+    rederived: undefined,
+    headMissing: false,
+    replayedBytes: 0,
+  }
   const end = { header, file, position: BLOCK_BYTES, commit: 0, hash: Buffer.alloc(32) }
   return { recovered, end, store, kept, completedFiles: [], opening }
 }
@@ -139,7 +148,7 @@ async function resume(
   const { torn, unborn, rederived, replayedBytes } = recovered
   const unbornCut = unborn === undefined ? undefined : { file: unborn.path, position: 0, bytes: unborn.sizeBytes }
   const cut = torn === undefined ? unbornCut : { file: torn.path, position: torn.position, bytes: torn.bytes }
-  const cuts = await noteCut(disk, directory, at.commit, cut)
+  const unrecordedCuts = await noteCut(disk, directory, at.commit, cut)
   const file = await disk.open(at.file.path, 'write')
   await settle(options, recovered, at, file)
   const completedFiles = []
@@ -147,7 +156,7 @@ async function resume(
     if (earlier.firstCommit === header.firstCommit) continue
     completedFiles.push({ firstCommit: earlier.firstCommit, sizeBytes: await fileBytes(disk, path) })
   }
-  const opening = { begun: false, cuts, rederived, headMissing: kept === undefined, replayedBytes }
+  const opening = { begun: false, cut, unrecordedCuts, rederived, headMissing: kept === undefined, replayedBytes }
   const end = { header, file, position: at.position, commit: at.commit, hash: at.hash }
   return { recovered, end, store, kept, completedFiles, opening }
 }

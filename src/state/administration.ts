@@ -186,7 +186,7 @@ export class Administration {
   async #recordStart(version: string): Promise<void> {
     const { opening, keptHead } = this.#ledgers
     const events: SystemEvent[] = [{ type: 'server.started', v: 1, version }]
-    for (const { file, position, bytes } of opening.cuts) {
+    for (const { file, position, bytes } of opening.unrecordedCuts) {
       const ledgers = [...this.state.ledgers.keys()].map((name) => {
         const { size, root } = this.#ledgers.log(name)
         return { name, size, root: Buffer.from(root).toString('base64') }
@@ -197,7 +197,7 @@ export class Administration {
     if (opening.headMissing) events.push({ type: 'head.missing', v: 1, where: keptHead.where })
     // One batch, so that no commit lies between a cut and its record (ledger/cut-note.ts).
     await this.record(events)
-    if (opening.cuts.length > 0) await this.#ledgers.cutsRecorded()
+    if (opening.unrecordedCuts.length > 0) await this.#ledgers.cutsRecorded()
   }
 
   /** Appends, and takes in once durable. */

@@ -9,7 +9,8 @@ import { findingsText, verdictWords } from '../../evidence/directory-words.ts'
 import type { KeptHead } from '../../evidence/kept-heads.ts'
 import { type DirectoryReport, NoDirectoryError, verifyDirectory } from '../../evidence/verify-directory.ts'
 import { listWal } from '../../evidence/wal-walk.ts'
-import { StateDirectory } from '../../ledger/head-store.ts'
+import { StateDirectory, UrlHeadStore } from '../../ledger/head-store.ts'
+import { GuardedHttpClient } from '../../platform/http-client.ts'
 import { isHeld } from '../../platform/lock-probe.ts'
 import { cpuCount } from '../../platform/workers.ts'
 import { Progress } from '../append/progress.ts'
@@ -60,8 +61,21 @@ export async function verifyDirectoryCommand(
 
 async function namedHeads(names: readonly string[], environment: Environment): Promise<KeptHead[]> {
   const heads: KeptHead[] = []
-  for (const name of names) heads.push({ where: printable(name), bytes: await readNamed(name, environment) })
+  for (const name of names) {
+    const bytes = /^https?:\/\//.test(name) ? await readUrl(name) : await readNamed(name, environment)
+    heads.push({ where: printable(name), bytes })
+  }
   return heads
+}
+
+/** A head that `stele serve --head URL` keeps. */
+async function readUrl(url: string): Promise<Buffer> {
+  const bytes = await new UrlHeadStore(new GuardedHttpClient(), url).read().catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new Failure(3, `the head at ${printable(url)} could not be read: ${printable(why)}`, NOTHING_SHOWN)
+  })
+  if (bytes === undefined) throw new Failure(3, `no head is kept at ${printable(url)}`, NOTHING_SHOWN)
+  return bytes
 }
 
 /**

@@ -7,7 +7,7 @@
 import { utf8 } from '@stele/proof'
 import { type SteleClient, SteleError } from '@stele/sdk'
 
-import { type ServedEvent, ServedFault, type ServedLedger } from '../../evidence/verify-server.ts'
+import { type ServedEvent, ServedFault, type ServedLedger } from '../../evidence/served-ledger.ts'
 import type { Connection } from '../connect.ts'
 import { NOTHING_SHOWN } from './options.ts'
 
