@@ -6,8 +6,8 @@
 import assert from 'node:assert/strict'
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -121,4 +121,23 @@ test('a reader that goes away ends the program in silence', async (context) => {
   help.child.stdout.destroy()
   assert.equal(await help.ended(), 0)
   assert.equal(help.err, '')
+})
+
+test('token create --data begins no directory: in an empty log it says so, and makes neither keys nor a token', async (context) => {
+  const { cwd, start } = await ground(context)
+  await mkdir(join(cwd, 'data/wal'), { recursive: true })
+  const created = start('token', 'create', '--scope', 'admin', '--data', 'data')
+  assert.equal(await created.ended(), 3)
+  assert.match(created.err, /data is not a data directory of Stele: it has no log\. No token was made\./)
+  assert.deepEqual(readdirSync(join(cwd, 'data'), { recursive: true }), ['wal'])
+})
+
+test('serve begins nothing in a folder with other files in it, and says with exit 2 what it found', async (context) => {
+  const { cwd, start } = await ground(context)
+  await mkdir(join(cwd, 'data'))
+  await writeFile(join(cwd, 'data/thesis.tex'), '')
+  const served = start('serve', '--data', 'data', '--listen', '127.0.0.1:0')
+  assert.equal(await served.ended(), 2)
+  assert.match(served.err, /data is not a data directory of Stele: it has thesis\.tex\. Give an empty folder/)
+  assert.deepEqual(readdirSync(join(cwd, 'data')), ['thesis.tex'])
 })
