@@ -20,7 +20,11 @@ export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise
 }
 
 /** Posts the bodies in turn until `eventCount` events of `main` are durable. */
-export async function appendAll({ url, headers }: Running, bodies: readonly Buffer[], eventCount: number): Promise<void> {
+export async function appendAll(
+  { url, headers }: Running,
+  bodies: readonly Buffer[],
+  eventCount: number,
+): Promise<void> {
   let stored = 0
   let turn = 0
   const senders = Array.from({ length: CONNECTIONS }, async () => {

@@ -15,7 +15,7 @@ import { appendAll, indexProgress, inFolder, startIndexed } from './filled.ts'
 import { entraMix, events1k } from './generate.ts'
 import { runLoad, wrkInstalled } from './load.ts'
 import { count, table } from './report.ts'
-import { bodyFiles, startStele } from './subjects.ts'
+import { bodyFiles, type Running, startStele } from './subjects.ts'
 
 const BATCH = 500
 const BODY_COUNT = 16
@@ -58,7 +58,12 @@ function casesOf(body: Buffer) {
   const { count: events, starts, ends, sources, kinds } = cut(body, 'application/x-ndjson')
   return Array.from({ length: events }, (_, at) => {
     const event = body.subarray(starts[at], ends[at])
-    const known = { at: '2026-01-05T00:00:00.000Z', by: 'bench', media: 'application/json', sha256: 'A'.repeat(43) } as const
+    const known = {
+      at: '2026-01-05T00:00:00.000Z',
+      by: 'bench',
+      media: 'application/json',
+      sha256: 'A'.repeat(43),
+    } as const
     const line = formatEntry({ ...known, source: sources[kinds[at] ?? 0] ?? 'generic', size: event.length })
     return { entry: parseEntry(Buffer.from(line)), event }
   })
@@ -104,7 +109,7 @@ async function steady(): Promise<string> {
     try {
       await appendAll(running, [events1k(BATCH, 99)], BATCH)
       const events = events1k(STEADY_PER_SECOND, 5).toString('latin1').trimEnd().split('\n')
-      const acknowledged: { readonly index: number; readonly atMs: number }[] = []
+      const acknowledged: Acknowledged[] = []
       const tookMs: number[] = []
       const startedMs = performance.now()
       let sent = 0
@@ -112,14 +117,7 @@ async function steady(): Promise<string> {
       while (performance.now() - startedMs < STEADY_MS || acknowledged.length > 0) {
         const elapsedMs = Math.min(performance.now() - startedMs, STEADY_MS)
         for (; sent < (elapsedMs / 1_000) * STEADY_PER_SECOND; sent++) {
-          sending.push(
-            fetch(running.url, { method: 'POST', headers: running.headers, body: events[sent % events.length]! }).then(
-              async (answer) => {
-                const { first } = (await answer.json()) as { first: number }
-                acknowledged.push({ index: first, atMs: performance.now() })
-              },
-            ),
-          )
+          sending.push(appendOne(running, events[sent % events.length]!, acknowledged))
         }
         const { indexed } = await indexProgress(running)
         const nowMs = performance.now()
@@ -141,6 +139,17 @@ async function steady(): Promise<string> {
       await running.stop()
     }
   })
+}
+
+interface Acknowledged {
+  readonly index: number
+  readonly atMs: number
+}
+
+async function appendOne({ url, headers }: Running, body: string, acknowledged: Acknowledged[]): Promise<void> {
+  const answer = await fetch(url, { method: 'POST', headers, body })
+  const { first } = (await answer.json()) as { first: number }
+  acknowledged.push({ index: first, atMs: performance.now() })
 }
 
 async function besideAppends(seconds: number): Promise<string> {

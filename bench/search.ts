@@ -58,7 +58,11 @@ async function questionsOf(running: Running): Promise<Question[]> {
     ({ event }) =>
       JSON.parse(event) as {
         correlationId: string
-        properties: { id: string; initiatedBy: { user: { userPrincipalName: string } }; targetResources: { id: string }[] }
+        properties: {
+          id: string
+          initiatedBy: { user: { userPrincipalName: string } }
+          targetResources: { id: string }[]
+        }
       },
   )
   const distinct = (values: readonly string[]) => [...new Set(values)].slice(0, QUESTION_COUNT)
@@ -69,13 +73,18 @@ async function questionsOf(running: Running): Promise<Question[]> {
       name: 'two rare tokens',
       route: 'events',
       queries: distinct(
-        events.map(({ correlationId, properties }) => `${correlationId.slice(-12)} ${properties.targetResources[0]!.id.slice(0, 8)}`),
+        events.map(
+          ({ correlationId, properties }) =>
+            `${correlationId.slice(-12)} ${properties.targetResources[0]!.id.slice(0, 8)}`,
+        ),
       ),
     },
     {
       name: 'actor, action and time range',
       route: 'events',
-      queries: actors.map((actor) => `actor:${actor} action:"Add member to group" after:2026-01-05T06:00Z before:2026-01-05T18:00Z`),
+      queries: actors.map(
+        (actor) => `actor:${actor} action:"Add member to group" after:2026-01-05T06:00Z before:2026-01-05T18:00Z`,
+      ),
     },
     { name: 'broad filter', route: 'events', queries: actors.map(() => 'action:"Remove member from group"') },
     { name: 'histogram of all by outcome', route: 'histogram', by: 'outcome', queries: actors.map(() => '') },
@@ -86,7 +95,10 @@ async function overHttp(running: Running, { name, route, by, queries }: Question
   const times: number[] = []
   let hitCount = 0
   for (const [turn, q] of [...queries.slice(0, WARM_UP_COUNT), ...queries].entries()) {
-    const parameters = new URLSearchParams({ q, ...(route === 'events' ? { limit: String(LIMIT) } : { by: by ?? 'outcome' }) })
+    const parameters = new URLSearchParams({
+      q,
+      ...(route === 'events' ? { limit: String(LIMIT) } : { by: by ?? 'outcome' }),
+    })
     const startedMs = performance.now()
     const answer = (await answerOf(running, route, parameters.toString())) as { hits?: unknown[] }
     if (turn < WARM_UP_COUNT) continue
@@ -102,7 +114,9 @@ async function withoutStele(folder: string, eventCount: number, questions: reado
   const client = connect((await server.whenReady()).search)
   const feed = connect((await server.whenReady()).feed)
   try {
-    const [row] = await (await feed.query({ query: "SELECT name FROM system.tables WHERE database = 'stele'", format: 'JSONEachRow' })).json<{ name: string }>()
+    const [row] = await (
+      await feed.query({ query: "SELECT name FROM system.tables WHERE database = 'stele'", format: 'JSONEachRow' })
+    ).json<{ name: string }>()
     const search = new Search(
       () => client,
       () => row!.name,
@@ -127,7 +141,11 @@ async function aloneTimes(search: Search, eventCount: number, { route, by, queri
     else {
       const dayMs = 86_400_000
       const fromMs = Date.parse('2026-01-05T00:00:00Z')
-      await search.histogram(scope, { fromMs, toMs: fromMs + dayMs, stepMs: dayMs / 48, ...(by === 'outcome' ? { by } : {}) }, signal)
+      await search.histogram(
+        scope,
+        { fromMs, toMs: fromMs + dayMs, stepMs: dayMs / 48, ...(by === 'outcome' ? { by } : {}) },
+        signal,
+      )
     }
     if (turn >= WARM_UP_COUNT) times.push(performance.now() - startedMs)
   }
@@ -137,7 +155,7 @@ async function aloneTimes(search: Search, eventCount: number, { route, by, queri
 async function answerOf({ url, headers }: Running, route: string, parameters: string): Promise<unknown> {
   const address = new URL(`/v1/ledgers/main/${route}?${parameters}`, url)
   const answer = await fetch(address, { headers: { authorization: headers['authorization'] ?? '' } })
-  if (answer.status !== 200) throw new Error(`${address}: ${answer.status} ${await answer.text()}`)
+  if (answer.status !== 200) throw new Error(`${address.href}: ${answer.status} ${await answer.text()}`)
   return await answer.json()
 }
 

@@ -32,37 +32,56 @@ test('P6: an index that was left alone agrees with the ledgers', { skip }, async
   const { findings, findingCount, checked } = await ground.check()
   assert.deepEqual(findings, [])
   assert.equal(findingCount, 0)
-  assert.equal(checked, Object.values(ground.indexed()).reduce((sum, count) => sum + count, 0))
+  assert.equal(
+    checked,
+    Object.values(ground.indexed()).reduce((sum, count) => sum + count, 0),
+  )
 })
 
-test('P6: rows deleted, altered, doubled and invented by hand are each reported, and no other', { skip }, async (context) => {
-  const ground = await filled(context)
-  const { sql } = ground
-  await byHand(ground, `ALTER TABLE ${sql} DELETE WHERE ledger = 'main' AND index IN (17, 2499)`)
-  await byHand(ground, `ALTER TABLE ${sql} UPDATE actor = ['mallory'], severity = 6 WHERE ledger = 'main' AND index = 1024`)
-  await byHand(ground, `ALTER TABLE ${sql} UPDATE text = concat(text, ' ') WHERE ledger = 'main' AND index = 1025`)
-  await byHand(ground, `INSERT INTO ${sql} SELECT * FROM ${sql} WHERE ledger = 'main' AND index = 2000`)
-  await byHand(ground, `INSERT INTO ${sql} SELECT * REPLACE (1000000 AS index) FROM (SELECT * FROM ${sql} WHERE ledger = 'main' AND index = 3)`)
-  await byHand(ground, `INSERT INTO ${sql} SELECT * REPLACE ('nobody' AS ledger) FROM (SELECT * FROM ${sql} WHERE ledger = 'main' AND index = 4)`)
-  const { findings, findingCount } = await ground.check()
-  const sorted = findings.toSorted((one, other) => one.index - other.index)
-  assert.deepEqual(sorted, [
-    { ledger: 'nobody', index: 4, kind: 'invented' },
-    { ledger: 'main', index: 17, kind: 'missing' },
-    { ledger: 'main', index: 1024, kind: 'changed', columns: ['severity', 'actor'] },
-    { ledger: 'main', index: 1025, kind: 'changed', columns: ['text'] },
-    { ledger: 'main', index: 2000, kind: 'doubled' },
-    { ledger: 'main', index: 2499, kind: 'missing' },
-    { ledger: 'main', index: 1_000_000, kind: 'invented' },
-  ])
-  assert.equal(findingCount, 7)
-})
+test(
+  'P6: rows deleted, altered, doubled and invented by hand are each reported, and no other',
+  { skip },
+  async (context) => {
+    const ground = await filled(context)
+    const { sql } = ground
+    await byHand(ground, `ALTER TABLE ${sql} DELETE WHERE ledger = 'main' AND index IN (17, 2499)`)
+    await byHand(
+      ground,
+      `ALTER TABLE ${sql} UPDATE actor = ['mallory'], severity = 6 WHERE ledger = 'main' AND index = 1024`,
+    )
+    await byHand(ground, `ALTER TABLE ${sql} UPDATE text = concat(text, ' ') WHERE ledger = 'main' AND index = 1025`)
+    await byHand(ground, `INSERT INTO ${sql} SELECT * FROM ${sql} WHERE ledger = 'main' AND index = 2000`)
+    await byHand(
+      ground,
+      `INSERT INTO ${sql} SELECT * REPLACE (1000000 AS index) FROM (SELECT * FROM ${sql} WHERE ledger = 'main' AND index = 3)`,
+    )
+    await byHand(
+      ground,
+      `INSERT INTO ${sql} SELECT * REPLACE ('nobody' AS ledger) FROM (SELECT * FROM ${sql} WHERE ledger = 'main' AND index = 4)`,
+    )
+    const { findings, findingCount } = await ground.check()
+    const sorted = findings.toSorted((one, other) => one.index - other.index)
+    assert.deepEqual(sorted, [
+      { ledger: 'nobody', index: 4, kind: 'invented' },
+      { ledger: 'main', index: 17, kind: 'missing' },
+      { ledger: 'main', index: 1024, kind: 'changed', columns: ['severity', 'actor'] },
+      { ledger: 'main', index: 1025, kind: 'changed', columns: ['text'] },
+      { ledger: 'main', index: 2000, kind: 'doubled' },
+      { ledger: 'main', index: 2499, kind: 'missing' },
+      { ledger: 'main', index: 1_000_000, kind: 'invented' },
+    ])
+    assert.equal(findingCount, 7)
+  },
+)
 
 test('P6: an index that was emptied by hand is reported entry by entry', { skip }, async (context) => {
   const ground = await filled(context)
   await byHand(ground, `TRUNCATE TABLE ${ground.sql}`)
   const { findings, findingCount } = await ground.check()
-  assert.equal(findingCount, Object.values(ground.indexed()).reduce((sum, count) => sum + count, 0))
+  assert.equal(
+    findingCount,
+    Object.values(ground.indexed()).reduce((sum, count) => sum + count, 0),
+  )
   assert.equal(findings.length, 1_000)
   assert(findings.every(({ kind }) => kind === 'missing'))
 })

@@ -16,7 +16,10 @@ before(async () => {
 })
 after(async () => await server?.stop())
 
-async function rowsOf({ store, sql }: Ground): Promise<{ ledger: string; count: number; distinct: number; next: number }[]> {
+async function rowsOf({
+  store,
+  sql,
+}: Ground): Promise<{ ledger: string; count: number; distinct: number; next: number }[]> {
   const rows = await store.rows<Record<'ledger' | 'count' | 'distinct' | 'next', string>>(
     `SELECT ledger, toString(count()) AS count, toString(uniqExact(index)) AS distinct, toString(max(index) + 1) AS next FROM ${sql} GROUP BY ledger ORDER BY ledger`,
   )
@@ -28,41 +31,49 @@ async function rowsOf({ store, sql }: Ground): Promise<{ ledger: string; count: 
   }))
 }
 
-test('every entry of every ledger but heads gets one row, whatever order the ledgers grow in', { skip }, async (context) => {
-  const ground = await indexGround(context, server.url)
-  await ground.stele.administration.createLedger({ name: 'other' }, 'tester')
-  await ground.append('main', 700)
-  void ground.feed().run()
-  for (let turn = 0; turn < 30; turn++) {
-    await ground.append(turn % 3 === 0 ? 'other' : 'main', 1 + (turn % 5))
-    if (turn % 10 === 0) await ground.caughtUp()
-  }
-  await ground.caughtUp()
-  const { sizes } = await ground.source.now()
-  assert.deepEqual(
-    await rowsOf(ground),
-    Object.entries(sizes)
-      .filter(([, size]) => size > 0)
-      .map(([ledger, size]) => ({ ledger, count: size, distinct: size, next: size }))
-      .toSorted((one, other) => (one.ledger < other.ledger ? -1 : 1)),
-  )
-  assert.deepEqual((await ground.check()).findings, [])
-})
+test(
+  'every entry of every ledger but heads gets one row, whatever order the ledgers grow in',
+  { skip },
+  async (context) => {
+    const ground = await indexGround(context, server.url)
+    await ground.stele.administration.createLedger({ name: 'other' }, 'tester')
+    await ground.append('main', 700)
+    void ground.feed().run()
+    for (let turn = 0; turn < 30; turn++) {
+      await ground.append(turn % 3 === 0 ? 'other' : 'main', 1 + (turn % 5))
+      if (turn % 10 === 0) await ground.caughtUp()
+    }
+    await ground.caughtUp()
+    const { sizes } = await ground.source.now()
+    assert.deepEqual(
+      await rowsOf(ground),
+      Object.entries(sizes)
+        .filter(([, size]) => size > 0)
+        .map(([ledger, size]) => ({ ledger, count: size, distinct: size, next: size }))
+        .toSorted((one, other) => (one.ledger < other.ledger ? -1 : 1)),
+    )
+    assert.deepEqual((await ground.check()).findings, [])
+  },
+)
 
-test('a feed that ends anywhere is taken up by the next one: nothing is missing and nothing doubled', { skip }, async (context) => {
-  const ground = await indexGround(context, server.url)
-  for (let turn = 0; turn < 15; turn++) {
-    await ground.append('main', 200)
-    const feed = ground.feed()
-    const running = feed.run()
-    await new Promise((resolve) => setTimeout(resolve, turn * 7))
-    feed.stop()
-    await running
-  }
-  void ground.feed().run()
-  await ground.caughtUp()
-  assert.deepEqual((await ground.check()).findings, [])
-})
+test(
+  'a feed that ends anywhere is taken up by the next one: nothing is missing and nothing doubled',
+  { skip },
+  async (context) => {
+    const ground = await indexGround(context, server.url)
+    for (let turn = 0; turn < 15; turn++) {
+      await ground.append('main', 200)
+      const feed = ground.feed()
+      const running = feed.run()
+      await new Promise((resolve) => setTimeout(resolve, turn * 7))
+      feed.stop()
+      await running
+    }
+    void ground.feed().run()
+    await ground.caughtUp()
+    assert.deepEqual((await ground.check()).findings, [])
+  },
+)
 
 test('an insert whose answer is lost is not inserted again', { skip }, async (context) => {
   const ground = await indexGround(context, server.url)
@@ -99,37 +110,41 @@ test('an insert that fails while nothing else comes is noticed and made good', {
   assert.deepEqual((await ground.check()).findings, [])
 })
 
-test('an event of which the mapping throws, and rows that ClickHouse refuses, hold nothing else up', { skip }, async (context) => {
-  const ground = await indexGround(context, server.url)
-  await ground.append('main', 500)
-  const poisoned = eventText('main', 100)
-  const insert = ground.store.insert.bind(ground.store)
-  const refused = Buffer.from('main-333')
-  ground.store.insert = async (key, rows, token) => {
-    if (rows.includes(refused)) throw new StoreFault('rows', 'cannot parse')
-    await insert(key, rows, token)
-  }
-  void ground
-    .feed({
-      render: (entry, event) => {
-        if (event.toString() === poisoned) throw new Error('a bug')
-        return render(entry, event)
-      },
-    })
-    .run()
-  await ground.caughtUp()
-  const [main] = (await rowsOf(ground)).filter(({ ledger }) => ledger === 'main')
-  assert.deepEqual(main, { ledger: 'main', count: 500, distinct: 500, next: 500 })
-  const { findings } = await ground.check()
-  assert.deepEqual(
-    findings.map(({ index, kind }) => ({ index, kind })),
-    [
-      { index: 100, kind: 'changed' },
-      { index: 333, kind: 'changed' },
-    ],
-  )
-  assert(ground.logged.some((line) => 'index' in line && line.index === 100))
-})
+test(
+  'an event of which the mapping throws, and rows that ClickHouse refuses, hold nothing else up',
+  { skip },
+  async (context) => {
+    const ground = await indexGround(context, server.url)
+    await ground.append('main', 500)
+    const poisoned = eventText('main', 100)
+    const insert = ground.store.insert.bind(ground.store)
+    const refused = Buffer.from('main-333')
+    ground.store.insert = async (key, rows, token) => {
+      if (rows.includes(refused)) throw new StoreFault('rows', 'cannot parse')
+      await insert(key, rows, token)
+    }
+    void ground
+      .feed({
+        render: (entry, event) => {
+          if (event.toString() === poisoned) throw new Error('a bug')
+          return render(entry, event)
+        },
+      })
+      .run()
+    await ground.caughtUp()
+    const [main] = (await rowsOf(ground)).filter(({ ledger }) => ledger === 'main')
+    assert.deepEqual(main, { ledger: 'main', count: 500, distinct: 500, next: 500 })
+    const { findings } = await ground.check()
+    assert.deepEqual(
+      findings.map(({ index, kind }) => ({ index, kind })),
+      [
+        { index: 100, kind: 'changed' },
+        { index: 333, kind: 'changed' },
+      ],
+    )
+    assert(ground.logged.some((line) => 'index' in line && line.index === 100))
+  },
+)
 
 test('a table that holds other rows than it was given is no cursor any more', { skip }, async (context) => {
   const ground = await indexGround(context, server.url)

@@ -107,7 +107,8 @@ export async function indexGround(context: Pick<TestContext, 'after'>, url: stri
       for (;;) {
         const { sizes } = await source.now()
         if (Object.entries(sizes).every(([ledger, size]) => (indexed[ledger] ?? 0) >= size)) return
-        if (performance.now() - startedMs > 30_000) throw new Error(`not caught up: ${JSON.stringify({ sizes, indexed })}`)
+        if (performance.now() - startedMs > 30_000)
+          throw new Error(`not caught up: ${JSON.stringify({ sizes, indexed })}`)
         await new Promise((resolve) => setTimeout(resolve, 10))
       }
     },
@@ -137,5 +138,11 @@ function sourceOf(writer: WriterSide): LedgerSource {
 export function eventText(ledger: string, index: number): string {
   const outcome = index % 3 === 0 ? 'failure' : 'success'
   const actor = `user${index % 7}@contoso.test`
-  return JSON.stringify({ actor, action: 'document.read', target: `${ledger}-${index}`, outcome, time: 1_767_571_200_000 + index })
+  return JSON.stringify({
+    actor,
+    action: 'document.read',
+    target: `${ledger}-${index}`,
+    outcome,
+    time: 1_767_571_200_000 + index,
+  })
 }

@@ -34,7 +34,7 @@ export interface CheckFinding {
   readonly columns?: readonly string[]
 }
 
-export interface CheckProgress {
+interface CheckProgress {
   readonly checked: number
   readonly size: number
 }
@@ -175,7 +175,10 @@ class IndexCheck {
       const size = isIndexed(ledger) ? (sizes[ledger] ?? 0) : 0
       if (Number(last) < size) continue
       const beyond = `FROM ${this.#sql} WHERE ledger = {ledger:String} AND index >= {size:UInt64}`
-      const [counted] = await store.rows<{ count: string }>(`SELECT toString(count()) AS count ${beyond}`, { ledger, size })
+      const [counted] = await store.rows<{ count: string }>(`SELECT toString(count()) AS count ${beyond}`, {
+        ledger,
+        size,
+      })
       const listed = await store.rows<{ beyond: string }>(
         `SELECT toString(index) AS beyond ${beyond} ORDER BY index LIMIT ${MAX_LISTED}`,
         { ledger, size },

@@ -158,7 +158,12 @@ export class Feed {
     for (let position = from; position < count; position++) {
       const { entryStart, entryEnd, contentStart, contentEnd } = eventBounds(section, position)
       const entry = parseEntry(bytes.subarray(entryStart, entryEnd))
-      const document = this.#render(ledger, first + position, entry, bytes.subarray(contentStart + SALT_BYTES, contentEnd))
+      const document = this.#render(
+        ledger,
+        first + position,
+        entry,
+        bytes.subarray(contentStart + SALT_BYTES, contentEnd),
+      )
       writer.add(ledger, first + position, document)
       if (writer.pendingRows < this.#blockRows && writer.pendingBytes < BLOCK_BYTES) continue
       await writer.insert(durable)

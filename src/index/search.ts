@@ -62,7 +62,7 @@ export interface SearchLimits {
 }
 
 /** Hits are counted exactly up to here. */
-export const MAX_EXACT_COUNT = 10_000
+const MAX_EXACT_COUNT = 10_000
 const MAX_BUCKET_VALUES = 20
 const MAX_RESULT_ROWS = 50_000
 const standardLimits: SearchLimits = {

@@ -166,7 +166,7 @@ export class Log {
     const start = low * PAGE_COUNT
     const page = await this.#places.read(start, Math.min(PAGE_COUNT, this.#places.count - start))
     let at = 0
-    for (let end = page.length / PLACE_BYTES; end - at > 1; ) {
+    for (let end = page.length / PLACE_BYTES; end - at > 1;) {
       const middle = Math.floor((at + end) / 2)
       if (firstOf(page, middle * PLACE_BYTES) <= index) at = middle
       else end = middle

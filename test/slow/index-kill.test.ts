@@ -37,45 +37,49 @@ async function appendOn(server: TestServer, until: () => boolean): Promise<numbe
   return next
 }
 
-test('both children killed 25 times in the middle of work: appends go on, nothing is missing in the index and nothing doubled', { skip: noClickHouse }, async (context) => {
-  const server = await startTestServer(context, { config: { noIndex: false } })
-  const random = new SeededRandom(25)
-  const pauseMs = () => {
-    const byte = Buffer.alloc(2)
-    random.fill(byte, 0, 2)
-    return 20 + (byte.readUInt16BE() % 300)
-  }
-  await eventually(() => server.index.status().state === 'ready', 30_000)
-  let done = false
-  const appending = appendOn(server, () => done)
-  const killed = { 'follower.ts': 0, 'embedded-child.ts': 0 }
-  try {
-    while (SCRIPTS.some((script) => killed[script] < KILLS)) {
-      for (const script of SCRIPTS.filter((name) => killed[name] < KILLS)) {
-        // In the middle of work: it has gone on since the last one was killed.
-        const before = server.index.indexed('main')
-        await eventually(() => server.index.indexed('main') > before, 60_000)
-        await sleep(pauseMs())
-        const pid = childOf(script)
-        if (pid === undefined) continue
-        process.kill(pid, 'SIGKILL')
-        killed[script]++
-      }
+test(
+  'both children killed 25 times in the middle of work: appends go on, nothing is missing in the index and nothing doubled',
+  { skip: noClickHouse },
+  async (context) => {
+    const server = await startTestServer(context, { config: { noIndex: false } })
+    const random = new SeededRandom(25)
+    const pauseMs = () => {
+      const byte = Buffer.alloc(2)
+      random.fill(byte, 0, 2)
+      return 20 + (byte.readUInt16BE() % 300)
     }
-  } finally {
-    done = true
-  }
-  const appended = await appending
-  await eventually(() => server.index.indexed('main') === appended, 60_000)
-  const { restarts } = server.index.status()
-  assert(restarts.follower >= KILLS && restarts.server >= KILLS, JSON.stringify(restarts))
-  assert.equal((await server.ask('/v1/index/check', { method: 'POST' })).status, 202)
-  await eventually(() => server.index.checkReport?.state === 'done', 60_000)
-  const { findings, checked } = server.index.checkReport!
-  assert.deepEqual(findings, [])
-  assert(checked >= appended)
-  const found = await server.askJson(`/v1/ledgers/main/events?q=target:main-${appended - 1}`)
-  assert.equal(found.hits.length, 1)
-  assert.equal(found.hits[0].index, appended - 1)
-  context.diagnostic(`${appended} events appended, ${checked} rows checked`)
-})
+    await eventually(() => server.index.status().state === 'ready', 30_000)
+    let done = false
+    const appending = appendOn(server, () => done)
+    const killed = { 'follower.ts': 0, 'embedded-child.ts': 0 }
+    try {
+      while (SCRIPTS.some((script) => killed[script] < KILLS)) {
+        for (const script of SCRIPTS.filter((name) => killed[name] < KILLS)) {
+          // In the middle of work: it has gone on since the last one was killed.
+          const before = server.index.indexed('main')
+          await eventually(() => server.index.indexed('main') > before, 60_000)
+          await sleep(pauseMs())
+          const pid = childOf(script)
+          if (pid === undefined) continue
+          process.kill(pid, 'SIGKILL')
+          killed[script]++
+        }
+      }
+    } finally {
+      done = true
+    }
+    const appended = await appending
+    await eventually(() => server.index.indexed('main') === appended, 60_000)
+    const { restarts } = server.index.status()
+    assert(restarts.follower >= KILLS && restarts.server >= KILLS, JSON.stringify(restarts))
+    assert.equal((await server.ask('/v1/index/check', { method: 'POST' })).status, 202)
+    await eventually(() => server.index.checkReport?.state === 'done', 60_000)
+    const { findings, checked } = server.index.checkReport!
+    assert.deepEqual(findings, [])
+    assert(checked >= appended)
+    const found = await server.askJson(`/v1/ledgers/main/events?q=target:main-${appended - 1}`)
+    assert.equal(found.hits.length, 1)
+    assert.equal(found.hits[0].index, appended - 1)
+    context.diagnostic(`${appended} events appended, ${checked} rows checked`)
+  },
+)

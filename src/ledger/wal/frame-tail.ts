@@ -94,7 +94,7 @@ export class FrameTail {
   async #skipTo(position: number): Promise<void> {
     const { file, path, header } = await this.#opened()
     const head = Buffer.alloc(FRAME_HEADER_BYTES)
-    for (let at = BLOCK_BYTES; at < position; ) {
+    for (let at = BLOCK_BYTES; at < position;) {
       const got = await file.read(head, at)
       const decoded = decodeFrameHeader(head.subarray(0, got), header.fileId)
       if (!('hash' in decoded)) throw new WalFault(path, at, decoded.what, decoded.expected, decoded.found)

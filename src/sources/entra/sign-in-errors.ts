@@ -11,7 +11,7 @@
  * step that has a record of its own, or the client comes back with a fresh token. Nobody was refused, so it is no
  * failure, and no success either.
  */
-export type SignInEnd = 'failed' | 'stopped' | 'asked'
+type SignInEnd = 'failed' | 'stopped' | 'asked'
 
 export interface SignInError {
   readonly end: SignInEnd
