@@ -107,7 +107,7 @@ function stepLines({ ledger, steps }: DemoPlayed, server: RunningServer): string
   const isSearchable = state !== 'off' && state !== 'unavailable'
   const lines = [
     isSearchable
-      ? 'Among them an attack: its steps, behind their indexes, each with a search that finds it a moment from now.'
+      ? 'Among them an attack: its steps, behind their indexes, each with a search that finds it.'
       : `Among them an attack: its steps, behind their indexes. Nothing can be searched: ${printable(reason)}.`,
   ]
   for (const { index, at, title, words, search } of steps) {
