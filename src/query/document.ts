@@ -252,31 +252,42 @@ function textOf(value: JsonValue): string {
   if (typeof value !== 'object' || value === null) {
     return value === null ? '' : clip(foldLines([clip(String(value), MAX_TEXT_CHARS)]), MAX_TEXT_CHARS)
   }
-  const values = new Set<string>()
-  collect(value, values, MAX_TEXT_CHARS)
-  return clip(foldLines([...values]), MAX_TEXT_CHARS)
+  const values = new DistinctValues()
+  values.collect(value)
+  return clip(foldLines(values.list), MAX_TEXT_CHARS)
 }
 
-/** Adds the values while there is room; gives how many characters are left. Events are at most 64 deep. */
-function collect(value: JsonValue, values: Set<string>, room: number): number {
-  if (room <= 0 || value === null) return room
-  if (typeof value === 'string') {
-    if (value === '' || values.has(value)) return room
-    values.add(clip(value, room))
-    return room - value.length - 1
+/** Most events have few values, and looking through those is quicker than hashing each. */
+const HASHED_FROM_COUNT = 32
+
+/** The values of an event, each once, as long as there is room. */
+class DistinctValues {
+  readonly list: string[] = []
+  #hashed: Set<string> | undefined
+  #roomChars = MAX_TEXT_CHARS
+
+  /** Events are at most 64 deep. */
+  collect(value: JsonValue): void {
+    if (value === null || this.#roomChars <= 0) return
+    if (typeof value === 'string') return this.#add(value)
+    if (typeof value !== 'object') return this.#add(String(value))
+    if (isArray(value)) for (const member of value) this.collect(member)
+    else for (const key in value) this.collect(value[key]!)
   }
-  if (typeof value !== 'object') {
-    const text = String(value)
-    values.add(text)
-    return room - text.length - 1
+
+  #add(text: string): void {
+    const { list } = this
+    if (text === '') return
+    if (list.length < HASHED_FROM_COUNT) {
+      if (list.includes(text)) return
+    } else {
+      this.#hashed ??= new Set(list)
+      if (this.#hashed.has(text)) return
+      this.#hashed.add(text)
+    }
+    list.push(clip(text, this.#roomChars))
+    this.#roomChars -= text.length + 1
   }
-  let left = room
-  if (isArray(value)) {
-    for (const member of value) left = collect(member, values, left)
-    return left
-  }
-  for (const key in value) left = collect(value[key]!, values, left)
-  return left
 }
 
 function isArray(value: JsonValue): value is readonly JsonValue[] {

@@ -32,12 +32,20 @@ function foldUneven(text: string): string {
   return even.toWellFormed().normalize('NFC').toLowerCase().replaceAll('ς', 'σ').normalize('NFC')
 }
 
-/** The values folded, each a line; what is a line break in one of them is a space. */
+/** The values folded, each a line, in any order; what is a line break in one of them is a space. */
 export function foldLines(values: readonly string[]): string {
   const lines = values.join('\n')
   const isEven = !UNEVEN_LINES.test(lines) && !lines.includes('  ') && breakCount(lines) < values.length
   if (isEven) return lines.toLowerCase()
-  return values.map(fold).join('\n')
+  // One dash among them makes all of a text slow to fold: only the values that need it are folded by themselves.
+  const even: string[] = []
+  const uneven: string[] = []
+  for (const value of values) {
+    if (UNEVEN.test(value)) uneven.push(foldUneven(value).trim())
+    else even.push(value)
+  }
+  const folded = uneven.join('\n')
+  return even.length === 0 ? folded : `${even.join('\n').toLowerCase()}\n${folded}`
 }
 
 function breakCount(lines: string): number {
