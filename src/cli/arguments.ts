@@ -5,6 +5,7 @@
 
 import { parseArgs } from 'node:util'
 
+import { editCount } from '../query/nearest.ts'
 import type { Arguments, Command, Options } from './command.ts'
 import { printable } from './display.ts'
 import { type Failure, usageFailure } from './failure.ts'
@@ -85,23 +86,4 @@ export function suggestion(word: string, known: readonly string[]): string | und
 
 function isBeginning(word: string, name: string): boolean {
   return word.replace(/^-+/, '').length >= 2 && name.startsWith(word)
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours that lead from one word to the other. */
-function editCount(from: string, to: string): number {
-  const rows = [Array.from({ length: to.length + 1 }, (_, column) => column)]
-  for (let row = 1; row <= from.length; row++) {
-    const line = [row]
-    for (let column = 1; column <= to.length; column++) {
-      const isSame = from[row - 1] === to[column - 1]
-      const above = rows[row - 1]!
-      let edits = Math.min(above[column - 1]! + (isSame ? 0 : 1), above[column]! + 1, line[column - 1]! + 1)
-      if (row > 1 && column > 1 && from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1]) {
-        edits = Math.min(edits, rows[row - 2]![column - 2]! + 1)
-      }
-      line.push(edits)
-    }
-    rows.push(line)
-  }
-  return rows[from.length]![to.length]!
 }

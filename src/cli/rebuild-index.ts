@@ -38,9 +38,9 @@ export const rebuildIndex = defineCommand({
     const done = await watched(
       environment,
       async () => await connection.call(words, (client) => client.indexStatus({ signal: interrupted })),
-      ({ generation, rebuild, state, reason }) => {
-        if (state === 'unavailable' || state === 'off') throw notDone(reason)
-        return generation > before.generation && rebuild === undefined
+      (now) => {
+        if (now.state === 'unavailable' || now.state === 'off') throw notDone(now.reason)
+        return isDone(now, before)
       },
       progressText,
     )
@@ -52,6 +52,13 @@ export const rebuildIndex = defineCommand({
     return 0
   },
 })
+
+/** It is another one, and holds what the ledgers held when it was asked for. One that is new has no older one beside it. */
+function isDone(now: IndexStatus, before: IndexStatus): boolean {
+  const isAnother = before.rebuild !== undefined || now.generation > before.generation
+  const holdsAll = Object.entries(before.ledgers).every(([name, { size }]) => (now.ledgers[name]?.indexed ?? 0) >= size)
+  return isAnother && now.rebuild === undefined && holdsAll
+}
 
 function notDone(reason: string | undefined): Failure {
   const why = reason === undefined ? '' : `: ${printable(reason)}`

@@ -141,11 +141,12 @@ class Shown {
 /** `12 of 12 events · indexed up to 1,064 of 1,064`. */
 export function footText(
   shownCount: number,
-  { total, indexed, size }: Pick<SearchPage, 'total' | 'indexed' | 'size'>,
+  { total, indexed, size, heldUp }: Pick<SearchPage, 'total' | 'indexed' | 'size' | 'heldUp'>,
 ): string {
   const found = total.exact ? count(total.count) : `at least ${count(total.count)}`
   const more = shownCount < total.count ? ' · --limit shows more' : ''
-  const lag = indexed < size ? ', the rest is on its way' : ''
+  const rest = heldUp === undefined ? 'the rest is on its way' : `the rest is held up: ${printable(heldUp)}`
+  const lag = indexed < size ? `, ${rest}` : ''
   return `${count(shownCount)} of ${found} events · indexed up to ${count(indexed)} of ${count(size)}${lag}${more}`
 }
 

@@ -99,16 +99,29 @@ export function decoded(value: Json | undefined): Json | undefined {
   const trimmed = trim(value)
   if (trimmed === '') return undefined
   if (!maybeJson(trimmed)) return value
-  // Most are a plain text in quotes, without anything escaped.
-  if (trimmed.charCodeAt(0) === 0x22 && !trimmed.includes('\\') && trimmed.indexOf('"', 1) === trimmed.length - 1) {
-    return trimmed.slice(1, -1)
-  }
+  const plain = plainly(trimmed)
+  if (plain !== undefined) return plain
   try {
     const inner = JSON.parse(trimmed) as Json
     return trimmed.length > 2 * MAX_INNER_DEPTH && deeperThan(inner, MAX_INNER_DEPTH) ? value : inner
   } catch {
     return value
   }
+}
+
+const EMPTY: readonly Json[] = Object.freeze([])
+
+/** Most are `"x"`, `["x"]` or `[]`, which need no parser. */
+function plainly(value: string): Json | undefined {
+  const { length } = value
+  const first = value.charCodeAt(0)
+  if (first === 0x5b) {
+    if (length === 2 && value === '[]') return EMPTY
+    if (value.charCodeAt(1) !== 0x22 || value.indexOf('"', 2) !== length - 2 || !value.endsWith(']')) return undefined
+    return value.includes('\\') ? undefined : [value.slice(2, -2)]
+  }
+  if (first !== 0x22 || length === 1 || value.indexOf('"', 1) !== length - 1) return undefined
+  return value.includes('\\') ? undefined : value.slice(1, -1)
 }
 
 function deeperThan(value: Json, depth: number): boolean {

@@ -4,6 +4,7 @@
 // Every source that Stele knows. A new one is a line here, a file beside this one and a folder of fixtures;
 // test/sources-registry.test.ts holds what a connector must keep.
 
+import { editCount } from '../query/nearest.ts'
 import { Problem } from '../schema/problem.ts'
 import type { Connector } from './connector.ts'
 import { entraAudit } from './entra/audit.ts'
@@ -44,18 +45,4 @@ function nearest(type: string): readonly string[] {
     .toSorted((one, other) => one.edits - other.edits)
     .slice(0, 3)
     .map(({ type }) => type)
-}
-
-/** Levenshtein's distance. */
-function editCount(from: string, to: string): number {
-  let above = Array.from({ length: to.length + 1 }, (_, column) => column)
-  for (const [row, char] of [...from].entries()) {
-    const line = [row + 1]
-    for (let column = 0; column < to.length; column++) {
-      const swap = above[column]! + (char === to[column] ? 0 : 1)
-      line.push(Math.min(swap, above[column + 1]! + 1, line[column]! + 1))
-    }
-    above = line
-  }
-  return above[to.length]!
 }

@@ -3,11 +3,10 @@
 
 // What changed, in a few words for the end of a sentence: `state from enabled to disabled`.
 
-import { clip, objectOf } from '../json.ts'
+import { decoded, clip, objectOf } from '../json.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { Change } from '../ocsf-base.ts'
 import { plain } from './audit-reading.ts'
-import { inner } from './record.ts'
 
 const MAX_VALUE_CHARS = 56
 const MAX_NAMED = 2
@@ -58,7 +57,7 @@ export function changesText(changes: readonly Change[]): string {
 function opened(value: Json | undefined): Json | undefined {
   if (!Array.isArray(value) || value.length !== 1) return value
   const only = (value as readonly Json[])[0]
-  return typeof only === 'string' ? inner(only) : only
+  return typeof only === 'string' ? decoded(only) : only
 }
 
 function addPhrases(phrases: string[], name: string, before: Json | undefined, after: Json | undefined): void {

@@ -24,6 +24,7 @@ import { wordingOf } from './audit-wording.ts'
 import { recordOf } from './record.ts'
 import type { EntraRecord } from './record.ts'
 import { levelOf } from './severity.ts'
+import { entraProduct } from './where.ts'
 
 const NO_NAME = 'the event names no activity'
 const NO_MEANING = 'neither the name of the activity nor its operation type says what was done'
@@ -73,15 +74,13 @@ interface Told {
   readonly other?: boolean
 }
 
-const product = { name: 'Microsoft Entra ID', vendor_name: 'Microsoft' } as const
-
 function commonOf(record: EntraRecord, { receivedMs }: MapContext, reading: AuditReading, told: Told): Common {
   const { resource } = record
   const written = text(resource['activityDateTime']) ?? record.time
   const time = written === undefined ? undefined : timeOf(written)
   const userAgent = text(resource['userAgent']) ?? detailOf(reading, 'User-Agent')
   return {
-    metadata: metadataOf(product, {
+    metadata: metadataOf(entraProduct, {
       uid: text(resource['id']),
       event_code: told.name,
       log_name: record.category,

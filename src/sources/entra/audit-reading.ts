@@ -3,10 +3,9 @@
 
 // What a directory audit says, before anybody asks what it means: who acted, on what, which values changed.
 
-import { arrayOf, objectOf, objectsOf, text } from '../json.ts'
+import { decoded, arrayOf, objectOf, objectsOf, text } from '../json.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { Change } from '../ocsf-base.ts'
-import { inner } from './record.ts'
 import type { EntraRecord } from './record.ts'
 
 /** Somebody or something that the event names. */
@@ -38,12 +37,12 @@ const MAX_CHANGES = 256
 
 export function auditReading(record: EntraRecord): AuditReading {
   const { resource } = record
-  const initiatedBy = objectOf(inner(resource['initiatedBy']))
+  const initiatedBy = objectOf(decoded(resource['initiatedBy']))
   const user = objectOf(initiatedBy?.['user'])
   const app = appOf(objectOf(initiatedBy?.['app']))
   const targets: Party[] = []
   const changes: Change[] = []
-  const resources = objectsOf(inner(resource['targetResources']))
+  const resources = objectsOf(decoded(resource['targetResources']))
   for (const target of resources) {
     const party = targetOf(target)
     targets.push(party)
@@ -54,7 +53,7 @@ export function auditReading(record: EntraRecord): AuditReading {
       if (change !== undefined) changes.push(change)
     }
   }
-  const details = arrayOf(inner(resource['additionalDetails']))
+  const details = arrayOf(decoded(resource['additionalDetails']))
   return { actor: userOfEvent(user) ?? app ?? identityOf(record.identity), app, targets, changes, details, user }
 }
 
@@ -121,8 +120,8 @@ export function kindOf(type: string | undefined): PartyKind {
 function changeOf(property: JsonObject | undefined, target: string | undefined): Change | undefined {
   if (property === undefined) return undefined
   const name = text(property['displayName'])
-  const before = inner(property['oldValue']) ?? undefined
-  const after = inner(property['newValue']) ?? undefined
+  const before = decoded(property['oldValue']) ?? undefined
+  const after = decoded(property['newValue']) ?? undefined
   if (name === undefined || (before === undefined && after === undefined)) return undefined
   return { target, name, old: before, new: after }
 }

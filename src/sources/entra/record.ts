@@ -41,7 +41,7 @@ export function recordOf(event: JsonObject): EntraRecord {
     return view('log-analytics', row, row)
   }
   if (Object.hasOwn(event, 'properties') || Object.hasOwn(event, 'time')) {
-    return view('diagnostic', objectOf(inner(event['properties'])) ?? NOTHING, event)
+    return view('diagnostic', objectOf(decoded(event['properties'])) ?? NOTHING, event)
   }
   return view('graph', event, NOTHING)
 }
@@ -66,38 +66,6 @@ function view(form: EntraRecord['form'], resource: JsonObject, envelope: JsonObj
 }
 
 /** Deeper than events themselves may be, JSON inside a string stays text: what walks an event need not expect it. */
-const MAX_INNER_DEPTH = 32
-
-/** What JSON inside a string says (`decoded`), so long as it is no deeper than an event's own values may be. */
-export function inner(value: Json | undefined): Json | undefined {
-  if (typeof value !== 'string') return value
-  const plain = plainly(value)
-  if (plain !== undefined) return plain
-  const opened = decoded(value)
-  return value.length > 2 * MAX_INNER_DEPTH && deeperThan(opened, MAX_INNER_DEPTH) ? value : opened
-}
-
-const EMPTY: readonly Json[] = Object.freeze([])
-
-/** Most are `"x"`, `["x"]` or `[]`, which need no parser. */
-function plainly(value: string): Json | undefined {
-  const { length } = value
-  const first = value.charCodeAt(0)
-  if (first === 0x5b) {
-    if (length === 2 && value === '[]') return EMPTY
-    if (value.charCodeAt(1) !== 0x22 || value.indexOf('"', 2) !== length - 2 || !value.endsWith(']')) return undefined
-    return value.includes('\\') ? undefined : [value.slice(2, -2)]
-  }
-  if (first !== 0x22 || length === 1 || value.indexOf('"', 1) !== length - 1) return undefined
-  return value.includes('\\') ? undefined : value.slice(1, -1)
-}
-
-function deeperThan(value: Json | undefined, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  if (depth === 0) return true
-  for (const member of Object.values(value)) if (deeperThan(member, depth - 1)) return true
-  return false
-}
 
 /** `/tenants/<id>/providers/Microsoft.aadiam`. */
 function tenantIn(resourceId: string | undefined): string | undefined {
@@ -162,7 +130,7 @@ function renamed(row: JsonObject): JsonObject {
     const value = memberOf(row, key) ?? null
     const first = key.charCodeAt(0)
     if (first >= 0x41 && first <= 0x5a) {
-      members.push([columns.get(key) ?? lowerFirst(key), opened.has(key) ? (inner(value) ?? null) : value])
+      members.push([columns.get(key) ?? lowerFirst(key), opened.has(key) ? (decoded(value) ?? null) : value])
     } else added.push([key, value])
   }
   // Defines members instead of assigning them: `__proto__` is a key like any other. The last of one name stays.
