@@ -153,7 +153,9 @@ async function appendOne({ url, headers }: Running, body: string, acknowledged: 
 }
 
 async function besideAppends(seconds: number): Promise<string> {
-  const rows = [['appending 1 KB, NDJSON of 500, 8 connections', 'events/s', 'p99 ms', 'errors', 'share']]
+  const rows = [
+    ['appending 1 KB, NDJSON of 500, 8 connections', 'events/s', 'p99 ms', 'errors', 'share', 'indexed/s meanwhile'],
+  ]
   let alone = 0
   for (const [name, args] of [
     ['without an index', ['--no-index']],
@@ -167,10 +169,19 @@ async function besideAppends(seconds: number): Promise<string> {
           const { url, headers } = running
           const load = { url, headers, bodyPaths: bodyFiles(folder, bodies), connections: 8, folder }
           await runLoad({ ...load, seconds: 3 })
+          const before = await indexProgress(running)
           const { requestsPerSecond, p99Ms, errors } = await runLoad({ ...load, seconds })
+          const { indexed } = await indexProgress(running)
           if (alone === 0) alone = requestsPerSecond
           const share = `${((requestsPerSecond / alone) * 100).toFixed(0)} %`
-          return [name, count(requestsPerSecond * BATCH), p99Ms.toFixed(1), String(errors), share]
+          return [
+            name,
+            count(requestsPerSecond * BATCH),
+            p99Ms.toFixed(1),
+            String(errors),
+            share,
+            count((indexed - before.indexed) / seconds),
+          ]
         } finally {
           await running.stop()
         }

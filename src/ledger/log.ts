@@ -17,6 +17,8 @@ const TILE_WIDTH = 256
 const PLACE_BYTES = 32
 /** Places that are read together. */
 const PAGE_COUNT = 128
+/** Of one ledger, 4 KiB each. */
+const KEPT_PAGES = 64
 
 /** Where a run of entries lies in the WAL. */
 export interface Place {
@@ -35,6 +37,7 @@ export class Log {
   readonly #levels: RecordFile[] = []
   readonly #places: RecordFile
   readonly #firsts: number[] = []
+  readonly #pages = new Map<number, Buffer>()
   #frontier: Frontier
   #reservedSize: number
   #size: number
@@ -163,8 +166,7 @@ export class Log {
       if ((await this.#firstOfPage(middle)) <= index) low = middle
       else high = middle
     }
-    const start = low * PAGE_COUNT
-    const page = await this.#places.read(start, Math.min(PAGE_COUNT, this.#places.count - start))
+    const page = await this.#page(low)
     let at = 0
     for (let end = page.length / PLACE_BYTES; end - at > 1;) {
       const middle = Math.floor((at + end) / 2)
@@ -182,6 +184,20 @@ export class Log {
   readonly #stage = (level: number, hash: Uint8Array, offset: number) => {
     const staged = (this.#staged[level - 1] ??= [])
     staged.push(hash.slice(offset, offset + HASH_BYTES))
+  }
+
+  /** A page of places. Full ones never change, and the last read are kept. */
+  async #page(number: number): Promise<Buffer> {
+    const kept = this.#pages.get(number)
+    if (kept !== undefined) return kept
+    const start = number * PAGE_COUNT
+    const count = Math.min(PAGE_COUNT, this.#places.count - start)
+    const page = await this.#places.read(start, count)
+    if (count < PAGE_COUNT) return page
+    const [oldest] = this.#pages.keys()
+    if (this.#pages.size >= KEPT_PAGES && oldest !== undefined) this.#pages.delete(oldest)
+    this.#pages.set(number, page)
+    return page
   }
 
   /** Index of the first entry of a page of places: kept once read, since places never change. */

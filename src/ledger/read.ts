@@ -80,19 +80,30 @@ export class Reader {
     while (start + entries.length < end) {
       const from = start + entries.length
       const place = await this.#placeOf(log, from)
-      const leaves = await leavesOf(log, from, Math.min(end, place.first + place.count) - from)
+      const count = Math.min(end, place.first + place.count) - from
       const read = async (file: DiskFile): Promise<Buffer[]> => {
-        const bounds = await readBounds(file, log, place, from, from + leaves.length)
-        return await readEntries(file, log, place, from, leaves, bounds)
+        const bounds = await readBounds(file, log, place, from, from + count)
+        return await readEntries(file, log, place, from, count, bounds)
       }
-      entries.push(...(await this.#inPlace(place, read)))
+      const [leaves, found] = await Promise.all([leavesOf(log, from, count), this.#inPlace(place, read)])
+      entries.push(...checkedEntries(log, from, found, leaves))
     }
     return entries
   }
 
   async #events(log: Log, place: Place, start: number, count: number, admit: Admit): Promise<StoredEvent[]> {
-    const leaves = await leavesOf(log, start, count)
-    return await this.#inPlace(place, async (file) => await readEvents(file, log, place, start, leaves, admit))
+    // Beside each other, not one inside the other: a file of the cache is not used inside the work on another.
+    const [leaves, { entries, contents }] = await Promise.all([
+      leavesOf(log, start, count),
+      this.#inPlace(place, async (file) => await readStored(file, log, place, start, count, admit)),
+    ])
+    return checkedEntries(log, start, entries, leaves).map((entryBytes, position) => {
+      const content = contents[position]!
+      const entry = parseEntry(entryBytes)
+      if (!commitsTo(content, entry.sha256, entry.size)) throw damaged(log, start + position)
+      const index = start + position
+      return { index, entryBytes, entry, salt: content.subarray(0, SALT_BYTES), event: content.subarray(SALT_BYTES) }
+    })
   }
 
   async #placeOf(log: Log, index: number): Promise<Place> {
@@ -130,52 +141,56 @@ async function readBounds(file: DiskFile, log: Log, place: Place, start: number,
   return { count: end - start, entryEnd: (position) => read(position, 0), contentEnd: (position) => read(position, 4) }
 }
 
-/** The entries that these leaves of the tree are of, each held against its own. */
+/** Entries as they lie there, each behind the 0x00 with which its leaf is hashed. */
 async function readEntries(
   file: DiskFile,
   log: Log,
   place: Place,
   start: number,
-  leaves: readonly Buffer[],
+  count: number,
   bounds: Bounds,
 ): Promise<Buffer[]> {
   const from = bounds.entryEnd(-1)
   const area = place.position + sectionLayout(place.count).entriesAt
-  const bytes = await readPart(file, log, start, area + from, bounds.entryEnd(leaves.length - 1) - from)
-  return leaves.map((leaf, position) => {
-    // From its 0x00 on, with which its leaf is hashed.
-    const entry = bytes.subarray(bounds.entryEnd(position - 1) - from, bounds.entryEnd(position) - from)
-    if (entry[0] !== 0 || !hash('sha256', entry, 'buffer').equals(leaf)) throw damaged(log, start + position)
-    return entry.subarray(1)
-  })
+  const bytes = await readPart(file, log, start, area + from, bounds.entryEnd(count - 1) - from)
+  return slices(bytes, count, bounds.entryEnd)
 }
 
-async function readEvents(
+/** Entries and contents as they lie there: held against nothing yet. */
+async function readStored(
   file: DiskFile,
   log: Log,
   place: Place,
   start: number,
-  leaves: readonly Buffer[],
+  count: number,
   admit: Admit,
-): Promise<StoredEvent[]> {
+): Promise<{ readonly entries: Buffer[]; readonly contents: Buffer[] }> {
   const last = place.first + place.count - 1
   // Where the contents begin is said at the end of the place: mostly that is read along.
   const isNear = last - start < NEAR_COUNT
-  const bounds = await readBounds(file, log, place, start, isNear ? last + 1 : start + leaves.length)
+  const bounds = await readBounds(file, log, place, start, isNear ? last + 1 : start + count)
   const end = isNear ? bounds : await readBounds(file, log, place, last, last + 1)
   const area = place.position + sectionLayout(place.count).entriesAt + end.entryEnd(end.count - 1)
   const from = bounds.contentEnd(-1)
-  const contentBytes = bounds.contentEnd(leaves.length - 1) - from
-  const [entries, contents] = await Promise.all([
-    readEntries(file, log, place, start, leaves, bounds),
-    readPart(file, log, start, area + from, contentBytes, admit),
+  const [entries, bytes] = await Promise.all([
+    readEntries(file, log, place, start, count, bounds),
+    readPart(file, log, start, area + from, bounds.contentEnd(count - 1) - from, admit),
   ])
-  return entries.map((entryBytes, position) => {
-    const content = contents.subarray(bounds.contentEnd(position - 1) - from, bounds.contentEnd(position) - from)
-    const entry = parseEntry(entryBytes)
-    if (!commitsTo(content, entry.sha256, entry.size)) throw damaged(log, start + position)
-    const index = start + position
-    return { index, entryBytes, entry, salt: content.subarray(0, SALT_BYTES), event: content.subarray(SALT_BYTES) }
+  return { entries, contents: slices(bytes, count, bounds.contentEnd) }
+}
+
+function slices(bytes: Buffer, count: number, endOf: (at: number) => number): Buffer[] {
+  const from = endOf(-1)
+  return Array.from({ length: count }, (_, at) => bytes.subarray(endOf(at - 1) - from, endOf(at) - from))
+}
+
+/** The entries, each held against its leaf of the tree. */
+function checkedEntries(log: Log, start: number, entries: readonly Buffer[], leaves: readonly Buffer[]): Buffer[] {
+  return entries.map((entry, position) => {
+    if (entry[0] !== 0 || !hash('sha256', entry, 'buffer').equals(leaves[position]!)) {
+      throw damaged(log, start + position)
+    }
+    return entry.subarray(1)
   })
 }
 
