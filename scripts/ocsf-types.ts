@@ -63,7 +63,8 @@ const ofObject: Readonly<Record<string, string>> = {
   idp: 'name uid',
   session: 'uid uid_alt issuer created_time expiration_time is_mfa is_remote',
   group: 'name uid type domain desc',
-  network_endpoint: 'ip name hostname uid port location owner autonomous_system svc_name domain type type_id',
+  network_endpoint:
+    'ip name hostname uid port location owner autonomous_system svc_name domain type type_id intermediate_ips',
   autonomous_system: 'name number',
   location: 'city region country postal_code lat long',
   device: 'uid name hostname ip type type_id os is_compliant is_managed is_trusted location domain',

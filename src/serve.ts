@@ -12,6 +12,7 @@ import { OwnedError } from './ledger/ledgers.ts'
 import { KeyFault } from './ledger/keys.ts'
 import { HeadFault } from './ledger/publish.ts'
 import { WalFault } from './ledger/wal/format.ts'
+import { SystemClock, timeText } from './platform/clock.ts'
 import { type DemoPlayed, playDemo } from './play-demo.ts'
 import { type RunningServer, startServer } from './server.ts'
 import { StateFault } from './state/system-state.ts'
@@ -32,7 +33,8 @@ export interface ServeParts {
 
 export async function serve(config: ServeConfig, parts: ServeParts): Promise<ExitCode> {
   const { stdout, stderr, interrupted, version } = parts
-  const log = (line: object) => void stderr.write(`${JSON.stringify(line)}\n`)
+  const clock = new SystemClock()
+  const log = (line: object) => void stderr.write(`${JSON.stringify({ time: timeText(clock.wallMs()), ...line })}\n`)
   let announcedBytes = 0
   const onProgress = (doneBytes: number, totalBytes: number) => {
     if (doneBytes - announcedBytes < PROGRESS_EVERY_BYTES) return

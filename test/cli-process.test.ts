@@ -96,6 +96,23 @@ test('a server, events, a proof and a lost token, by the program alone', async (
   assert.match(lost.out, /^stele_[a-z2-7]{12}_[\w-]{43}\n$/)
 })
 
+test('what a server logs says when, in a line of JSON', async (context) => {
+  const { cwd, start } = await ground(context)
+  const server = start('serve', '--no-index', '--listen', '127.0.0.1:0')
+  const url = (await server.said(/stele is listening on (\S+)\n/)).split(' ').at(-1)!.trim()
+  const search = start(
+    'search',
+    '--url',
+    url,
+    '--token',
+    readFileSync(join(cwd, 'stele-data/admin.token'), 'utf8').trim(),
+  )
+  assert.equal(await search.ended(), 3, search.err)
+  const line = JSON.parse(await server.said(/^\{.*"search-unavailable".*\}$/m))
+  assert.equal(new Date(line.time).toISOString(), line.time)
+  assert.ok(Math.abs(Date.parse(line.time) - Date.now()) < 60_000)
+})
+
 test('Ctrl-C ends a command that waits for standard input, and one that follows, with what they did', async (context) => {
   const { cwd, start } = await ground(context)
   const server = start('serve', '--listen', '127.0.0.1:0')

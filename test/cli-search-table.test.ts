@@ -33,7 +33,7 @@ const signIn = hit(12, {
   src_endpoint: { ip: '2001:db8::1' },
 })
 
-function shown(hits: readonly Hit[], columns: number, withLedger = false): string[] {
+function shown(hits: readonly Hit[], columns: number | undefined, withLedger = false): string[] {
   const rows = hits.map(rowOf)
   const layout = layoutOf(rows, columns, withLedger)
   return (headText(layout) + rows.map((row) => rowText(layout, row)).join('')).trimEnd().split('\n')
@@ -48,20 +48,53 @@ test('a wide table says when, what, who, to whom, with what outcome and from whe
   assert.match(shown([grant], 200, true)[1]!, /^main {4}929 {2}|^main {2,}929/)
 })
 
-test('at every width no line is longer, the sentence is there, and what repeats it goes first', () => {
-  const titles = ['TARGET', 'ACTOR', 'ADDRESS', 'OUTCOME']
-  let before = titles.length
+test('a terminal with less room shortens domains of names, then the sentence, and then gives each hit two lines', () => {
+  const [alice, bob] = ['alexandra.kowalska@larkfield.example', 'bob@larkfield.example']
+  const long = hit(929, {
+    class_uid: 3005,
+    message: `${alice} gave ${bob} the role Global Administrator`,
+    actor: { user: { name: alice } },
+    user: { name: bob },
+    status_id: 1,
+    src_endpoint: { ip: '203.0.113.9' },
+  })
+  assert.deepEqual(shown([long], 195).slice(1), [
+    '  929  2026-01-02 03:04:05  alexandra.kowalska@larkfield.example gave bob@larkfield.example the role Global Administrator  alexandra.kowalska@larkfie…  bob@larkfield.example  success  203.0.113.9',
+  ])
+  assert.deepEqual(shown([long], 180).slice(1), [
+    '  929  2026-01-02 03:04:05  alexandra.kowalska@larkfield.example gave bob@larkfield.example the role Global Admi…  alexandra.kowalska@…  bob@larkfield.example  success  203.0.113.9',
+  ])
+  assert.deepEqual(shown([long, signIn], 80), [
+    'INDEX  TIME (UTC)           EVENT',
+    '  929  2026-01-02 03:04:05  alexandra.kowalska@larkfield.example gave',
+    '                            bob@larkfield.example the role Global Administrator',
+    '       alexandra.kowalska@… → bob@larkfield.example · success · 203.0.113.9',
+    '   12  2026-01-02 03:04:05  carol@contoso.com failed to sign in to Azure Portal:',
+    '                            invalid username or password',
+    '       carol@contoso.com · failure · 2001:db8::1',
+  ])
+  assert.match(shown([long], 80, true)[1]!, /^main {4}929 {2}|^main {2,}929/)
+})
+
+test('at every width no line is longer, and who, to whom, with what outcome and from where is there', () => {
   for (let columns = 220; columns >= 60; columns--) {
     const lines = shown([grant, signIn], columns)
     for (const line of lines) assert.ok(line.length <= columns, `${columns}: ${line}`)
-    const [head = ''] = lines
-    assert.match(head, /^INDEX {2}TIME \(UTC\) {2,}EVENT/)
-    const left = titles.filter((title) => head.includes(title))
-    assert.deepEqual(left, titles.slice(titles.length - left.length), `${columns}`)
-    assert.ok(left.length <= before)
-    before = left.length
+    assert.match(lines[0]!, /^INDEX {2}TIME \(UTC\) {2,}EVENT/)
+    const text = lines.join('\n')
+    for (const word of ['alice@contoso.com', 'bob@contoso.com', 'success', '203.0.113.9', '2001:db8::1']) {
+      assert.ok(text.includes(word), `${columns}: ${word}`)
+    }
   }
-  assert.ok(before < titles.length)
+})
+
+test('where the output is no terminal nothing is shortened, whatever comes later', () => {
+  const name = `${'x'.repeat(300)}@contoso.com`
+  const long = hit(7, { class_uid: 3002, message: 'word '.repeat(150).trimEnd(), user: { name }, status_id: 1 })
+  const [, line = ''] = shown([long], undefined)
+  assert.ok(line.includes('word '.repeat(150).trimEnd()) && line.includes(name) && line.endsWith('success'))
+  const layout = layoutOf([rowOf(signIn)], undefined, false)
+  assert.ok(rowText(layout, rowOf(long)).includes(name))
 })
 
 test('a column that would be empty is not there, and what an event has no sentence for is its beginning', () => {
@@ -111,9 +144,12 @@ test('a query that cannot be read is shown with a mark below the place, and what
 
 test('the last line says how much there is, how much of it is shown, and how far the index is', () => {
   const total = { count: 12, exact: true }
-  assert.equal(footText(12, { total, indexed: 1064, size: 1064 }), '12 of 12 events · indexed up to 1,064 of 1,064')
   assert.equal(
-    footText(50, { total: { count: 10_000, exact: false }, indexed: 900, size: 1064 }),
-    '50 of at least 10,000 events · indexed up to 900 of 1,064, the rest is on its way · --limit shows more',
+    footText(12, { total, indexed: 1064, size: 1064 }, false),
+    '12 of 12 events · indexed up to 1,064 of 1,064',
+  )
+  assert.equal(
+    footText(50, { total: { count: 50, exact: false }, indexed: 900, size: 1064 }, true),
+    '50 of at least 50 events · indexed up to 900 of 1,064, the rest is on its way · --limit shows more',
   )
 })

@@ -94,13 +94,50 @@ test('--json prints hits as the server gives them, all pages of them, and nothin
   assert.match(head, /^LEDGER {2}INDEX/)
 })
 
-test('nothing found is exit code 1, and a lag of the index is said', async (context) => {
+test('nothing found is exit code 1 with what may have been meant, and a lag of the index is said', async (context) => {
   const { world, index } = await ground(context)
   assert.deepEqual(await stele(world, 'search', 'nobody'), { code: 1, out: '', err: foot(0, 0, 3) })
   assert.deepEqual(await stele(world, 'search', 'nobody', '--json'), { code: 1, out: '', err: '' })
+  const whole = await stele(world, 'search', 'actor:alice', '--since', '+1h')
+  const [foot0, ...hints] = whole.err.trimEnd().split('\n')
+  assert.equal(`${foot0}\n`, foot(0, 0, 3))
+  assert.match(
+    hints.join('\n'),
+    /^stele: actor:alice is compared as a whole: try actor:alice\*\nstele: \S+Z, after which .* has not come yet$/,
+  )
+  assert.equal((await stele(world, 'search', 'actor:alice', '--json')).err, `${hints[0]}\n`)
   index.indexed = 1
   const { err } = await stele(world, 'search')
   assert.equal(err, '1 of 1 events · indexed up to 1 of 3, the rest is on its way\n')
+})
+
+test('where counting was given up, or the ledger bears out fewer, the last line says more only where there is more', async (context) => {
+  const { world, index } = await ground(context)
+  index.counted = { count: 0, exact: false }
+  assert.match((await stele(world, 'search', '--limit', '2')).err, /^2 of at least 2 events .* · --limit shows more\n$/)
+  assert.doesNotMatch((await stele(world, 'search')).err, /--limit/)
+  index.counted = { count: 7, exact: true }
+  assert.doesNotMatch((await stele(world, 'search')).err, /--limit/)
+})
+
+test('what goes into a file or another program is whole, and in a narrow terminal a hit has two lines', async (context) => {
+  const { world, server } = await ground(context)
+  const target = `${'long '.repeat(60)}end`
+  const event = {
+    time: '2026-01-06T00:00:00Z',
+    actor: 'dave@contoso.com',
+    action: 'sign in',
+    target,
+    outcome: 'success',
+  }
+  await server.askJson(EVENTS, { body: JSON.stringify(event) })
+  const [, line = ''] = (
+    await stele({ ...world, isTerminal: false, columns: 80 }, 'search', 'dave@contoso.com')
+  ).out.split('\n')
+  assert.ok(line.includes(target) && line.endsWith('success'), line)
+  const { out } = await stele({ ...world, isTerminal: true, columns: 80 }, 'search', 'dave@contoso.com')
+  assert.match(out, /\n {28}long long .*\n {7}dave@contoso\.com · success\n$/s)
+  for (const text of out.split('\n')) assert.ok(text.length <= 80, text)
 })
 
 test('what the index claimed and the ledger did not bear out is said, also where only data is printed', async (context) => {
@@ -124,8 +161,13 @@ test('a query that cannot be read is shown with a mark and a suggestion, and oth
     [['--limit', '0'], 2, /--limit 0 shows nothing/],
     [['--wait', '-1'], 2, /--wait -1 is not a number/],
     [['--wait', '3'], 2, /there is no 3 to wait for/],
-    [['--since', 'soon'], 2, /since: use a date/],
+    [['--since', 'soon'], 2, /since: a time is written 2026-01-31/],
     [['--ledger', 'nope'], 2, /There is no ledger of that name/],
+    [
+      ['--since', '2026-02', '--until', '2026-01'],
+      2,
+      /^stele: the server refused: since: it is later than until, so that nothing lies between them\.\n$/,
+    ],
   ]
   for (const [argv, code, said] of wrong) {
     const ran = await stele(world, 'search', ...argv)

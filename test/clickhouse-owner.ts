@@ -22,9 +22,12 @@ open({ library: 'chdb', path: process.argv[2] })
 load({ library: 'chdb', funcName: 'chdb_query_cmdline', retType: DataType.External,
   paramsType: [DataType.I32, DataType.StringArray], paramsValue: [args.length, args] })
 `
-const CONFIGURATION =
+/** Of the user `stele`. */
+export const OWNED_PASSWORD = 'a%20secret'
+const USERS =
   '<clickhouse><users><default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile>' +
-  '<quota>default</quota></default></users><profiles><default/></profiles><quotas><default/></quotas></clickhouse>'
+  `<quota>default</quota></default><stele><password>${OWNED_PASSWORD}</password><networks><ip>127.0.0.1</ip></networks>` +
+  '<profile>default</profile><quota>default</quota></stele></users><profiles><default/></profiles><quotas><default/></quotas></clickhouse>'
 
 export interface OwnedClickHouse {
   /** The user `default` may do everything; the database is `stele`. */
@@ -36,7 +39,10 @@ export async function startOwnedClickHouse(): Promise<OwnedClickHouse> {
   const directory = mkdtempSync(join(tmpdir(), 'stele-clickhouse-'))
   const port = await freePort()
   const config = join(directory, 'config.xml')
-  writeFileSync(config, CONFIGURATION, { mode: 0o600 })
+  const users = join(directory, 'users.xml')
+  const whence = `<user_directories><users_xml><path>${users}</path></users_xml></user_directories>`
+  writeFileSync(config, `<clickhouse>${whence}</clickhouse>`, { mode: 0o600 })
+  writeFileSync(users, USERS, { mode: 0o600 })
   const child = spawnClickHouse([
     `--path=${join(directory, 'data')}`,
     `--config-file=${config}`,

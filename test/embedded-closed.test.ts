@@ -239,7 +239,7 @@ suite('the embedded ClickHouse is closed', { skip: embeddedSkip }, () => {
       ['allow_ddl=1\tSELECT 1', readOnly],
       ['allow_introspection_functions=1\tSELECT 1', readOnly],
       ['max_untracked_memory=1000000000000\tSELECT 1', readOnly],
-      ['http_response_buffer_size=1000000000000\tSELECT 1', readOnly],
+      ['http_response_buffer_size=1000000000000\tSELECT 1', outOfRange],
       ['profile=feed\tSELECT 1', outOfRange],
       ['profile=start&max_memory_usage=0\tSELECT 1', outOfRange],
       ['SET max_memory_usage = 0', outOfRange],

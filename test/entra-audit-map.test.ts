@@ -6,14 +6,27 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
+import type { Entry } from '@stele/proof'
+
 import { demoStory } from '../src/demo/story.ts'
+import { documentOf } from '../src/query/document.ts'
 import { ocsfClasses } from '../src/schema/ocsf.ts'
 import type { OcsfEvent } from '../src/schema/ocsf.ts'
 import { activityNamed, auditActivities, foldedName } from '../src/sources/entra/activity-table.ts'
 import { builtInRoles } from '../src/sources/entra/built-in-roles.ts'
+import { propertyLines } from '../src/sources/entra/property-activity.ts'
 import type { Json, JsonObject } from '../src/sources/json.ts'
 import { areas, eventsOf, folder, mapped, told } from './entra-audit-golden.ts'
 import { OcsfChecker, schemaSkip } from './ocsf-check.ts'
+
+const entry: Entry = {
+  at: '2026-01-02T03:04:05.678Z',
+  source: 'entra.audit',
+  by: 'x',
+  media: 'application/json',
+  size: 1,
+  sha256: '',
+}
 
 const ours = areas.flatMap((area) => eventsOf(join(folder, `${area}.ndjson`)))
 
@@ -115,6 +128,88 @@ test('each activity has a sentence for success, failure and an event that says n
     assert.match(failed.message ?? '', /^An unknown actor tried to [a-z]+[^{}]* and failed: Forbidden$/, name)
     assert.ok(failed.severity_id >= 2 && failed.severity_id <= 3, name)
   }
+})
+
+test('each line of the properties has a class and a sentence, and is reached by an event that has that property', () => {
+  const seen = new Set<string>()
+  for (const { name, property, way, meaning, needs, noun } of propertyLines) {
+    const line = `${name} | ${property} | ${way}`
+    assert.ok(!seen.has(line), `${line} is there twice`)
+    seen.add(line)
+    assert.ok(activityNamed(name, undefined), `${name} is in no table`)
+    if (meaning[0] === 3001) assert.ok(needs.has('WHO') || noun === 'user', line)
+    if (way !== 'named') continue
+    const modifiedProperties = [{ displayName: 'Included Updated Properties', newValue: JSON.stringify(property) }]
+    const event = mapped({ activityDisplayName: name, targetResources: [{ displayName: 'It', modifiedProperties }] })
+    assert.equal(event.type_uid, meaning[0] * 100 + meaning[1], line)
+    assert.doesNotMatch(event.message ?? '', /[<>{}]|undefined/)
+  }
+})
+
+test('an update counts by the gravest of the properties that it changed, and by none that stayed', () => {
+  const change = (displayName: string, old: Json, now: Json): JsonObject => ({
+    displayName,
+    oldValue: JSON.stringify(old),
+    newValue: JSON.stringify(now),
+  })
+  const update = (...modifiedProperties: JsonObject[]): OcsfEvent =>
+    mapped({
+      activityDisplayName: 'Update user',
+      targetResources: [{ type: 'User', userPrincipalName: 'dave@contoso.com', modifiedProperties }],
+    })
+  const department = change('Department', ['Sales'], ['Finance'])
+  const disabled = change('AccountEnabled', [true], [false])
+  const lost = change('StrongAuthenticationMethod', [{ MethodType: 6 }], [])
+  assert.equal(update(department, disabled, lost).type_uid, 300_111)
+  assert.equal(update(department, disabled).type_uid, 300_105)
+  assert.equal(update(department, change('AccountEnabled', [true], [true])).type_uid, 300_403)
+  assert.equal(update(change('StrongAuthenticationMethod', '[', { MethodType: [] })).severity_id, 3)
+})
+
+test('what OCSF demands and nobody named is shown, and is found by no field', () => {
+  for (const activityDisplayName of [
+    'Add member to role',
+    'Add user',
+    'Set domain authentication',
+    'Add member to group',
+  ]) {
+    const event = mapped({ activityDisplayName })
+    assert.match(JSON.stringify(event), /"Unknown"/)
+    const { target, privilege } = documentOf(entry, event, undefined)
+    assert.deepEqual([target, privilege], [[], []], activityDisplayName)
+  }
+  const called = mapped({
+    activityDisplayName: 'Add member to role',
+    targetResources: [
+      { type: 'User', displayName: 'Unknown' },
+      { type: 'Role', displayName: 'Unknown' },
+    ],
+  })
+  const { target, privilege } = documentOf(entry, called, undefined)
+  assert.deepEqual([target, privilege], [['unknown'], ['unknown']])
+})
+
+test('every address of an audit is found, and what is no address stays readable', () => {
+  const initiatedBy = { user: { userPrincipalName: 'alice@contoso.com', ipAddress: '203.0.113.20' } }
+  const properties = { activityDisplayName: 'Add user', initiatedBy }
+  const event = mapped({ time: '2026-01-01T00:00:00Z', callerIpAddress: '198.51.100.7', properties })
+  assert.deepEqual(documentOf(entry, event, undefined).ip, ['203.0.113.20', '198.51.100.7'])
+  const stray = mapped({ time: '2026-01-01T00:00:00Z', callerIpAddress: '::2a02:cf40:1:2:3:4:5:6', properties })
+  assert.deepEqual(documentOf(entry, stray, undefined).ip, ['203.0.113.20'])
+  assert.equal(stray.unmapped?.['callerIpAddress'], '::2a02:cf40:1:2:3:4:5:6')
+})
+
+test('a role is found by where it applies', () => {
+  const event = mapped({
+    activityDisplayName: 'Add role assignment',
+    targetResources: [{ type: 'User', userPrincipalName: 'bob@contoso.com' }],
+    additionalDetails: [
+      { key: 'RoleName', value: 'Owner' },
+      { key: 'Scope', value: '/subscriptions/sub-1' },
+    ],
+  })
+  assert.equal(event.message, 'An unknown actor gave Owner on /subscriptions/sub-1 to bob@contoso.com')
+  assert.ok(documentOf(entry, event, undefined).target.includes('/subscriptions/sub-1'))
 })
 
 test('each built-in role stands once, by name and by template id', () => {

@@ -7,8 +7,13 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
+import type { Entry } from '@stele/proof'
+
+import { documentOf } from '../src/query/document.ts'
 import type { Authentication } from '../src/schema/ocsf.ts'
 import { MappingFault } from '../src/sources/connector.ts'
+import { mapGraphActivity } from '../src/sources/entra/graph-activity-map.ts'
+import { mapProvisioning } from '../src/sources/entra/provisioning-map.ts'
 import { signInError, signInErrorRows } from '../src/sources/entra/sign-in-errors.ts'
 import { mapSignIn } from '../src/sources/entra/sign-in-map.ts'
 import {
@@ -21,7 +26,9 @@ import {
   operatingSystems,
   protocols,
   riskLevels,
+  riskyProtocols,
   settledRisks,
+  strangers,
 } from '../src/sources/entra/sign-in-terms.ts'
 import { entraSignin } from '../src/sources/entra/signin.ts'
 import type { JsonObject } from '../src/sources/json.ts'
@@ -29,6 +36,15 @@ import { agree, assertFit, context, golden, mapped, survive } from './entra-grou
 import { linesIn, sharedFixtures, sharedSkip } from './sources-bodies.ts'
 
 const folder = 'entra-signin'
+
+const entry: Entry = {
+  at: '2026-01-02T03:04:05.678Z',
+  source: 'entra.signin',
+  by: 'x',
+  media: 'application/json',
+  size: 1,
+  sha256: '',
+}
 
 /** A sign-in of Graph that says only what a test is about. */
 function signIn(more: JsonObject): Authentication {
@@ -196,6 +212,76 @@ test('a legacy client is marked, in the event and in the sentence', () => {
   }
 })
 
+test('a device code, a password grant and a guest are told, and the first two are never Informational', () => {
+  const told = (more: JsonObject): unknown => {
+    const { message, severity_id: severity } = signIn({ userPrincipalName: 'eve@adatum.example', ...more })
+    return [message, severity]
+  }
+  assert.deepEqual(told({ authenticationProtocol: 'deviceCode' }), [
+    'eve@adatum.example signed in to Azure Portal by device code',
+    2,
+  ])
+  assert.deepEqual(told({ authenticationProtocol: 'ropc', status: { errorCode: 50126 } }), [
+    'eve@adatum.example failed to sign in to Azure Portal: invalid username or password, by password grant (ROPC)',
+    2,
+  ])
+  for (const more of [{ crossTenantAccessType: 'b2bCollaboration' }, { userType: 'guest' }]) {
+    assert.deepEqual(told(more), ['eve@adatum.example signed in as a guest to Azure Portal', 1])
+  }
+  assert.deepEqual(told({ crossTenantAccessType: 'none', userType: 'member', authenticationProtocol: 'oAuth2' }), [
+    'eve@adatum.example signed in to Azure Portal',
+    1,
+  ])
+})
+
+test('a name at the begin of a reason stays as it is written', () => {
+  assert.match(
+    failed(7654321, { failureReason: 'TLS 1.0 is not allowed.' }).message ?? '',
+    /: TLS 1\.0 is not allowed$/,
+  )
+})
+
+test('a request is joined to its sign-in by session or by token, and neither passes for the other', () => {
+  const made = signIn({ sessionId: 's-1', uniqueTokenIdentifier: 't-1' })
+  assert.deepEqual([made.session?.uid, made.session?.uid_alt], ['s-1', 't-1'])
+  const without = signIn({ uniqueTokenIdentifier: 't-1' })
+  assert.deepEqual([without.session?.uid, without.session?.uid_alt], [undefined, 't-1'])
+  const request = {
+    requestMethod: 'GET',
+    requestUri: 'https://graph.microsoft.com/v1.0/users',
+    signInActivityId: 't-1',
+  }
+  const called = mapGraphActivity(request, context)
+  for (const event of [made, without, called]) {
+    assert.ok(documentOf(entry, event, undefined).session.includes('t-1'), event.message)
+  }
+})
+
+test('an address of the envelope that differs is found too, and one that is none stays readable', () => {
+  const properties = { userPrincipalName: 'bob@northwindferries.example', ipAddress: '203.0.113.24' }
+  const envelope = { time: '2026-02-03T08:00:00Z', category: 'SignInLogs', properties }
+  const made = mapSignIn({ ...envelope, callerIpAddress: '198.51.100.7' }, context)
+  assert.deepEqual(documentOf(entry, made, undefined).ip, ['203.0.113.24', '198.51.100.7'])
+  const same = mapSignIn({ ...envelope, callerIpAddress: '203.0.113.24:443' }, context)
+  assert.equal(same.src_endpoint?.intermediate_ips, undefined)
+  const stray = mapSignIn({ ...envelope, callerIpAddress: 'fe80::1::2' }, context)
+  assert.equal(stray.unmapped?.['callerIpAddress'], 'fe80::1::2')
+})
+
+test('the system that was provisioned to is a target, of a user, a group and anything else', () => {
+  for (const identityType of ['user', 'group', 'building']) {
+    const event = {
+      provisioningAction: 'create',
+      sourceIdentity: { id: 'i-1', displayName: 'It', identityType },
+      targetSystem: { id: 'd-1', displayName: 'Dropbox' },
+    }
+    const made = mapProvisioning(event, context)
+    assert.match(made.message ?? '', / in Dropbox$/)
+    const { target } = documentOf(entry, made, undefined)
+    assert.ok(target.includes('dropbox') && target.includes('d-1') && target.includes('it'), identityType)
+  }
+})
+
 test('a sign-in of nobody is refused', () => {
   assert.throws(() => mapSignIn({ time: '2026-02-03T08:00:00Z', category: 'SignInLogs' }, context), MappingFault)
   const nobody = { createdDateTime: '2026-02-03T08:00:00Z', userId: '00000000-0000-0000-0000-000000000000' }
@@ -222,7 +308,9 @@ test('codes stand once, in order, and their words complete a sentence', () => {
 })
 
 test('values are looked up in lower case, so tables hold them so', () => {
-  const keys = [kindByLog, kindByEventType, protocols, factors, riskLevels].flatMap((table) => [...table.keys()])
+  const keys = [kindByLog, kindByEventType, protocols, factors, riskLevels, riskyProtocols, strangers].flatMap(
+    (table) => [...table.keys()],
+  )
   const words = [...legacyClients, ...settledRisks, ...mfaPassed, ...operatingSystems.map(([begins]) => begins)]
   for (const key of [...keys, ...words]) assert.equal(key, key.toLowerCase())
   assert.deepEqual(kept, [...new Set(kept)].toSorted())

@@ -101,13 +101,7 @@ test(
     const world = { variables: variablesFor(server) }
     await eventually(() => server.index.status().state === 'ready', 60_000)
     await filled(server)
-    const { code, out, err } = await stele(
-      { ...world, isTerminal: true, columns: 110 },
-      'search',
-      '--wait',
-      '149',
-      'outcome:failure',
-    )
+    const { code, out, err } = await stele(world, 'search', '--wait', '149', 'outcome:failure')
     assert.equal(code, 0)
     assert.equal(out.trimEnd().split('\n').length, 39)
     assert.match(err, /^38 of 38 events · indexed up to 150 of 150\n$/)

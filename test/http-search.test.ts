@@ -169,10 +169,29 @@ test('* is all that the token may read, and nothing shows that there is more', a
   const status = indexStatusSchema.parse(await server.askJson('/v1/index', { token }))
   assert.deepEqual(Object.keys(status.ledgers), ['main', 'one'])
   // Stele's own ledgers are for those who may read them; heads holds no events.
-  const { ledgers } = await search(server, { ledger: '*' })
-  assert.deepEqual(Object.keys(ledgers), ['system', 'access', 'main', 'one', 'two', 'three'])
+  const searched = async (q: string, token?: string) =>
+    Object.keys((await search(server, { ledger: '*', q }, token)).ledgers)
+  assert.deepEqual(await searched(''), ['main', 'one', 'two', 'three'])
+  assert.deepEqual(await searched('stele OR ledger:access'), ['access', 'main', 'one', 'two', 'three'])
+  assert.deepEqual(await searched('ledger:(sys* main)'), ['system', 'main', 'one', 'two', 'three'])
+  assert.equal((await search(server, { ledger: '*', q: 'actor:alice "events.search"' })).total.count, 0)
+  const own = await search(server, { ledger: '*', q: 'ledger:access "events.search"', limit: '1' })
+  assert.equal(own.hits[0].ledger, 'access')
+  assert.equal(
+    (await search(server, { ledger: '*', q: 'ledger:access "events.search"', limit: '1', cursor: own.next })).hits[0]
+      .ledger,
+    'access',
+  )
+  assert.equal(
+    (await search(server, { ledger: 'access', q: '"events.search"' })).hits[0].ocsf.metadata.log_name,
+    'access',
+  )
+  const facets = await server.askJson('/v1/ledgers/*/facets?fields=ledger')
+  assert.deepEqual(Object.keys(facets.ledgers), ['main', 'one', 'two', 'three'])
   const reserved = await server.token(['read'], { ledgers: ['system'] })
-  assert.deepEqual(Object.keys((await search(server, { ledger: '*' }, reserved)).ledgers), ['system'])
+  assert.deepEqual(await searched('', reserved), [])
+  assert.deepEqual(await searched('ledger:system', reserved), ['system'])
+  assert.deepEqual(await searched('ledger:access', reserved), [])
   const appender = await server.token(['append'], { ledgers: ['*'] })
   await problemOf(await server.ask('/v1/ledgers/*/events', { token: appender }), 403, 'scope-missing')
   await problemOf(await server.ask('/v1/ledgers/heads/events'), 403, 'ledger-reserved')
@@ -188,7 +207,7 @@ test('P7: a search is on record before its first byte, with the question and eve
     Array.from({ length: 60 }, (_, n) => eventAt(n)),
   )
   await append(server, [eventAt(100)], 'other')
-  const token = await server.token(['read'], { ledgers: ['main', 'other'] })
+  const token = await server.token(['read'], { ledgers: ['main', 'other'], label: 'night shift' })
   const by = token.split('_')[1]
   const last = async (path: string): Promise<Json> => {
     const { size } = server.ledgers.log('access')
@@ -198,14 +217,16 @@ test('P7: a search is on record before its first byte, with the question and eve
     assert.equal(records.length, size + 1)
     assert.equal(response.status, 200)
     await response.text()
-    const { type, v, via, ...record } = records.at(-1)
-    assert.deepEqual([type, v, via, record.by], ['read', 1, '127.0.0.1', by])
+    const { type, v, via, label, ...record } = records.at(-1)
+    assert.deepEqual([type, v, via, record.by, label], ['read', 1, '127.0.0.1', by, 'night shift'])
     return record
   }
   assert.deepEqual(await last(`${EVENTS}?q=actor:alice&limit=2&since=2026-01-01&until=2027-01-01`), {
     action: 'events.search',
     ledger: 'main',
     count: 2,
+    total: 60,
+    exact: true,
     query: 'actor:alice',
     since: '2026-01-01',
     until: '2027-01-01',
@@ -216,6 +237,8 @@ test('P7: a search is on record before its first byte, with the question and eve
     action: 'events.search',
     ledger: '*',
     count: 60,
+    total: 61,
+    exact: true,
     query: '',
     ledgers: [
       { ledger: 'other', first: 0, last: 0, count: 1 },
@@ -260,11 +283,15 @@ test('a question that cannot be asked is refused, with the place in the query an
   const wrong: readonly (readonly [path: string, said: RegExp])[] = [
     ['/events?limit=1001', /^limit: is not a number from 1 to 1000\.$/],
     ['/events?limit=1e3', /^limit: /],
-    ['/events?since=soon', /^since: use a date/],
-    ['/events?until=2026-13-01', /^until: use a date/],
+    ['/events?since=soon', /^since: a time is written 2026-01-31, /],
+    ['/events?until=2026-13-01', /^until: a time is written/],
+    ['/events?since=2026-01-02&until=2026-01-01', /^since: it is later than until/],
+    ['/facets?fields=actor&since=-1h&until=-2h', /^since: it is later than until/],
+    ['/histogram?since=now&until=yesterday', /^since: it is later than until/],
+    ['/events?q=a&q=b', /^q: it is there more than once\.$/],
     ['/events?wait=-1', /^wait: /],
-    ['/events?sort=time', /Unrecognized key/],
-    ['/facets', /^fields: /],
+    ['/events?sort=time', /^query: there is no "sort"; there are q, since, until, limit, cursor, wait\.$/],
+    ['/facets', /^fields: it is missing\.$/],
     ['/facets?fields=actor,nope', /^fields: the fields are actor, target, /],
     ['/facets?fields=', /^fields: the fields are actor/],
     ['/facets?fields=__proto__', /^fields: the fields are actor/],
@@ -277,4 +304,28 @@ test('a question that cannot be asked is refused, with the place in the query an
     const { detail } = await problemOf(await server.ask(`/v1/ledgers/main${path}`), 422, 'invalid-field')
     assert.match(detail, said, path)
   }
+})
+
+test('classes and severities are counted by number, with their names beside it', async (context) => {
+  const { server } = await ground(context)
+  await append(server, [eventAt(1, { action: 'sign in' })])
+  const { facets } = await server.askJson('/v1/ledgers/main/facets?fields=class,severity,actor')
+  assert.deepEqual(facets.class, [{ value: '3002', name: 'Authentication', count: 1 }])
+  assert.deepEqual(facets.severity, [{ value: '1', name: 'informational', count: 1 }])
+  assert.deepEqual(facets.actor, [{ value: 'alice', count: 1 }])
+  const { buckets } = await server.askJson('/v1/ledgers/main/histogram?by=class')
+  assert.deepEqual(buckets[0].by, facets.class)
+})
+
+test('while nothing can be searched the log says so once in a while and not for each search, and nobody is told addresses', async (context) => {
+  const { server, index } = await ground(context)
+  index.state = 'unavailable'
+  index.reason = 'the search server does not answer: connect ECONNREFUSED 127.0.0.1:23248'
+  for (let count = 0; count < 5; count++) {
+    const { detail } = await problemOf(await server.ask(EVENTS), 503, 'search-unavailable')
+    assert.match(detail, /^Nothing can be searched now: the search server does not answer; it is being started again/)
+    assert.doesNotMatch(detail, /ECONN|127\.0/)
+  }
+  const lines = server.logged.filter((line) => 'code' in line && line.code === 'search-unavailable')
+  assert.equal(lines.length, 1)
 })

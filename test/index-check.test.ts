@@ -57,12 +57,12 @@ test(
     )
     await byHand(
       ground,
-      `INSERT INTO ${sql} SELECT * REPLACE ('nobody' AS ledger) FROM (SELECT * FROM ${sql} WHERE ledger = 'main' AND index = 4)`,
+      `INSERT INTO ${sql} SELECT * REPLACE ('constructor' AS ledger) FROM (SELECT * FROM ${sql} WHERE ledger = 'main' AND index = 4)`,
     )
     const { findings, findingCount } = await ground.check()
     const sorted = findings.toSorted((one, other) => one.index - other.index)
     assert.deepEqual(sorted, [
-      { ledger: 'nobody', index: 4, kind: 'invented' },
+      { ledger: 'constructor', index: 4, kind: 'invented' },
       { ledger: 'main', index: 17, kind: 'missing' },
       { ledger: 'main', index: 1024, kind: 'changed', columns: ['severity', 'actor'] },
       { ledger: 'main', index: 1025, kind: 'changed', columns: ['text'] },

@@ -127,7 +127,7 @@ export async function indexGround(context: Pick<TestContext, 'after'>, url: stri
   }
 }
 
-function sourceOf(writer: WriterSide): LedgerSource {
+export function sourceOf(writer: WriterSide): LedgerSource {
   return {
     now: async () => (await writer.answer({ what: 'now' })) as Durable,
     beyond: async (position) => (await writer.answer({ what: 'beyond', position })) as Durable,

@@ -27,6 +27,8 @@ export class ListedIndex {
   lie: (found: readonly Found[]) => readonly Found[] = (found) => found
   /** What every question fails with. */
   fault: SearchFault | undefined
+  /** What counting says, where not how many there are. */
+  counted: { readonly count: number; readonly exact: boolean } | undefined
   /** How long a question takes. */
   delayMs = 0
   /** How many entries are indexed, where not all. */
@@ -89,6 +91,7 @@ export class ListedIndex {
     },
     count: async (scope: SearchScope, signal: AbortSignal) => {
       const { length } = await this.#found(scope, signal)
+      if (this.counted !== undefined) return this.counted
       return { count: Math.min(length, 10_000), exact: length <= 10_000 }
     },
     facets: async (scope: SearchScope, fields: readonly FieldName[], top: number, signal: AbortSignal) => {

@@ -14,6 +14,7 @@ import fc from 'fast-check'
 import { demoStory } from '../src/demo/story.ts'
 import { normalise } from '../src/sources/normalise.ts'
 import { connectors } from '../src/sources/registry.ts'
+import { hostile } from './hostile-values.ts'
 import { OcsfChecker, schemaSkip } from './ocsf-check.ts'
 import { linesIn, sharedFixtures, sharedSkip } from './sources-bodies.ts'
 
@@ -45,23 +46,6 @@ function assertSafe(json: string, source: string): void {
   assert.ok(JSON.stringify(own).length < 300_000, `${JSON.stringify(own).length} characters: ${about()}`)
 }
 
-/** Values where none like them are expected; as JSON, since a literal cannot have every key. */
-const hostile: readonly string[] = [
-  ...String.raw`null true 0 -1 1e308 1e20 1.5 9007199254740993 "" "x" [] {} [[]] [null] "0" "NaN" "false"`.split(' '),
-  ...String.raw`"\ud800" "\u0000\n" "\u2028" "[1]" "{\"a\":[null]}" "\"x\"" "[::1" "999.1.1.1" "::ffff:1.2.3.4"`.split(
-    ' ',
-  ),
-  ...String.raw`"2026-02-30T00:00:00Z" "0001-01-01T00:00:00Z"`.split(' '),
-  '" "',
-  '{"__proto__":{"user":1},"constructor":{},"toString":1,"hasOwnProperty":null,"length":-1}',
-  '[{"__proto__":[]},5,null,"x",{"displayName":{"a":1},"id":[]}]',
-  '{"id":{},"name":[],"displayName":7}',
-  '['.repeat(55) + ']'.repeat(55),
-  '{"a":'.repeat(55) + '1' + '}'.repeat(55),
-  JSON.stringify('['.repeat(20_000) + ']'.repeat(20_000)),
-  JSON.stringify(Array.from({ length: 500 }, (_, position) => ({ id: String(position), displayName: 'x', key: 'k' }))),
-  JSON.stringify('ü'.repeat(20_000)),
-]
 const huge = JSON.stringify('ü'.repeat(1 << 20))
 
 test('any JSON under any source', (context) => {
@@ -182,4 +166,22 @@ test('each key of an application’s conventions, with anything in its place', (
       }
     }
   }
+})
+
+test('an event with more values than fit in memory is found by its text, and says why', () => {
+  const entry = {
+    v: 1,
+    at: '2026-01-01T00:00:00.000Z',
+    by: 't',
+    source: 'generic',
+    media: 'application/json',
+    size: 1,
+    sha256: 'A',
+  } as const
+  const many = `{"action":"x","a":[${'{},'.repeat(500_000)}0]}`
+  const { ocsf, value } = normalise(entry, Buffer.from(many))
+  assert.equal(ocsf.status_detail, 'the event has more than 500,000 values')
+  assert.equal(value, many)
+  const inText = JSON.stringify({ action: 'x', note: String.raw`\"`.repeat(10) + ','.repeat(1_000_000) })
+  assert.doesNotMatch(normalise(entry, Buffer.from(inText)).ocsf.status_detail ?? '', /values/)
 })

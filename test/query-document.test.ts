@@ -69,7 +69,7 @@ describe('the document of an event', () => {
     for (const path of paths) {
       for (const classUid of classUids) {
         const event = bareEvent(classUid)
-        const value = /(?:ip|^observables.*)$/.test(path) ? '10.1.2.3' : 'Found'
+        const value = /(?:ip|ips\[\]|^observables.*)$/.test(path) ? '10.1.2.3' : 'Found'
         put(event, path, value)
         for (const observable of (event['observables'] ?? []) as Record<string, unknown>[]) observable['type_id'] = 2
         const document = documentWith(event)

@@ -258,17 +258,14 @@ describe('the search language in ClickHouse', { skip: noClickHouse }, () => {
 
   /** A search whose statements are exchanged for what `rewrite` makes of them; with the same settings and signal. */
   function rewritten(rewrite: (sql: string) => string, answers: string[] = []): Search {
-    const client: Pick<ClickHouseClient, 'query'> = {
-      query: async (request) => {
-        const answer = await server.search.query({
-          ...request,
-          query: rewrite(request.query),
-          format: 'TabSeparatedRaw',
-        })
-        answers.push(await answer.text())
-        return await server.search.query({ ...request, query: 'SELECT 1 WHERE 0' })
-      },
+    const ask = async (request: Parameters<ClickHouseClient['exec']>[0]) => {
+      const query = rewrite(request.query.replace(/ FORMAT JSONCompactEachRow$/, ''))
+      const { values: _, ...rest } = { values: undefined, ...request }
+      const answer = await server.search.query({ ...rest, query, format: 'TabSeparatedRaw' })
+      answers.push(await answer.text())
+      return await server.search.exec({ ...rest, query: 'SELECT 1 WHERE 0 FORMAT JSONCompactEachRow' })
     }
+    const client: Pick<ClickHouseClient, 'exec'> = { exec: ask }
     return new Search(
       () => client as ClickHouseClient,
       () => 'events',

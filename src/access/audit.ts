@@ -32,6 +32,12 @@ export interface Asked {
   readonly fields?: readonly string[]
 }
 
+/** How many a search found, of which a page shows some; where that is not exact, there are more. */
+export interface Total {
+  readonly count: number
+  readonly exact: boolean
+}
+
 /** What of one ledger a search read: the entries that it showed, or those below `size`, which it counted. */
 export type LedgerRead =
   | { readonly ledger: string; readonly indexes: readonly number[] }
@@ -48,6 +54,7 @@ export interface ReadRecord {
   /** First index read, where it was by index. */
   readonly first?: number
   readonly count?: number
+  readonly total?: Total
   /** Of a tail: recorded when it opens and when it closes. */
   readonly phase?: 'open' | 'close'
   readonly asked?: Asked
@@ -90,9 +97,11 @@ export class Audit {
 
   /** Resolves once the record is durable; rejects with `audit-unavailable`. */
   async read(record: ReadRecord): Promise<void> {
-    const { by, via, action, ledger, first, count, phase, asked, ledgers } = record
+    const { by, via, action, ledger, first, count, total, phase, asked, ledgers } = record
+    const { label } = this.#administration.state.tokens.get(by) ?? {}
+    const found = total === undefined ? {} : { total: total.count, exact: total.exact }
     const search = asked === undefined ? {} : { ...askedText(asked), ledgers: ledgersRead(ledgers ?? []) }
-    const event = { type: 'read', v: 1, action, ledger, first, count, phase, ...search, by, via }
+    const event = { type: 'read', v: 1, action, ledger, first, count, ...found, phase, ...search, by, label, via }
     try {
       const bytes = Buffer.from(JSON.stringify(event))
       this.#space.demand('audit', bytes.length)

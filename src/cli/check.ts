@@ -12,7 +12,7 @@ import { watched } from './watch.ts'
 const MAX_SHOWN = 20
 /** The check is told of a moment after it was asked for. */
 const MAX_UNTOLD = 20
-const words = { safe: 'Nothing was changed' }
+const words = { safe: '' }
 
 const said: Readonly<Record<IndexFinding['kind'], string>> = {
   missing: 'is not in the index',
@@ -74,7 +74,7 @@ export const check: CommandGroup = {
 
 function failed(reason: string | undefined): Failure {
   const why = reason === undefined ? '' : `: ${printable(reason)}`
-  return new Failure(3, `the index could not be checked${why}`, words.safe, 'Try again once search works')
+  return new Failure(3, `the index could not be checked${why}`, 'Try again once search works')
 }
 
 function reportText({ checked, findings, findingCount }: IndexCheck): string {

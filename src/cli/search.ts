@@ -3,6 +3,9 @@
 
 import { EVERY_LEDGER, type Hit, type SearchPage, SteleError } from '@stele/sdk'
 
+import { QueryFault } from '../query/fault.ts'
+import { hintsOf } from '../query/hints.ts'
+import { parseQuery } from '../query/parse.ts'
 import { defineCommand } from './command.ts'
 import { connect, DEFAULT_LEDGER, serverOptions } from './connect.ts'
 import { count, counted, hitJson, jsonLine, printable } from './display.ts'
@@ -13,28 +16,25 @@ import { headText, type Layout, layoutOf, rowOf, rowText } from './search/table.
 
 const DEFAULT_LIMIT = 50
 const MAX_PAGE = 1_000
-/** Where the output is no terminal. */
-const FILE_COLUMNS = 200
 const MIN_COLUMNS = 60
-const NOTHING_CHANGED = 'Nothing was changed'
 
 export const search = defineCommand({
   name: 'search',
   summary: 'Finds events, newest first',
   description:
-    "Words are looked for anywhere in an event, field:value in one place of it: actor, target, action, outcome, ip, source, app, session, correlation, class, severity, privilege, country, and after, before and exists. Words side by side must all be there; OR, NOT (or a dash) and parentheses combine them, * stands for any characters, quotes keep words together (for the shell, put the whole query into single quotes then). Each event is read from the ledger and checked against it. That events were read is recorded in the ledger access, with the query. Times are UTC.\n'stele prove INDEX' writes the proof of one that was found.",
+    "Words are looked for anywhere in an event, field:value in one place of it: actor, target, action, outcome, ip, source, app, session, correlation, class, severity, privilege, country, and after, before and exists. Words side by side must all be there; OR, NOT (or a dash) and parentheses combine them, * stands for any characters, quotes keep words together (for the shell, put the whole query into single quotes then). Each event is read from the ledger and checked against it. That events were read is recorded in the ledger access, with the query; access and system are searched by --ledger access, or with * where the query names them: ledger:access. Times are UTC.\n'stele prove INDEX' writes the proof of one that was found.",
   operands: '[QUERY]…',
   dashOperands: true,
   options: {
     ledger: {
       type: 'string',
       value: 'NAME',
-      help: `the ledger, or * for all that the token may read; else ${DEFAULT_LEDGER}`,
+      help: `the ledger, or * for all that the token may read but access and system; else ${DEFAULT_LEDGER}`,
     },
     since: {
       type: 'string',
       value: 'TIME',
-      help: 'only events at or after it: a date, an RFC 3339 time, or as 24h, 7d: so long ago',
+      help: 'only events at or after it: a date, a month, an RFC 3339 time, today, yesterday, or as 24h, 7d: so long ago',
     },
     until: { type: 'string', value: 'TIME', help: 'only events before it' },
     limit: { type: 'string', value: 'N', help: `shows N events at most; else ${DEFAULT_LIMIT}` },
@@ -80,9 +80,10 @@ export const search = defineCommand({
     } catch (error) {
       if (environment.interrupted.aborted) return 0
       if (!(error instanceof SteleError)) throw error
-      throw searchFailure(error, query, { url, hasToken, safe: NOTHING_CHANGED })
+      throw searchFailure(error, query, { url, hasToken, safe: '' })
     }
     await shown.end()
+    if (shown.count === 0) await environment.stderr.write(hintText(query, environment.clock.wallMs(), since))
     return shown.count > 0 ? 0 : 1
   },
 })
@@ -96,6 +97,7 @@ class Shown {
   #layout: Layout | undefined
   #last: SearchPage | undefined
   #disagreements = 0
+  #isMore = false
   count = 0
 
   constructor(environment: Environment, limit: number, isJson: boolean, withLedger: boolean) {
@@ -111,6 +113,7 @@ class Shown {
     this.count += hits.length
     this.#disagreements += page.disagreements
     this.#last = page
+    this.#isMore = page.next !== undefined || hits.length < page.hits.length
     const { stdout } = this.#environment
     if (this.#isJson) {
       for (const hit of hits) await stdout.write(jsonLine(hitJson(hit, this.#withLedger ? hit.ledger : undefined)))
@@ -121,7 +124,8 @@ class Shown {
   /** What people have to know besides; in a file there is only data. */
   async end(): Promise<void> {
     const { stderr } = this.#environment
-    if (!this.#isJson && this.#last !== undefined) await stderr.write(`${footText(this.count, this.#last)}\n`)
+    if (!this.#isJson && this.#last !== undefined)
+      await stderr.write(`${footText(this.count, this.#last, this.#isMore)}\n`)
     if (this.#disagreements === 0) return
     const left = `${counted(this.#disagreements, 'hit')} of the index ${this.#disagreements === 1 ? 'was' : 'were'} left out: the ledger has no such event`
     await stderr.write(`stele: ${left}. 'stele check index' says what is wrong with the index.\n`)
@@ -131,7 +135,7 @@ class Shown {
     if (hits.length === 0) return ''
     const { stdout } = this.#environment
     const rows = hits.map(rowOf)
-    const columns = stdout.isTerminal ? Math.max(MIN_COLUMNS, stdout.columns) : FILE_COLUMNS
+    const columns = stdout.isTerminal ? Math.max(MIN_COLUMNS, stdout.columns) : undefined
     const head = this.#layout === undefined
     const layout = (this.#layout ??= layoutOf(rows, columns, this.#withLedger))
     return `${head ? headText(layout) : ''}${rows.map((row) => rowText(layout, row)).join('')}`
@@ -142,12 +146,24 @@ class Shown {
 export function footText(
   shownCount: number,
   { total, indexed, size, heldUp }: Pick<SearchPage, 'total' | 'indexed' | 'size' | 'heldUp'>,
+  isMore: boolean,
 ): string {
   const found = total.exact ? count(total.count) : `at least ${count(total.count)}`
-  const more = shownCount < total.count ? ' · --limit shows more' : ''
+  const more = isMore ? ' · --limit shows more' : ''
   const rest = heldUp === undefined ? 'the rest is on its way' : `the rest is held up: ${printable(heldUp)}`
   const lag = indexed < size ? `, ${rest}` : ''
   return `${count(shownCount)} of ${found} events · indexed up to ${count(indexed)} of ${count(size)}${lag}${more}`
+}
+
+/** What may have been meant. The server has read the query: a version that reads more than this one is not hindered. */
+function hintText(query: string, nowMs: number, since: string | undefined): string {
+  try {
+    const hints = hintsOf(parseQuery(query, nowMs), nowMs, since)
+    return hints.map((hint) => `stele: ${printable(hint)}\n`).join('')
+  } catch (error) {
+    if (error instanceof QueryFault) return ''
+    throw error
+  }
 }
 
 /** A query that cannot be read is shown, with the place. */

@@ -43,7 +43,7 @@ export const tail = defineCommand({
       throw usageFailure(`--from ${printable(fromText)} is not an index`, 'Give a number: the first event is 0')
     }
     const connection = await connect(options, environment)
-    const words = { safe: 'Nothing was changed' }
+    const words = { safe: '' }
     const { size } = await connection.call(words, (client) => client.ledger(ledger))
     const from = fromText === undefined ? Math.max(0, size - SHOWN_BEFORE) : Number(fromText)
     const isEnding = options['no-follow'] === true
@@ -93,6 +93,6 @@ function lineOf(event: RecordedEvent, { stdout }: Environment): string {
   const time = `${at.slice(0, 10)} ${at.slice(11, 19)}`
   const head = `${String(index).padStart(6)}  ${time}  ${printable(source).padEnd(14)}  `
   const words = printable(sentenceOf(event))
-  const width = stdout.isTerminal ? Math.max(MIN_WIDTH, stdout.columns - head.length) : 200
-  return `${head}${clipped(words, width)}\n`
+  if (!stdout.isTerminal) return `${head}${words}\n`
+  return `${head}${clipped(words, Math.max(MIN_WIDTH, stdout.columns - head.length))}\n`
 }

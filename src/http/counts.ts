@@ -9,12 +9,13 @@ import type { z } from 'zod'
 import type { LedgerRead } from '../access/audit.ts'
 import type { Bucket, SearchScope, ValueCount } from '../index/search.ts'
 import { timeText } from '../platform/clock.ts'
-import { type FieldName, fieldOf, fields } from '../query/fields.ts'
+import { type FieldName, fieldOf, fields, severities } from '../query/fields.ts'
+import { ocsfClasses } from '../schema/ocsf.ts'
 import { Problem } from '../schema/problem.ts'
 import { demandSearched, ledgersOf, questionOf, reachOf, recordOf, scopeOf, sizesNow } from './question.ts'
 import type { Answer, Call, Services } from './route.ts'
 import type { searchParams } from './schemas.ts'
-import type { FacetsAnswer, facetsQuery, HistogramAnswer, histogramQuery } from './search-schemas.ts'
+import type { FacetsAnswer, facetsQuery, HistogramAnswer, histogramQuery, valueCount } from './search-schemas.ts'
 import type { Searching } from './searches.ts'
 import { type Steps, stepsOver } from './time-steps.ts'
 
@@ -31,7 +32,7 @@ export async function readFacets(call: FacetsCall, services: Services): Promise<
   }
   return await counted(call, names, services, async ({ search, gone }, scope, reach) => {
     const facets = await search.facets(scope, names, query.top, gone)
-    const each = names.map((name): [string, ValueCount[]] => [name, [...facets[name]]])
+    const each = names.map((name) => [name, facets[name].map((one) => named(name, one))] as const)
     const body: FacetsAnswer = { facets: Object.fromEntries(each), ...reach }
     return body
   })
@@ -74,7 +75,7 @@ async function histogramOf(
   const buckets = Array.from({ length: (toMs - fromMs) / stepMs }, (_, position) => {
     const startMs = fromMs + position * stepMs
     const bucket = found.get(startMs)
-    const values = by === undefined ? {} : { by: [...(bucket?.by ?? [])] }
+    const values = by === undefined ? {} : { by: (bucket?.by ?? []).map((one) => named(by, one)) }
     return { time: timeText(startMs), count: bucket?.count ?? 0, ...values }
   })
   return { from: timeText(fromMs), to: timeText(toMs), stepSeconds: stepMs / 1_000, buckets }
@@ -92,6 +93,16 @@ function countedField(parameter: 'fields' | 'by', name: string): FieldName {
   throw new Problem('invalid-field', `${parameter}: the fields are ${known}.`)
 }
 
+const severityNames = new Map([...severities].map(([name, id]) => [id, name]))
+
+/** Classes and severities are counted by number. */
+function named(field: FieldName, { value, count }: ValueCount): z.infer<typeof valueCount> {
+  const captions: Readonly<Record<string, { readonly caption: string } | undefined>> = ocsfClasses
+  const name =
+    field === 'class' ? captions[value]?.caption : field === 'severity' ? severityNames.get(Number(value)) : undefined
+  return name === undefined ? { value, count } : { value, name, count }
+}
+
 type Reach = ReturnType<typeof reachOf>
 
 /** Asks, and says what of which ledgers was counted. */
@@ -106,7 +117,7 @@ async function counted<B extends object>(
   const nowMs = services.clock.wallMs()
   scopeOf(question, [], [], nowMs)
   return await services.searches.run(caller, response, async (searching) => {
-    const names = ledgersOf(params.ledger, caller, services)
+    const names = ledgersOf(question, nowMs, caller, services)
     const scope = scopeOf(question, names, sizesNow(names, services), nowMs)
     const body = await ask(searching, scope, reachOf(params.ledger, names, services))
     const ledgers: LedgerRead[] = scope.ledgers.map(({ name, size }) => ({ ledger: name, size }))

@@ -11,12 +11,14 @@ import { DamagedError, type StoredEvent } from '../ledger/read.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import type { Found, SearchScope } from '../index/search.ts'
 import { documentOf } from '../query/document.ts'
-import { matches } from '../query/evaluate.ts'
+import { costOf, matches } from '../query/evaluate.ts'
 import type { Holding } from './budget.ts'
 import { hitOf, hitRoomBytes } from './content.ts'
 import type { Normalise } from './route.ts'
 
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024
+/** Characters that asking the events of one page may look at: about a tenth of a second of this process. */
+const MAX_ASKED_CHARS = 32 * 1024 * 1024
 /** Events that are read at the same time. */
 const BATCH_COUNT = 32
 
@@ -56,6 +58,7 @@ class NoRoom extends Error {
 }
 
 export class HitReader {
+  #askedChars = 0
   readonly #sources: HitSources
   readonly #scope: SearchScope
   readonly #withLedger: boolean
@@ -133,7 +136,7 @@ export class HitReader {
     const { ledger, index } = found
     try {
       const stored = await ledgers.event(ledger, index, (bytes) => this.#admit(bytes, isFirst))
-      return this.#asked(found, stored)
+      return this.#asked(found, stored, isFirst)
     } catch (error) {
       if (error instanceof NoRoom) return 'does not fit'
       if (!(error instanceof DamagedError)) throw error
@@ -154,10 +157,12 @@ export class HitReader {
   }
 
   /** Asks the event itself. */
-  #asked({ ledger, timeMs }: Found, stored: StoredEvent): Read {
+  #asked({ ledger, timeMs }: Found, stored: StoredEvent, isFirst: boolean): Read {
     const { entry, event } = stored
     const { ocsf, value } = this.#sources.normalise(entry, event)
     const document = documentOf(entry, ocsf, value)
+    this.#askedChars += costOf(this.#scope.query, document)
+    if (this.#askedChars > MAX_ASKED_CHARS && !isFirst) return 'does not fit'
     const { query, sinceMs = -Infinity, untilMs = Infinity } = this.#scope
     const isHit =
       timeMs === document.timeMs && timeMs >= sinceMs && timeMs < untilMs && matches(query, document, ledger)

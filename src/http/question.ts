@@ -7,13 +7,16 @@ import type { Asked } from '../access/audit.ts'
 import { isIndexed } from '../index/ledger-source.ts'
 import type { SearchScope } from '../index/search.ts'
 import { QueryFault } from '../query/fault.ts'
+import { matchesWhole } from '../query/match.ts'
 import { parseQuery } from '../query/parse.ts'
-import { parseTime } from '../query/time.ts'
+import { parseTime, TIME_FORMS } from '../query/time.ts'
 import type { Query } from '../query/tree.ts'
+import { RESERVED_LEDGERS } from '../schema/limits.ts'
 import { Problem } from '../schema/problem.ts'
 import { EVERY_LEDGER } from './admission.ts'
 import type { Question } from './cursor.ts'
 import type { Caller, Services } from './route.ts'
+import { plainReason } from './searches.ts'
 
 /** Of each the cursor holds a size. */
 const MAX_LEDGERS = 1_000
@@ -35,12 +38,25 @@ export function sizesNow(names: readonly string[], { ledgers, index }: Services)
   return names.map((name) => Math.min(index.indexed(name), ledgers.log(name).size))
 }
 
-/** Ledgers that a search is over, in the order in which they were created. */
-export function ledgersOf(ledger: string, caller: Caller, { administration, ledgers }: Services): string[] {
+/**
+ * Ledgers that a search is over, in the order in which they were created. Stele's own are not of all: who searched for
+ * something would find that first.
+ */
+export function ledgersOf(
+  { ledger, q }: Question,
+  nowMs: number,
+  { credential }: Caller,
+  { administration, ledgers }: Services,
+): string[] {
   if (ledger !== EVERY_LEDGER) return [ledger]
-  const { credential } = caller
+  const query = queryOf(q, nowMs)
   const names = [...administration.state.ledgers.keys()].filter(
-    (name) => ledgers.has(name) && isIndexed(name) && credential !== undefined && allows(credential, 'read', name),
+    (name) =>
+      ledgers.has(name) &&
+      isIndexed(name) &&
+      credential !== undefined &&
+      allows(credential, 'read', name) &&
+      (!RESERVED_LEDGERS.some((reserved) => reserved === name) || isNamed(name, query)),
   )
   if (names.length > MAX_LEDGERS) {
     const mend = `Search one, or with a token that is bound to fewer.`
@@ -53,11 +69,18 @@ export function ledgersOf(ledger: string, caller: Caller, { administration, ledg
   return names
 }
 
+/** Whether the query says of the ledger that it is to be, or not to be, searched. */
+function isNamed(ledger: string, query: Query): boolean {
+  if (query.kind === 'and' || query.kind === 'or') return query.of.some((part) => isNamed(ledger, part))
+  if (query.kind === 'not') return isNamed(ledger, query.of)
+  return query.kind === 'field' && query.field === 'ledger' && matchesWhole(query.pattern, ledger)
+}
+
 export function questionOf(ledger: string, { q, since, until }: AskedFor): Question {
   return { ledger, q, since, until }
 }
 
-/** Throws `query-malformed`, or `invalid-field` for a time that is none. */
+/** Throws `query-malformed`, or `invalid-field` for a time that is none or a range that is reversed. */
 export function scopeOf(
   { q, since, until }: Question,
   names: readonly string[],
@@ -66,6 +89,9 @@ export function scopeOf(
 ): SearchScope {
   const sinceMs = since === undefined ? undefined : momentOf('since', since, nowMs)
   const untilMs = until === undefined ? undefined : momentOf('until', until, nowMs)
+  if (sinceMs !== undefined && untilMs !== undefined && sinceMs > untilMs) {
+    throw new Problem('invalid-field', 'since: it is later than until, so that nothing lies between them.')
+  }
   return {
     ledgers: names.map((name, position) => ({ name, size: sizes[position] ?? 0 })),
     query: queryOf(q, nowMs),
@@ -91,7 +117,7 @@ function queryOf(text: string, nowMs: number): Query {
 function momentOf(name: string, text: string, nowMs: number): number {
   const ms = parseTime(text, nowMs)
   if (ms !== undefined) return ms
-  throw new Problem('invalid-field', `${name}: use a date, an RFC 3339 time, or a time before now as -24h.`)
+  throw new Problem('invalid-field', `${name}: a time is written ${TIME_FORMS}.`)
 }
 
 /** What of a question goes on record. */
@@ -104,8 +130,14 @@ export function reachOf(
   ledger: string,
   names: readonly string[],
   services: Services,
-): { indexed: number; size: number; ledgers?: Record<string, { indexed: number; size: number }> } {
+): {
+  indexed: number
+  size: number
+  ledgers?: Record<string, { indexed: number; size: number }>
+  heldUp?: string
+} {
   const indexed = sizesNow(names, services)
+  const { reason } = services.index.status()
   const each = names.map((name, position) => ({
     name,
     indexed: indexed[position] ?? 0,
@@ -118,5 +150,6 @@ export function reachOf(
     ...(ledger === EVERY_LEDGER
       ? { ledgers: Object.fromEntries(each.map(({ name, indexed, size }) => [name, { indexed, size }])) }
       : {}),
+    ...(reason === undefined ? {} : { heldUp: plainReason(reason) }),
   }
 }

@@ -8,7 +8,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
-import type { Asked, Audit, LedgerRead } from '../access/audit.ts'
+import type { Asked, Audit, LedgerRead, Total } from '../access/audit.ts'
 import type { Authenticator, Credential } from '../access/credentials.ts'
 import type { SpaceGuard } from '../access/space.ts'
 import type { IndexService } from '../index/index-service.ts'
@@ -77,7 +77,13 @@ type Carried =
   | 'no content'
   | { readonly ledger: string; readonly first: number; readonly count: number }
   /** What a search shows, and how many, or what it counts, of each ledger. */
-  | { readonly ledger: string; readonly count?: number; readonly asked: Asked; readonly ledgers: readonly LedgerRead[] }
+  | {
+      readonly ledger: string
+      readonly count?: number
+      readonly total?: Total
+      readonly asked: Asked
+      readonly ledgers: readonly LedgerRead[]
+    }
   /** A stream, recorded when it opens and when it closes. */
   | { readonly ledger: string; readonly first: number; readonly sentCount: () => number }
 

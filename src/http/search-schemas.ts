@@ -25,13 +25,17 @@ const asked = {
     .string()
     .default('')
     .meta({
-      description: 'In the search language (docs/search.md); without it, everything.',
+      description:
+        'In the search language (docs/search.md); without it, everything. In a search over `*`, the ledgers access and system are left out unless it names them, as `ledger:access`.',
       examples: ['actor:alice@contoso.com outcome:failure -source:okta'],
     }),
   since: z
     .string()
     .optional()
-    .meta({ description: 'Only events at or after this time: a date, RFC 3339, or as `-24h`.', examples: ['-7d'] }),
+    .meta({
+      description: 'Only events at or after this time: a date, a month, RFC 3339, `today`, or as `-24h`.',
+      examples: ['-7d'],
+    }),
   until: z
     .string()
     .optional()
@@ -79,6 +83,12 @@ const reach = {
     .record(z.string(), progress)
     .optional()
     .meta({ description: 'The same for each ledger, in an answer about `*`.' }),
+  heldUp: z
+    .string()
+    .optional()
+    .meta({
+      description: 'Why entries that are stored cannot be found for now: the disk of the index is full, for one.',
+    }),
 }
 
 const totalSchema = z.strictObject({
@@ -100,7 +110,11 @@ export const foundSchema = z
   })
   .meta({ id: 'Found' })
 
-const valueCount = z.strictObject({ value: z.string(), count: z.int().positive() })
+export const valueCount = z.strictObject({
+  value: z.string(),
+  name: z.string().optional().meta({ description: 'Of a class or a severity, whose value is its number.' }),
+  count: z.int().positive(),
+})
 
 export const facetsSchema = z
   .strictObject({
@@ -134,11 +148,14 @@ export type HistogramAnswer = z.infer<typeof histogramSchema>
 export const indexStatusSchema = z
   .strictObject({
     state: z.enum(INDEX_STATES),
-    reason: z.string().optional().meta({ description: 'Why it cannot be searched, in words.' }),
+    reason: z
+      .string()
+      .optional()
+      .meta({ description: 'Why it cannot be searched, or why what is new cannot be found for now.' }),
     ledgers: z.record(z.string(), progress),
     mapperVersion: z.int().meta({ description: 'Version of the mappings whose forms are searched.' }),
     generation: z.int().nonnegative().meta({ description: 'Counts how often the index was made anew.' }),
-    rebuild: progress.optional().meta({ description: 'How far the index that is made anew beside this one is.' }),
+    rebuild: progress.optional().meta({ description: 'How far the index is that is being made.' }),
   })
   .meta({ id: 'IndexStatus' })
 export type IndexStatusAnswer = z.infer<typeof indexStatusSchema>

@@ -37,7 +37,7 @@ export async function searchEvents(call: SearchCall, services: Services): Promis
   scopeOf(question, [], [], wallMs)
   return await services.searches.run(caller, response, async (searching) => {
     if (query.wait !== undefined) await waitFor(ledger, query.wait, searching.gone, services)
-    const readable = ledgersOf(ledger, caller, services)
+    const readable = ledgersOf(question, wallMs, caller, services)
     const cursor = query.cursor === undefined ? undefined : parseCursor(query.cursor, question, readable)
     const names = cursor === undefined ? readable : readable.slice(0, cursor.sizes.length)
     const nowMs = cursor?.nowMs ?? wallMs
@@ -70,6 +70,7 @@ async function pageOf(page: Page, { search, gone }: Searching, call: SearchCall,
     carries: {
       ledger: question.ledger,
       count: read.texts.length,
+      total: told,
       asked: recordOf(question),
       ledgers: [...read.shown].map(([ledger, indexes]) => ({ ledger, indexes })),
     },

@@ -107,8 +107,14 @@ export function problemOf(fault: SearchFault): Problem {
   }
 }
 
+/** Without the words of a system call: whoever searches knows no address of a search server. */
+export function plainReason(reason: string): string {
+  if (!/\bECONN[A-Z]+\b|\bEPIPE\b|socket hang up/.test(reason)) return reason
+  return 'the search server does not answer; it is being started again, or cannot be reached'
+}
+
 /** Says that events are safe: whoever searches in an incident has to know. */
 export function unavailable(reason: string, isPassing: boolean): Problem {
-  const detail = `Nothing can be searched now: ${reason}. Events are stored, read by index and proven as ever.`
+  const detail = `Nothing can be searched now: ${plainReason(reason)}. Events are stored, read by index and proven as ever.`
   return new Problem('search-unavailable', detail, isPassing ? { retryAfter: RETRY_AFTER_INDEX_SECONDS } : {})
 }

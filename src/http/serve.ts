@@ -8,15 +8,17 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { z } from 'zod'
-import { Problem } from '../schema/problem.ts'
+import { Problem, type ProblemCode } from '../schema/problem.ts'
 import { admit } from './admission.ts'
 import { Holding } from './budget.ts'
 import { discard } from './body.ts'
+import { checked } from './checked.ts'
 import { asProblem, PROBLEM_TYPE, problemAnswer } from './problem-answer.ts'
 import type { Answer, Call, Caller, Route, Services } from './route.ts'
 
 const SLOW_MS = 1_000
+/** While nothing can be searched, every search would say so in the log. */
+const UNAVAILABLE_EVERY_MS = 5_000
 
 const securityHeaders = {
   'x-content-type-options': 'nosniff',
@@ -30,6 +32,7 @@ export class RouteServer {
   readonly #log: (line: object) => void
   readonly #headers: Readonly<Record<string, string>>
   readonly #endings = new Set<Promise<void>>()
+  #unavailable: { sinceMs: number; unloggedCount: number } | undefined
 
   constructor(services: Services, log: (line: object) => void, isSecure: boolean) {
     this.#services = services
@@ -75,21 +78,7 @@ export class RouteServer {
     metrics.refused(code)
     const action = route === undefined ? 'none' : route.audit.to === 'none' ? route.operation : route.audit.action
     if (status === 401 || status === 403 || status === 429) audit.refuse({ by, via, code, action })
-    if (status >= 500) {
-      const trace = code === 'internal-error' && error instanceof Error ? { stack: error.stack } : {}
-      const reason = error instanceof Error ? error.message : String(error)
-      this.#log({
-        level: code === 'search-unavailable' ? 'warn' : 'error',
-        message: 'request failed',
-        request: request.id,
-        action,
-        by,
-        via,
-        code,
-        reason,
-        ...trace,
-      })
-    }
+    if (status >= 500) this.#logFailure(error, problem.code, { request: request.id, action, by, via })
     if (reply.sent || reply.raw.destroyed) return
     discard(request.raw)
     reply.code(status).headers(this.#headers).header('cache-control', 'no-store').header('content-type', PROBLEM_TYPE)
@@ -99,6 +88,19 @@ export class RouteServer {
     if (allow !== undefined) reply.header('allow', allow.join(', '))
     // Bytes, because Fastify adds a charset to a text, which problem+json does not have.
     reply.send(Buffer.from(JSON.stringify(problemAnswer(problem, request.id))))
+  }
+
+  #logFailure(error: unknown, code: ProblemCode, who: object): void {
+    const trace = code === 'internal-error' && error instanceof Error ? { stack: error.stack } : {}
+    const reason = error instanceof Error ? error.message : String(error)
+    const failed = { message: 'request failed', ...who, code, reason, ...trace }
+    if (code !== 'search-unavailable') return this.#log({ level: 'error', ...failed })
+    const nowMs = this.#services.clock.monotonicMs()
+    const before = this.#unavailable
+    if (before !== undefined && nowMs - before.sinceMs < UNAVAILABLE_EVERY_MS) return void before.unloggedCount++
+    this.#unavailable = { sinceMs: nowMs, unloggedCount: 0 }
+    const { unloggedCount = 0 } = before ?? {}
+    this.#log({ level: 'warn', ...failed, ...(unloggedCount === 0 ? {} : { unloggedCount }) })
   }
 
   /** Resolves once the ends of all streams that have ended are on record. */
@@ -169,14 +171,6 @@ async function callOf(
     request: raw,
     response: reply.raw,
   }
-}
-
-function checked<T>(schema: z.ZodType<T>, value: unknown, where: 'path' | 'query' | 'body'): T {
-  const result = schema.safeParse(value)
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  const field = issue === undefined || issue.path.length === 0 ? where : issue.path.join('.')
-  throw new Problem('invalid-field', `${field}: ${issue?.message ?? 'not as expected'}.`)
 }
 
 /** An object is written as the route says it looks, and is a bug of ours where it does not look like that. */

@@ -37,10 +37,10 @@ export function stepsOver(firstMs: number, endMs: number, maxCount: number): Ste
   const fits = ({ fromMs, toMs, stepMs }: Steps) => (toMs - fromMs) / stepMs <= maxCount
   const round = stepsMs.map(over).find(fits)
   if (round !== undefined) return round
-  const yearMs = 52 * WEEK_MS
-  let years = 2
-  while (!fits(over(years * yearMs))) years *= 2
-  return over(years * yearMs)
+  // Beyond all of those, and for a range across that Monday that is to be one bucket: whole weeks from its own begin.
+  const fromMs = floored(firstMs, WEEK_MS)
+  const stepMs = Math.ceil((last + 1 - fromMs) / maxCount / WEEK_MS) * WEEK_MS
+  return { fromMs, toMs: fromMs + Math.ceil((last + 1 - fromMs) / stepMs) * stepMs, stepMs }
 }
 
 function floored(ms: number, stepMs: number): number {

@@ -14,15 +14,17 @@ import type { Section } from '../ledger/wal/format.ts'
 import type { Disk } from '../platform/disk.ts'
 import { emptyDocument, type SearchDocument } from '../query/document.ts'
 import type { Render } from './feed.ts'
-import { isIndexed, type LedgerSource } from './ledger-source.ts'
+import { countIn, isIndexed, type LedgerSource } from './ledger-source.ts'
 import { differingColumns } from './row-diff.ts'
 import { RowBlock } from './rows.ts'
 import type { IndexStore } from './store.ts'
 import { quoted, rowBytesSql, type TableKey, tableName } from './tables.ts'
 
 const RANGE_COUNT = 1_024
-/** Ranges that ClickHouse is asked for at once. */
+const RANGE_BYTES = 4 * 1024 * 1024
+/** Ranges that ClickHouse is asked for at once; it holds their rows. */
 const ASKED_RANGES = 32
+const ASKED_BYTES = 32 * 1024 * 1024
 const MAX_LISTED = 1_000
 
 export interface CheckFinding {
@@ -69,7 +71,7 @@ class IndexCheck {
   readonly #options: CheckOptions
   readonly #sql: string
   readonly #size: number
-  readonly #bad = new Map<string, Set<number>>()
+  readonly #bad = new Map<string, RangeHash[]>()
   readonly #findings: CheckFinding[] = []
   #findingCount = 0
   #checked = 0
@@ -97,7 +99,8 @@ class IndexCheck {
       ledgers.set(ledger, hashes)
       hashes.add(index, row)
       this.#checked++
-      if (hashes.ready.length >= ASKED_RANGES) await this.#askFor(ledger, hashes.take())
+      if (hashes.ready.length >= ASKED_RANGES || hashes.readyBytes >= ASKED_BYTES)
+        await this.#askFor(ledger, hashes.take())
       if (this.#checked % 4_096 === 0) this.#options.onProgress({ checked: this.#checked, size: this.#size })
     })
     for (const [ledger, hashes] of ledgers) {
@@ -108,47 +111,41 @@ class IndexCheck {
   }
 
   async #askFor(ledger: string, expected: readonly RangeHash[]): Promise<void> {
-    const from = expected[0]!.range * RANGE_COUNT
-    const to = Math.min((expected.at(-1)!.range + 1) * RANGE_COUNT, this.#options.indexed[ledger] ?? 0)
-    const rows = await this.#options.store.rows<{ range: string; hash: string }>(
-      `SELECT toString(intDiv(index, ${RANGE_COUNT})) AS range, ` +
+    const [from, to] = [expected[0]!.from, expected.at(-1)!.to]
+    const starts = expected.map((range) => range.from)
+    const rows = await this.#options.store.rows<{ start: string; hash: string }>(
+      'SELECT toString(roundDown(index, {starts:Array(UInt64)})) AS start, ' +
         'lower(hex(SHA256(arrayStringConcat(arrayMap(pair -> pair.2, arraySort(groupArray((index, row)))))))) AS hash ' +
         `FROM (SELECT index, ${rowBytesSql} AS row FROM ${this.#sql} ` +
-        'WHERE ledger = {ledger:String} AND index >= {from:UInt64} AND index < {to:UInt64}) GROUP BY range',
-      { ledger, from, to },
+        'WHERE ledger = {ledger:String} AND index >= {from:UInt64} AND index < {to:UInt64}) GROUP BY start',
+      { ledger, from, to, starts },
     )
-    const found = new Map(rows.map(({ range, hash }) => [Number(range), hash]))
-    for (const { range, hash } of expected) if (found.get(range) !== hash) this.#badRanges(ledger).add(range)
+    const found = new Map(rows.map(({ start, hash }) => [Number(start), hash]))
+    const bad = expected.filter((range) => found.get(range.from) !== range.hash)
+    if (bad.length > 0) this.#bad.set(ledger, [...(this.#bad.get(ledger) ?? []), ...bad])
   }
 
   async #compareBadRanges(): Promise<void> {
-    if (this.#bad.size === 0) return
-    let rows = new Map<number, Buffer>()
-    let current: { ledger: string; range: number } | undefined
-    const settle = async () => {
-      if (current !== undefined) await this.#compare(current.ledger, current.range, rows)
-      rows = new Map()
-    }
     // A ledger's entries come in order, but those of others may come in between.
     for (const [ledger, ranges] of this.#bad) {
+      let rows = new Map<number, Buffer>()
+      let at = 0
+      const settle = async () => {
+        await this.#compare(ledger, ranges[at]!, rows)
+        rows = new Map()
+        at++
+      }
       await this.#walk(
         async (_, index, row) => {
-          const range = Math.floor(index / RANGE_COUNT)
-          if (current?.ledger !== ledger || current.range !== range) {
-            await settle()
-            current = { ledger, range }
-          }
           rows.set(index, Buffer.from(row))
+          if (index === ranges[at]!.to - 1) await settle()
         },
-        (name, index) => name === ledger && ranges.has(Math.floor(index / RANGE_COUNT)),
+        (name, index) => name === ledger && index >= (ranges[at]?.from ?? Infinity),
       )
     }
-    await settle()
   }
 
-  async #compare(ledger: string, range: number, expected: ReadonlyMap<number, Buffer>): Promise<void> {
-    const from = range * RANGE_COUNT
-    const to = Math.min(from + RANGE_COUNT, this.#options.indexed[ledger] ?? 0)
+  async #compare(ledger: string, { from, to }: RangeHash, expected: ReadonlyMap<number, Buffer>): Promise<void> {
     const held = await this.#options.store.rows<{ place: string; rows: string[] }>(
       `SELECT toString(index) AS place, groupArray(base64Encode(${rowBytesSql})) AS rows FROM ${this.#sql} ` +
         'WHERE ledger = {ledger:String} AND index >= {from:UInt64} AND index < {to:UInt64} GROUP BY index',
@@ -172,7 +169,7 @@ class IndexCheck {
     // Asked behind the question, so that what came meanwhile is not taken for invented.
     const { sizes } = await source.now()
     for (const { ledger, last } of held) {
-      const size = isIndexed(ledger) ? (sizes[ledger] ?? 0) : 0
+      const size = isIndexed(ledger) ? countIn(sizes, ledger) : 0
       if (Number(last) < size) continue
       const beyond = `FROM ${this.#sql} WHERE ledger = {ledger:String} AND index >= {size:UInt64}`
       const [counted] = await store.rows<{ count: string }>(`SELECT toString(count()) AS count ${beyond}`, {
@@ -202,7 +199,7 @@ class IndexCheck {
         for (const section of frame.sections) {
           signal.throwIfAborted()
           const { ledger, first, count } = section
-          const last = Math.min(first + count, isIndexed(ledger) ? (indexed[ledger] ?? 0) : 0)
+          const last = Math.min(first + count, isIndexed(ledger) ? countIn(indexed, ledger) : 0)
           for (let index = first; index < last; index++) {
             if (!wanted(ledger, index)) continue
             block.clear()
@@ -226,47 +223,52 @@ class IndexCheck {
     }
   }
 
-  #badRanges(ledger: string): Set<number> {
-    const known = this.#bad.get(ledger)
-    if (known !== undefined) return known
-    const ranges = new Set<number>()
-    this.#bad.set(ledger, ranges)
-    return ranges
-  }
-
   #report(finding: CheckFinding): void {
     this.#findingCount++
     if (this.#findings.length < MAX_LISTED) this.#findings.push(finding)
   }
 }
 
+/** Of the rows from one index on, and before another. */
 interface RangeHash {
-  readonly range: number
+  readonly from: number
+  readonly to: number
   readonly hash: string
 }
 
-/** Hashes of a ledger's rows, range by range as they come. */
+/** Hashes of a ledger's rows, range by range as they come, which is in order. */
 class RangeHashes {
   ready: RangeHash[] = []
-  #range = 0
+  readyBytes = 0
+  #from = 0
+  #to = 0
+  #bytes = 0
   #hash: Hash | undefined
 
   add(index: number, row: Buffer): void {
-    const range = Math.floor(index / RANGE_COUNT)
-    if (range !== this.#range) this.end()
-    this.#range = range
-    this.#hash ??= createHash('sha256')
+    const isFull = index - this.#from >= RANGE_COUNT || this.#bytes + row.length > RANGE_BYTES
+    if (isFull) this.end()
+    if (this.#hash === undefined) {
+      this.#hash = createHash('sha256')
+      this.#from = index
+    }
     this.#hash.update(row)
+    this.#bytes += row.length
+    this.#to = index + 1
   }
 
   end(): void {
-    if (this.#hash !== undefined) this.ready.push({ range: this.#range, hash: this.#hash.digest('hex') })
+    if (this.#hash === undefined) return
+    this.ready.push({ from: this.#from, to: this.#to, hash: this.#hash.digest('hex') })
+    this.readyBytes += this.#bytes
+    this.#bytes = 0
     this.#hash = undefined
   }
 
   take(): RangeHash[] {
     const { ready } = this
     this.ready = []
+    this.readyBytes = 0
     return ready
   }
 }

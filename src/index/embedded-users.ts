@@ -18,6 +18,7 @@ const SEARCH_LIMITS = {
   max_memory_usage: { default: GIB, min: MIB, max: GIB },
   max_result_rows: { default: 100_000, min: 1, max: 100_000 },
   max_result_bytes: { default: 256 * MIB, min: 1, max: 256 * MIB },
+  http_response_buffer_size: { default: 64 * MIB, min: 1, max: 64 * MIB },
 } as const
 
 /** What else a search may say of itself: how it fails, how its answer is written, and hints that cost nobody anything. */

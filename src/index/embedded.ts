@@ -74,7 +74,9 @@ export class EmbeddedServer {
   /** Returns at once; what goes wrong is the status. */
   static start(options: EmbeddedOptions): EmbeddedServer {
     const server = new EmbeddedServer(options)
-    void server.#begin()
+    server.#begin().catch((error: unknown) => {
+      server.#change({ state: 'unavailable', reason: `ClickHouse cannot be started: ${String(error)}` })
+    })
     return server
   }
 
@@ -126,6 +128,7 @@ export class EmbeddedServer {
   startAnew(): void {
     this.#anew = true
     this.#child?.restart()
+    this.#change({ state: 'starting' })
   }
 
   /** Ends it once it has flushed what it has, in ten seconds at most. */
@@ -173,7 +176,7 @@ export class EmbeddedServer {
 
   #died(death: Death): void {
     this.#access = undefined
-    if (death.failedStarts < FAILED_STARTS) this.#change({ state: 'starting' })
+    if (this.#anew || death.failedStarts < FAILED_STARTS) this.#change({ state: 'starting' })
     else this.#change({ state: 'failed', reason: startFailure(death, this.#directory) })
   }
 

@@ -13,7 +13,7 @@ import type { Section } from '../ledger/wal/format.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
 import { emptyDocument, type SearchDocument } from '../query/document.ts'
-import { type Durable, isIndexed, type LedgerSource } from './ledger-source.ts'
+import { countIn, type Durable, isIndexed, type LedgerSource } from './ledger-source.ts'
 import { RowBlock } from './rows.ts'
 import { type IndexStore, StoreFault } from './store.ts'
 import { type TableKey, tableName } from './tables.ts'
@@ -42,7 +42,7 @@ export interface FeedOptions {
   /** Called after each insert: how many entries of each ledger the table holds. */
   readonly onProgress: (indexed: Readonly<Record<string, number>>, durable: Durable) => void
   /** Called when indexing is held up, and with undefined when it goes on. */
-  readonly onTrouble: (reason: string | undefined) => void
+  readonly onTrouble: (reason: string | undefined, fault?: unknown) => void
 }
 
 /** The table holds other rows than it was given: it is no cursor any more. */
@@ -76,7 +76,7 @@ export class Feed {
         if (error instanceof TableDisagrees) throw error
         if (this.#narrows(error)) continue
         const reason = error instanceof Error ? error.message : String(error)
-        onTrouble(reason)
+        onTrouble(reason, error)
         log({ level: 'warning', message: 'indexing begins anew', table: tableName(table), reason })
         if (clock.monotonicMs() - startedMs > MAX_AGAIN_AFTER_MS) againMs = AGAIN_AFTER_MS
         await clock.sleep(againMs, this.#stopped.signal).catch(() => {})
@@ -189,9 +189,9 @@ export class Feed {
     await store.create(table)
     const next: Record<string, number> = {}
     for (const [ledger, cursor] of await store.cursors(table)) {
-      if (cursor.count !== cursor.next || cursor.next > (sizes[ledger] ?? 0)) {
+      if (cursor.count !== cursor.next || cursor.next > countIn(sizes, ledger)) {
         const held = `${cursor.count} rows up to index ${cursor.next - 1}`
-        throw new TableDisagrees(`of ${ledger} the index holds ${held}, the ledger ${sizes[ledger] ?? 0} entries`)
+        throw new TableDisagrees(`of ${ledger} the index holds ${held}, the ledger ${countIn(sizes, ledger)} entries`)
       }
       next[ledger] = cursor.next
     }
@@ -215,11 +215,13 @@ class BlockWriter {
   readonly #table: TableKey
   readonly #options: FeedOptions
   readonly #next: Record<string, number>
+  readonly #begun: Readonly<Record<string, number>>
   #filling = new RowBlock()
   #spare = new RowBlock()
   /** Rejections are kept until somebody waits for it. */
   #inserting: Promise<Error | undefined> = Promise.resolve(undefined)
   readonly #events: BlockEvents
+  #isFirst = true
   #firstEntry = ''
   #startedMs: number
 
@@ -235,6 +237,7 @@ class BlockWriter {
     this.#table = table
     this.#options = options
     this.#next = next
+    this.#begun = { ...next }
     this.#startedMs = -INSERT_EVERY_MS
   }
 
@@ -247,7 +250,7 @@ class BlockWriter {
   }
 
   nextOf(ledger: string): number {
-    return this.#next[ledger] ?? 0
+    return countIn(this.#next, ledger)
   }
 
   /** How long rows that are waiting may still wait for more. */
@@ -271,8 +274,9 @@ class BlockWriter {
     this.#startedMs = this.#options.clock.monotonicMs()
     const reached = { ...this.#next }
     const first = this.#firstEntry
-    const token = `${tableName(this.#table)} ${first} ${block.count}`
-    this.#inserting = this.#store.insert(this.#table, block.bytes, token).then(
+    // Inserts that begin with the same entry exclude each other, however many entries they hold.
+    const token = `${tableName(this.#table)} ${first}`
+    this.#inserting = this.#send(block.bytes, token, reached).then(
       () => {
         block.clear()
         this.#events.onArrived()
@@ -286,6 +290,24 @@ class BlockWriter {
         return error instanceof Error ? error : new Error(String(error))
       },
     )
+  }
+
+  /**
+   * An insert that was given up may arrive late. It begins where the first one of its successor does, so only one of
+   * them is taken: which one, the table says.
+   */
+  async #send(rows: Buffer, token: string, reached: Readonly<Record<string, number>>): Promise<void> {
+    const isFirst = this.#isFirst
+    this.#isFirst = false
+    await this.#store.insert(this.#table, rows, token)
+    if (!isFirst) return
+    const held = await this.#store.cursors(this.#table)
+    const isHeld = (next: Readonly<Record<string, number>>) =>
+      Object.keys(reached).every((ledger) => (held.get(ledger)?.next ?? 0) === countIn(next, ledger))
+    if (isHeld(reached)) return
+    // A table that lost rows may still know the tokens that they came with.
+    if (isHeld(this.#begun)) throw new TableDisagrees('the index has lost rows, and does not take them again')
+    throw new Error('an insert of before was taken in place of this one')
   }
 
   /** Never resolves; rejects where the block on its way fails. */

@@ -6,17 +6,18 @@
  * one beside it is being built and takes its place once it has caught up. So it may be killed at any time.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
-import type { DurableEnd } from '../ledger/wal/frame-tail.ts'
 import { type Clock, timeText } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { Random } from '../platform/random.ts'
 import { checkIndex } from './check.ts'
 import { connect } from './connection.ts'
 import { Feed, type Render, TableDisagrees } from './feed.ts'
-import type { Durable, LedgerSource } from './ledger-source.ts'
-import type { CheckReport, Order, Question, Report } from './messages.ts'
-import { IndexStore } from './store.ts'
+import type { Durable } from './ledger-source.ts'
+import { countIn } from './ledger-source.ts'
+import type { CheckReport, IndexTrouble, Order, Report } from './messages.ts'
+import { IndexStore, StoreFault } from './store.ts'
 import { TABLE_VERSION, type TableKey, tableName } from './tables.ts'
+import { WriterSource } from './writer-source.ts'
 
 const AGAIN_AFTER_MS = 1_000
 /** Queries that began with the older table end within it. */
@@ -35,7 +36,11 @@ export interface FollowerOptions {
 interface Table {
   readonly key: TableKey
   readonly feed: Feed
+  /** Resolves once its feed does nothing any more. */
+  readonly ended: Promise<void>
   indexed: Readonly<Record<string, number>>
+  /** It was begun without a row, and has not caught up since. */
+  isNew: boolean
 }
 
 export class Follower {
@@ -48,6 +53,10 @@ export class Follower {
   #live: Table | undefined
   #building: Table | undefined
   #checking = false
+  /** Work on which tables there are: one after the other, for each goes by what the one before left. */
+  #turn: Promise<void> = Promise.resolve()
+  /** By what it is that is held up. */
+  readonly #troubles = new Map<string, IndexTrouble>()
 
   constructor(options: FollowerOptions) {
     this.#options = options
@@ -57,29 +66,35 @@ export class Follower {
   take(order: Order): void {
     if (order.type === 'answer') this.#source.answer(order.id, order.value)
     else if (order.type === 'refusal') this.#source.refuse(order.id, order.reason)
-    else if (order.type === 'open') void this.#open(order)
-    else if (order.type === 'rebuild') void this.#attempt(async () => await this.#rebuild())
+    else if (order.type === 'open') this.#open(order)
+    else if (order.type === 'rebuild') this.#inTurn('rebuild', async () => await this.#rebuild())
     else void this.#check()
   }
 
-  async #open({ access, installId, directory }: Order & { type: 'open' }): Promise<void> {
+  #open({ access, installId, directory }: Order & { type: 'open' }): void {
     const before = this.#client
-    this.#client = connect(access)
-    await before?.close()
-    if (this.#store !== undefined) return
+    const client = connect(access)
+    this.#client = client
+    before?.close().catch((error: unknown) => this.#log({ level: 'warn', message: reasonOf(error) }))
+    if (before !== undefined) return this.#inTurn('open', async () => await this.#beginAgain())
     this.#installId = installId
     this.#directory = directory
-    this.#store = new IndexStore(() => this.#client ?? connect(access), installId, this.#options.random)
-    await this.#attempt(async () => await this.#begin())
+    this.#store = new IndexStore(() => this.#client ?? client, installId, this.#options.random)
+    this.#inTurn('open', async () => await this.#begin())
+  }
+
+  #inTurn(name: string, work: () => Promise<void>): void {
+    this.#turn = this.#turn.then(async () => await this.#attempt(name, work))
   }
 
   /** Tries again until it is done: the index's server may be away at any time. */
-  async #attempt(work: () => Promise<void>): Promise<void> {
+  async #attempt(name: string, work: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
-        return await work()
+        await work()
+        return this.#troubled(name)
       } catch (error) {
-        this.#trouble(error)
+        this.#troubled(name, troubleOf(error))
         await this.#options.clock.sleep(AGAIN_AFTER_MS)
       }
     }
@@ -95,28 +110,30 @@ export class Follower {
     // Tables of other columns cannot be asked; what lies between was overtaken before it was ready.
     for (const key of keys) if (key !== oldest && key !== current) await store.drop(key)
     const wanted = current ?? this.#key(newest + 1)
-    this.#setLive(oldest ?? wanted)
-    if (oldest !== undefined && oldest !== wanted) this.#setBuilding(wanted)
+    this.#live = this.#table(oldest ?? wanted)
+    if (oldest !== undefined && oldest !== wanted) this.#building = this.#table(wanted)
+  }
+
+  /** A server that was started again may have lost what it had: the tables are asked. */
+  async #beginAgain(): Promise<void> {
+    const tables = [this.#live, this.#building].filter((table) => table !== undefined)
+    for (const { feed } of tables) feed.stop()
+    await Promise.all(tables.map(async ({ ended }) => await ended))
+    const [live, building] = [this.#live, this.#building]
+    this.#live = live === undefined ? undefined : this.#table(live.key, live.indexed)
+    this.#building = building === undefined ? undefined : this.#table(building.key, building.indexed)
   }
 
   async #rebuild(): Promise<void> {
-    if (this.#building !== undefined) return
+    if (this.#building !== undefined || this.#live?.isNew === true) return
     const keys = await this.#opened().tables()
-    // The server may have been begun anew meanwhile, and hold nothing.
+    // The live table itself may be gone.
     const newest = Math.max(this.#live?.key.generation ?? 0, keys.at(-1)?.generation ?? 0)
-    this.#setBuilding(this.#key(newest + 1))
+    this.#building = this.#table(this.#key(newest + 1))
   }
 
-  /** What it holds is told once its feed has asked. */
-  #setLive(key: TableKey): void {
-    this.#live = this.#table(key)
-  }
-
-  #setBuilding(key: TableKey): void {
-    this.#building = this.#table(key)
-  }
-
-  #table(key: TableKey): Table {
+  /** What a table holds is told once its feed has asked. */
+  #table(key: TableKey, indexed: Table['indexed'] = {}): Table {
     const { disk, clock, render } = this.#options
     let toldMs = -PROGRESS_EVERY_MS
     const feed = new Feed({
@@ -128,11 +145,12 @@ export class Follower {
       directory: this.#directory,
       clock,
       log: (line) => this.#log(line),
-      onTrouble: (reason) => this.#options.send(reason === undefined ? { type: 'trouble' } : { type: 'trouble', reason }),
+      onTrouble: (reason, fault) => this.#troubled(tableName(key), reason === undefined ? undefined : troubleOf(fault)),
       onProgress: (indexed, durable) => {
         table.indexed = indexed
+        table.isNew = !hasCaughtUp(indexed, durable.sizes) && (table.isNew || Object.keys(indexed).length === 0)
         if (table === this.#building) {
-          if (hasCaughtUp(indexed, durable)) return this.#swap()
+          if (this.#mayTakeOver(table, durable)) return this.#swap()
           // The searched table's progress is waited for; of the other it is only shown.
           if (clock.monotonicMs() - toldMs < PROGRESS_EVERY_MS) return
           toldMs = clock.monotonicMs()
@@ -140,8 +158,9 @@ export class Follower {
         this.#tell(durable)
       },
     })
-    const table: Table = { key, feed, indexed: {} }
-    void this.#run(table)
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+    const table: Table = { key, feed, ended, indexed, isNew: false }
+    void this.#run(table).finally(end)
     return table
   }
 
@@ -152,19 +171,31 @@ export class Follower {
       if (!(error instanceof TableDisagrees)) throw error
       const { message: reason } = error
       this.#log({ level: 'error', message: 'the index disagrees with the ledgers and is built anew', reason })
-      await this.#attempt(async () => await this.#replace(table))
+      this.#inTurn('replace', async () => await this.#replace(table))
     }
   }
 
   /** Begins a table anew that is no cursor any more. */
-  async #replace(table: Table): Promise<void> {
-    await this.#opened().drop(table.key)
-    if (table === this.#building) return this.#setBuilding(this.#key(table.key.generation + 1))
-    const beside = this.#building
-    this.#building = undefined
-    if (beside === undefined) return this.#setLive(this.#key(table.key.generation + 1))
-    this.#live = beside
-    this.#tell()
+  async #replace({ key }: Table): Promise<void> {
+    const table = [this.#live, this.#building].find((one) => one?.key.generation === key.generation)
+    // Another one has taken its place by now.
+    if (table === undefined) return
+    table.feed.stop()
+    await table.ended
+    await this.#opened().drop(key)
+    this.#troubled(tableName(key))
+    const next = this.#key(key.generation + 1)
+    if (table === this.#building) this.#building = this.#table(next)
+    else if (table === this.#live) {
+      this.#live = this.#building ?? this.#table(next)
+      this.#building = undefined
+      this.#tell()
+    }
+  }
+
+  /** Nothing that can be found now is to be missing then. */
+  #mayTakeOver({ indexed }: Table, { sizes }: Durable): boolean {
+    return hasCaughtUp(indexed, sizes) && hasCaughtUp(indexed, this.#live?.indexed ?? {})
   }
 
   #swap(): void {
@@ -173,25 +204,28 @@ export class Follower {
     this.#live = newer
     this.#building = undefined
     older.feed.stop()
+    this.#troubled(tableName(older.key))
     this.#log({ level: 'info', message: 'the index was rebuilt', table: tableName(newer.key) })
     this.#tell()
     void this.#options.clock
       .sleep(DROPPED_AFTER_MS)
-      .then(async () => await this.#attempt(async () => await this.#opened().drop(older.key)))
+      .then(() => this.#inTurn('drop', async () => await this.#opened().drop(older.key)))
   }
 
   async #check(): Promise<void> {
-    const live = this.#live
-    if (this.#checking || live === undefined) return
+    if (this.#checking) return
     this.#checking = true
     const { clock, send, disk, render } = this.#options
-    const size = Object.values(live.indexed).reduce((sum, count) => sum + count, 0)
+    const live = this.#live
+    const indexed = live?.indexed ?? {}
+    const size = sum(indexed)
     const begun = { findings: [], findingCount: 0, startedAt: timeText(clock.wallMs()) }
     const tell = (report: Partial<CheckReport> & Pick<CheckReport, 'state' | 'checked'>) =>
       send({ type: 'check', report: { ...begun, size, ...report } })
     let checked = 0
     tell({ state: 'running', checked })
     try {
+      if (live === undefined) throw new Error('the index is not open yet')
       const result = await checkIndex({
         store: this.#opened(),
         table: live.key,
@@ -199,7 +233,7 @@ export class Follower {
         render,
         disk,
         directory: this.#directory,
-        indexed: live.indexed,
+        indexed,
         signal: new AbortController().signal,
         onProgress: (progress) => {
           checked = progress.checked
@@ -208,8 +242,7 @@ export class Follower {
       })
       tell({ state: 'done', ...result, endedAt: timeText(clock.wallMs()) })
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      tell({ state: 'failed', checked, reason, endedAt: timeText(clock.wallMs()) })
+      tell({ state: 'failed', checked, reason: reasonOf(error), endedAt: timeText(clock.wallMs()) })
     } finally {
       this.#checking = false
     }
@@ -217,10 +250,11 @@ export class Follower {
 
   #tell(durable?: Durable): void {
     if (this.#live === undefined) return
-    const { key, indexed } = this.#live
-    const size = Object.values(durable?.sizes ?? {}).reduce((sum, count) => sum + count, 0)
-    const built = Object.values(this.#building?.indexed ?? {}).reduce((sum, count) => sum + count, 0)
-    const rebuild = this.#building === undefined ? {} : { rebuild: { indexed: built, size: Math.max(size, built) } }
+    const { key, indexed, isNew } = this.#live
+    const made = this.#building?.indexed ?? (isNew ? indexed : undefined)
+    const built = sum(made ?? {})
+    const rebuild =
+      made === undefined ? {} : { rebuild: { indexed: built, size: Math.max(sum(durable?.sizes ?? {}), built) } }
     const { mapperVersion } = key
     this.#options.send({ type: 'progress', progress: { table: tableName(key), mapperVersion, indexed, ...rebuild } })
   }
@@ -235,8 +269,12 @@ export class Follower {
     return this.#store
   }
 
-  #trouble(error: unknown): void {
-    this.#options.send({ type: 'trouble', reason: error instanceof Error ? error.message : String(error) })
+  /** Without a trouble: it is over. */
+  #troubled(about: string, trouble?: IndexTrouble): void {
+    if (trouble !== undefined) this.#troubles.set(about, trouble)
+    else if (!this.#troubles.delete(about)) return
+    const [first] = this.#troubles.values()
+    this.#options.send(first === undefined ? { type: 'trouble' } : { type: 'trouble', trouble: first })
   }
 
   #log(line: object): void {
@@ -244,47 +282,18 @@ export class Follower {
   }
 }
 
-function hasCaughtUp(indexed: Readonly<Record<string, number>>, { sizes }: Durable): boolean {
-  return Object.entries(sizes).every(([ledger, size]) => (indexed[ledger] ?? 0) >= size)
+function troubleOf(error: unknown): IndexTrouble {
+  return { reason: reasonOf(error), isGone: error instanceof StoreFault && error.trouble === 'gone' }
 }
 
-/** Asks the writer over the channel between the processes. */
-class WriterSource implements LedgerSource {
-  readonly #ask: (id: number, question: Question) => void
-  readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
-  #lastId = 0
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
 
-  constructor(ask: (id: number, question: Question) => void) {
-    this.#ask = ask
-  }
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0)
+}
 
-  async now(): Promise<Durable> {
-    return (await this.#asked({ what: 'now' })) as Durable
-  }
-
-  async beyond(position: DurableEnd): Promise<Durable> {
-    return (await this.#asked({ what: 'beyond', position })) as Durable
-  }
-
-  async locate(next: Readonly<Record<string, number>>): Promise<DurableEnd> {
-    return (await this.#asked({ what: 'locate', next })) as DurableEnd
-  }
-
-  answer(id: number, value: unknown): void {
-    this.#waiting.get(id)?.resolve(value)
-    this.#waiting.delete(id)
-  }
-
-  refuse(id: number, reason: string): void {
-    this.#waiting.get(id)?.reject(new Error(reason))
-    this.#waiting.delete(id)
-  }
-
-  async #asked(question: Question): Promise<unknown> {
-    const id = ++this.#lastId
-    return await new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject })
-      this.#ask(id, question)
-    })
-  }
+function hasCaughtUp(indexed: Readonly<Record<string, number>>, sizes: Readonly<Record<string, number>>): boolean {
+  return Object.entries(sizes).every(([ledger, size]) => countIn(indexed, ledger) >= size)
 }

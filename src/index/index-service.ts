@@ -9,22 +9,22 @@ import { join } from 'node:path'
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import { SupervisedChild } from '../platform/children.ts'
-import type { Clock } from '../platform/clock.ts'
+import { type Clock, timeText } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { Files } from '../platform/files.ts'
 import type { Random } from '../platform/random.ts'
 import { connect, type IndexAccess } from './connection.ts'
 import { EmbeddedServer } from './embedded.ts'
-import { isIndexed } from './ledger-source.ts'
-import type { CheckReport, IndexProgress, Order, Report } from './messages.ts'
+import { countIn, isIndexed } from './ledger-source.ts'
+import type { CheckReport, IndexProgress, IndexTrouble, Order, Report } from './messages.ts'
 import { Search, SearchFault } from './search.ts'
 import { tableKey } from './tables.ts'
 import { WriterSide } from './writer-side.ts'
 
 const FOLLOWER_START_MS = 30_000
 const FOLLOWER_STOP_MS = 10_000
-/** A search must not wait long for a server that is gone. */
-const SEARCH_TIMEOUT_MS = 30_000
+/** Longer than ClickHouse lets a search take: then it hangs, or is gone. */
+const SEARCH_TIMEOUT_MS = 15_000
 
 /** Where the index is kept. */
 export type IndexChoice =
@@ -34,7 +34,7 @@ export type IndexChoice =
 
 export interface IndexStatus {
   readonly state: 'off' | 'starting' | 'building' | 'ready' | 'unavailable'
-  /** Why it is not ready, or what holds indexing up. */
+  /** Why it cannot be searched; of one that can, what holds indexing up. */
   readonly reason?: string
   readonly ledgers: Readonly<Record<string, { readonly indexed: number; readonly size: number }>>
   /** Of the mappings that made what is searched. */
@@ -72,7 +72,9 @@ export class IndexService {
   /** What the follower was told. */
   #opened: IndexAccess | undefined
   #progress: IndexProgress | undefined
-  #trouble: string | undefined
+  #trouble: IndexTrouble | undefined
+  /** Of tables that were thrown away with all that the server held: new ones are counted behind them. */
+  #lostGenerations = 0
   #check: CheckReport | undefined
   #waiting: { readonly ledger: string; readonly size: number; readonly wake: () => void }[] = []
 
@@ -121,7 +123,7 @@ export class IndexService {
         names.map((name) => [name, { indexed: this.indexed(name), size: ledgers.log(name).size }]),
       ),
       mapperVersion: progress?.mapperVersion ?? mapperVersion,
-      generation: tableKey(progress?.table ?? '', installId)?.generation ?? 0,
+      generation: progress === undefined ? 0 : this.#lostGenerations + generationOf(progress, installId),
       ...(progress?.rebuild === undefined ? {} : { rebuild: progress.rebuild }),
       restarts: choice.kind === 'off' ? { server: 0, follower: 0 } : { server, follower },
     }
@@ -129,7 +131,7 @@ export class IndexService {
 
   /** How many entries of a ledger the index holds: those below it. */
   indexed(ledger: string): number {
-    return this.#progress?.indexed[ledger] ?? 0
+    return countIn(this.#progress?.indexed ?? {}, ledger)
   }
 
   /** Whether the rows were made by the mappings that this process has, so that both give the same of an event. */
@@ -157,11 +159,15 @@ export class IndexService {
   /** Has the index built anew from the ledgers, beside the one that is searched; at once where that is being done. */
   rebuild(): void {
     if (this.#server?.status.state === 'failed') {
-      // What cannot be opened is thrown away. The follower finds nothing there and begins at the first entry.
+      // What cannot be opened is thrown away. A follower that knows nothing of it begins at the first entry.
+      this.#lostGenerations = this.status().generation
       this.#progress = undefined
-      return this.#server.startAnew()
+      this.#server.startAnew()
+      return this.#follower?.restart()
     }
     this.#demandFollower()
+    // What is wrong with the older one is told again where it still matters.
+    this.#trouble = undefined
     this.#order({ type: 'rebuild' })
   }
 
@@ -191,19 +197,23 @@ export class IndexService {
     if (server?.state === 'failed' || server?.state === 'unavailable') {
       return { state: 'unavailable', reason: server.reason }
     }
-    const trouble = this.#trouble === undefined ? {} : { reason: this.#trouble }
-    const reachable = choice.kind === 'server' || server?.state === 'ready'
-    if (this.#progress === undefined || !reachable) return { state: 'starting', ...trouble }
-    if (this.#trouble !== undefined) return { state: 'unavailable', ...trouble }
-    return { state: this.#progress.rebuild === undefined ? 'ready' : 'building' }
+    if (choice.kind === 'embedded' && server?.state !== 'ready') return { state: 'starting' }
+    const { reason, isGone = false } = this.#trouble ?? {}
+    const told = reason === undefined ? {} : { reason }
+    if (isGone || (this.#progress === undefined && reason !== undefined)) return { state: 'unavailable', ...told }
+    if (this.#progress === undefined) return { state: 'starting' }
+    // Indexing may be held up, by a full disk for one: what is there can be searched.
+    return { state: this.#progress.rebuild === undefined ? 'ready' : 'building', ...told }
   }
 
   #followerReady(): void {
     this.#writerSide?.close()
     this.#writerSide = new WriterSide(this.#options.ledgers)
     if (this.#check?.state === 'running') {
-      this.#check = { ...this.#check, state: 'failed', reason: 'the follower was started again' }
+      const endedAt = timeText(this.#options.clock.wallMs())
+      this.#check = { ...this.#check, state: 'failed', reason: 'the follower was started again', endedAt }
     }
+    this.#trouble = undefined
     this.#opened = undefined
     this.#connect()
   }
@@ -211,8 +221,7 @@ export class IndexService {
   /** Tells the follower, and this process's own client, where ClickHouse is now. */
   #connect(): void {
     const { choice, installId, directory } = this.#options
-    const access =
-      choice.kind === 'server' ? { search: choice.access, feed: choice.access } : this.#server?.access
+    const access = choice.kind === 'server' ? { search: choice.access, feed: choice.access } : this.#server?.access
     if (access === undefined) return
     if (this.#searchAccess !== access.search) {
       const before = this.#client
@@ -228,7 +237,7 @@ export class IndexService {
   #take(report: Report): void {
     if (report.type === 'ask') void this.#answer(report)
     else if (report.type === 'progress') this.#advance(report.progress)
-    else if (report.type === 'trouble') this.#trouble = report.reason
+    else if (report.type === 'trouble') this.#trouble = report.trouble
     else if (report.type === 'check') this.#check = report.report
     else this.#options.log(report.line)
   }
@@ -275,4 +284,8 @@ export class IndexService {
     const { state, reason } = this.status()
     throw new SearchFault('unavailable', reason ?? `the index is ${state}`)
   }
+}
+
+function generationOf({ table }: IndexProgress, installId: string): number {
+  return tableKey(table, installId)?.generation ?? 0
 }

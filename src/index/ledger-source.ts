@@ -19,6 +19,11 @@ export interface Durable {
   readonly sizes: Readonly<Record<string, number>>
 }
 
+/** How many entries of a ledger are meant; a ledger may be called `constructor`, and the index may claim any name. */
+export function countIn(counts: Readonly<Record<string, number>>, ledger: string): number {
+  return Object.hasOwn(counts, ledger) ? (counts[ledger] ?? 0) : 0
+}
+
 /** The heads of the ledgers are no events. */
 export function isIndexed(ledger: string): boolean {
   return ledger !== 'heads'

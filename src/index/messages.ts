@@ -25,10 +25,17 @@ export type Question =
 export type Report =
   | { readonly type: 'ask'; readonly id: number; readonly question: Question }
   | { readonly type: 'progress'; readonly progress: IndexProgress }
-  /** Without a reason: indexing goes on. */
-  | { readonly type: 'trouble'; readonly reason?: string }
+  /** Without one: indexing goes on. */
+  | { readonly type: 'trouble'; readonly trouble?: IndexTrouble }
   | { readonly type: 'check'; readonly report: CheckReport }
   | { readonly type: 'log'; readonly line: object }
+
+/** What holds indexing up. */
+export interface IndexTrouble {
+  readonly reason: string
+  /** The index's server does not answer at all, so it cannot be searched either. */
+  readonly isGone: boolean
+}
 
 export interface IndexProgress {
   /** The table that is searched. */
@@ -37,7 +44,7 @@ export interface IndexProgress {
   readonly mapperVersion: number
   /** Entries that it holds, of each ledger. */
   readonly indexed: Readonly<Record<string, number>>
-  /** Of the table that is built beside it, if one is. */
+  /** Of the table that is built beside it, else of the searched one itself as long as it is new. */
   readonly rebuild?: { readonly indexed: number; readonly size: number }
 }
 

@@ -35,9 +35,15 @@ const heavy: ReadonlyMap<string, string> = new Map([
   ['306', 'terms'],
   ['427', 'wildcards'],
 ])
+/** Files of the index that do not hold what they should. */
+export const DAMAGED = "the index is damaged, and 'stele rebuild-index' makes it anew from the ledgers"
+/** Codes of ClickHouse for it. */
+export const damageCodes = ['32', '33', '40', '107', '226', '228', '246', '271', '432'] as const
 const unavailable: ReadonlyMap<string, string> = new Map([
+  ...damageCodes.map((code) => [code, DAMAGED] as const),
   ['60', 'the index is being made anew'],
   ['81', 'the index is not there yet'],
+  ['194', 'the search server does not know its user'],
   ['202', 'the search server has too much to do'],
   ['394', 'the search server stopped the search'],
   ['497', 'the search server does not let its user read the index'],

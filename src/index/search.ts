@@ -10,7 +10,9 @@ import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client'
 
 import { canonicalAddress } from '../query/address.ts'
 import { type FieldName, fieldOf } from '../query/fields.ts'
+import { MAX_TIME_MS, MIN_TIME_MS } from '../query/time.ts'
 import type { Query } from '../query/tree.ts'
+import { type Cell, nonsense, readRows } from './answer-rows.ts'
 import { SearchFault, searchFaultOf } from './search-fault.ts'
 import { quoted } from './tables.ts'
 import { conditionOf, Parameters, timeValue } from './where.ts'
@@ -65,6 +67,7 @@ export interface SearchLimits {
 const MAX_EXACT_COUNT = 10_000
 const MAX_BUCKET_VALUES = 20
 const MAX_RESULT_ROWS = 50_000
+const RESPONSE_BYTES = 64 * 1024 * 1024
 const standardLimits: SearchLimits = {
   timeMs: 10_000,
   countTimeMs: 1_000,
@@ -97,6 +100,7 @@ export class Search {
     const order = isOne ? 'time DESC, index DESC' : 'time DESC, ledger, index DESC'
     const rows = await this.#ask<[string, number, number]>(
       scope,
+      ['text', 'count', 'integer'],
       `SELECT ledger, index, toUnixTimestamp64Milli(time) FROM ${this.#from()} WHERE ${where} ORDER BY ${order} ` +
         `LIMIT ${parameters.bind('UInt64', limit)}`,
       parameters,
@@ -112,11 +116,16 @@ export class Search {
     const most = parameters.bind('UInt64', MAX_EXACT_COUNT + 1)
     const sql = `SELECT count() FROM (SELECT 1 FROM ${this.#from()} WHERE ${where} LIMIT ${most})`
     const settings = { max_execution_time: this.#limits.countTimeMs / 1_000 }
-    const rows = await this.#ask<[number]>(scope, sql, parameters, signal, settings).catch((error: unknown) => {
-      if (error instanceof SearchFault && error.reason === 'too-heavy') return undefined
-      throw error
-    })
+    const rows = await this.#ask<[number]>(scope, ['count'], sql, parameters, signal, settings).catch(
+      (error: unknown) => {
+        if (error instanceof SearchFault && error.reason === 'too-heavy') return undefined
+        throw error
+      },
+    )
     if (rows === undefined) return { count: 0, exact: false }
+    if (rows.length === 0 && searched(scope).length > 0) {
+      throw new SearchFault('unavailable', 'the search server answers nothing')
+    }
     const count = rows[0]?.[0] ?? 0
     return { count: Math.min(count, MAX_EXACT_COUNT), exact: count <= MAX_EXACT_COUNT }
   }
@@ -141,7 +150,13 @@ export class Search {
       `SELECT ${eachValue(field)} AS facet, count() AS events FROM ${this.#from()} WHERE ${where} GROUP BY facet ` +
       `HAVING ${isArray(field) ? '1' : "toString(facet) != ''"} ORDER BY events DESC, facet ` +
       `LIMIT ${parameters.bind('UInt64', top)}`
-    const rows = await this.#ask<[string | number, number]>(scope, sql, parameters, signal)
+    const rows = await this.#ask<[string | number, number]>(
+      scope,
+      ['text or integer', 'count'],
+      sql,
+      parameters,
+      signal,
+    )
     return rows.map(([value, count]) => ({ value: spelled(field, value), count }))
   }
 
@@ -154,12 +169,15 @@ export class Search {
     const where = scopeConditions(scope, parameters).join(' AND ')
     const [row] = await this.#ask<[number, number, number]>(
       scope,
+      ['integer', 'integer', 'count'],
       `SELECT toUnixTimestamp64Milli(min(time)), toUnixTimestamp64Milli(max(time)), count() FROM ${this.#from()} WHERE ${where}`,
       parameters,
       signal,
     )
     if (row === undefined || row[2] === 0) return undefined
-    return { firstMs: row[0], lastMs: row[1] }
+    const [firstMs, lastMs] = row
+    if (firstMs < MIN_TIME_MS || lastMs < firstMs || lastMs > MAX_TIME_MS) throw nonsense('times that cannot be')
+    return { firstMs, lastMs }
   }
 
   /** Buckets from `fromMs` on, each `stepMs` long, as far as they begin before `toMs`; those without events are left out. */
@@ -198,7 +216,8 @@ export class Search {
         ? `${select}, events ${where} GROUP BY bucket ORDER BY bucket`
         : `${select}, sum(events) OVER (PARTITION BY bucket), ${eachValue(by, 'kept')} AS facet ${where} ` +
           `GROUP BY bucket, facet ORDER BY bucket, events DESC, facet LIMIT ${MAX_BUCKET_VALUES} BY bucket`
-    return await this.#ask(scope, sql, parameters, signal)
+    const counts: readonly Cell[] = ['integer', 'count', 'count']
+    return await this.#ask(scope, by === '' ? counts : [...counts, 'text or integer'], sql, parameters, signal)
   }
 
   #from(): string {
@@ -207,6 +226,7 @@ export class Search {
 
   async #ask<Row>(
     scope: SearchScope,
+    cells: readonly Cell[],
     query: string,
     parameters: Parameters,
     signal: AbortSignal,
@@ -216,14 +236,13 @@ export class Search {
     if (searched(scope).length === 0) return []
     const client = this.#client()
     try {
-      const answer = await client.query({
-        query,
+      const { stream } = await client.exec({
+        query: `${query} FORMAT JSONCompactEachRow`,
         query_params: parameters.values,
-        format: 'JSONCompactEachRow',
         abort_signal: signal,
         clickhouse_settings: { ...this.#settings(), ...settings },
       })
-      return await answer.json<Row>()
+      return await readRows<Row>(stream, cells)
     } catch (error) {
       // Whoever does not wait any more is told what they said themselves.
       signal.throwIfAborted()
@@ -242,6 +261,8 @@ export class Search {
       result_overflow_mode: 'throw',
       // An error comes as such, not behind the rows that were there until then.
       wait_end_of_query: 1,
+      // It waits in memory: from a full disk ClickHouse answers nothing at all, as if there were no hits.
+      http_response_buffer_size: String(RESPONSE_BYTES),
       cancel_http_readonly_queries_on_client_close: 1,
       output_format_json_quote_64bit_integers: 0,
       // A plan for the newest few that leaves the token index unread, and reads the text of most events instead.

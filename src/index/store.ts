@@ -8,10 +8,19 @@
 import { Readable } from 'node:stream'
 import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client'
 import { type Random, randomBase32 } from '../platform/random.ts'
+import { DAMAGED, damageCodes } from './search-fault.ts'
 import { createTable, quoted, tableKey, type TableKey, tableName } from './tables.ts'
 
-/** What an insert that failed means: ask again later, there is no room, or these very rows are refused. */
-export type StoreTrouble = 'gone' | 'full' | 'rows'
+/** What a failure means: */
+export type StoreTrouble =
+  /** There was no answer. */
+  | 'gone'
+  /** No room is left. */
+  | 'full'
+  /** These very rows are refused. */
+  | 'rows'
+  /** Any other answer. */
+  | 'refused'
 
 export class StoreFault extends Error {
   override readonly name = 'StoreFault'
@@ -29,10 +38,19 @@ export interface Cursor {
   readonly count: number
 }
 
-/** Error codes of ClickHouse: no space or memory left. */
-const FULL = new Set(['243', '241'])
+/** Error codes of ClickHouse. */
+const NO_MEMORY = '241'
+const NO_SPACE = '243'
 /** The data could not be read as rows of the table. */
 const ROWS = new Set(['6', '27', '32', '33', '38', '41', '69', '72', '117', '131', '675'])
+
+const refusals: ReadonlyMap<string, string> = new Map([
+  ...damageCodes.map((code) => [code, DAMAGED] as const),
+  ['81', 'the search server has no such database'],
+  ['194', 'the search server does not know its user'],
+  ['497', 'the search server does not let its user keep an index'],
+  ['516', 'the search server does not know its user'],
+])
 
 /** One insert is one block: nothing on the way may split or gather it. */
 const insertSettings = {
@@ -88,7 +106,7 @@ export class IndexStore {
   /** Inserts rows in RowBinary; resolves once they are searchable. Rejects with a StoreFault. */
   async insert(key: TableKey, rows: Buffer, token: string): Promise<void> {
     const query = `INSERT INTO ${quoted(tableName(key))} FORMAT RowBinary`
-    await this.#guarded(async () => {
+    const work = async () => {
       const { stream } = await this.#client().exec({
         query,
         values: Readable.from([rows], { objectMode: false }),
@@ -96,6 +114,9 @@ export class IndexStore {
         clickhouse_settings: { ...insertSettings, insert_deduplication_token: token },
       })
       for await (const _ of stream) continue
+    }
+    await work().catch((error: unknown) => {
+      throw insertFault(error)
     })
   }
 
@@ -142,8 +163,22 @@ function insertsInto(key: TableKey): string {
 }
 
 function storeFault(error: unknown): StoreFault {
-  const message = error instanceof Error ? (error.message.split('\n')[0] ?? '').slice(0, 500) : String(error)
-  if (!(error instanceof ClickHouseError)) return new StoreFault('gone', message)
-  if (FULL.has(error.code) || /no space left/i.test(message)) return new StoreFault('full', message)
-  return new StoreFault(ROWS.has(error.code) ? 'rows' : 'gone', message)
+  const said = error instanceof Error ? (error.message.split('\n')[0] ?? '').slice(0, 500) : String(error)
+  if (!(error instanceof ClickHouseError)) {
+    // What several addresses refused has no message of its own.
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'no answer'
+    return new StoreFault('gone', `the search server does not answer: ${said === '' ? code : said}`)
+  }
+  const { code } = error
+  if (code === NO_MEMORY) return new StoreFault('full', `the search server has no memory left: ${said}`)
+  if (code === NO_SPACE || /no space left/i.test(said))
+    return new StoreFault('full', `the index's disk is full: ${said}`)
+  return new StoreFault('refused', `${refusals.get(code) ?? `the search server refuses (${code})`}: ${said}`)
+}
+
+/** Of an insert: whether it is the rows that are refused. */
+function insertFault(error: unknown): StoreFault {
+  const fault = storeFault(error)
+  const isOfRows = fault.trouble === 'refused' && error instanceof ClickHouseError && ROWS.has(error.code)
+  return isOfRows ? new StoreFault('rows', fault.message) : fault
 }

@@ -68,8 +68,8 @@ export function createTable(name: string): string {
   ]
   return (
     `CREATE TABLE IF NOT EXISTS ${quoted(name)} (${lines.join(', ')}) ENGINE = MergeTree ORDER BY (ledger, time, index) ` +
-    // An insert that is sent again because its answer was lost is recognised by its token.
-    'SETTINGS non_replicated_deduplication_window = 1000'
+    // An insert that is sent again, or arrives late, is recognised by its token.
+    'SETTINGS non_replicated_deduplication_window = 10000'
   )
 }
 

@@ -4,7 +4,7 @@
 /** Answers what the follower asks of the writer. It reads what the ledgers have in memory and never waits for a disk. */
 import type { Ledgers } from '../ledger/ledgers.ts'
 import { type DurableEnd, isBehind } from '../ledger/wal/frame-tail.ts'
-import { type Durable, isIndexed } from './ledger-source.ts'
+import { countIn, type Durable, isIndexed } from './ledger-source.ts'
 import type { Question } from './messages.ts'
 
 interface Waiting {
@@ -47,7 +47,7 @@ export class WriterSide {
   async #locate(next: Readonly<Record<string, number>>): Promise<DurableEnd> {
     let earliest = this.#ledgers.durableEnd
     for (const name of this.#ledgers.names.filter(isIndexed)) {
-      const index = next[name] ?? 0
+      const index = countIn(next, name)
       if (index >= this.#ledgers.log(name).size) continue
       const place = await this.#ledgers.placeOf(name, index)
       if (isBehind(place, earliest)) earliest = place

@@ -66,6 +66,8 @@ export class SupervisedChild {
   #process: ChildProcess | undefined
   #askToEnd: () => void = () => {}
   #ready = false
+  /** The next start is wanted: the death before it is no failure. */
+  #restarting = false
   #startCount = 0
 
   private constructor(options: ChildOptions) {
@@ -99,6 +101,7 @@ export class SupervisedChild {
 
   /** Has it start again now: ends the one that runs, or the wait for the next. */
   restart(): void {
+    this.#restarting = true
     this.#askToEnd()
     this.#pause.abort()
   }
@@ -128,7 +131,7 @@ export class SupervisedChild {
       }
       this.#ready = false
       if (signal.aborted) return
-      failedStarts = wasReady ? 0 : failedStarts + 1
+      failedStarts = wasReady || this.#restarting ? 0 : failedStarts + 1
       deathsMs.push(clock.monotonicMs())
       const since = clock.monotonicMs() - CROWD_MS
       while (deathsMs[0] !== undefined && deathsMs[0] < since) deathsMs.shift()
@@ -138,6 +141,8 @@ export class SupervisedChild {
       onDeath({ wasReady, reason, lines, failedStarts })
       this.#pause = new AbortController()
       await clock.sleep(pauseMs, AbortSignal.any([signal, this.#pause.signal])).catch(() => {})
+      if (this.#restarting) failedStarts = 0
+      this.#restarting = false
     }
   }
 
@@ -153,6 +158,9 @@ export class SupervisedChild {
       serialization: 'advanced',
       stdio: channel ? ['pipe', 'pipe', 'pipe', 'ipc'] : ['pipe', 'pipe', 'pipe'],
     })
+    const failed = new Promise<string>((resolve) => child.once('error', ({ message }) => resolve(message)))
+    // Where the system has no more files or processes to give, nothing was started that could end.
+    if (child.pid === undefined) return await failed
     this.#process = child
     const over = new AbortController()
     const killAfter = async (ms: number, spared: () => boolean, message: string): Promise<void> => {
@@ -167,7 +175,7 @@ export class SupervisedChild {
       killAfter(stopTimeoutMs, () => false, 'a child process did not stop').catch(() => {})
     }
     killAfter(startTimeoutMs, () => this.#ready, 'a child process was not ready in time').catch(() => {})
-    if (child.pid !== undefined) lowerPriority(child.pid, clock, over.signal).catch(() => {})
+    lowerPriority(child.pid, clock, over.signal).catch(() => {})
     // What is written to a child that has just died is lost with it.
     child.stdin?.on('error', () => {})
     eachLine(child.stdout, (line) => {
@@ -182,7 +190,7 @@ export class SupervisedChild {
       if (lines.length > KEPT_LINES) lines.shift()
     })
     child.on('message', (message) => this.#options.onMessage?.(message))
-    child.on('error', (error) => lines.push(error.message))
+    child.on('error', ({ message }) => lines.push(message))
     child.once('exit', () => (this.#ready = false))
     return await new Promise<string>((resolve) => {
       child.once('close', (code: number | null, killedBy: string | null) => {
@@ -256,8 +264,10 @@ export function parentOfThisProcess(): Parent {
 export function endAfterParent(parentPid: number): NodeJS.Timeout {
   const looking = setInterval(() => {
     if (process.ppid === parentPid) return
+    const killing = setTimeout(() => process.kill(process.pid, 'SIGKILL'), GRACE_MS)
+    // A process that could end is not to wait for being killed.
+    if (!looking.hasRef()) killing.unref()
     clearInterval(looking)
-    setTimeout(() => process.kill(process.pid, 'SIGKILL'), GRACE_MS)
   }, LOOK_FOR_PARENT_EVERY_MS)
   return looking
 }

@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // What of an event is searched: the values of its fields and all of its text, folded and bounded. Made of whatever a
-// stranger sent, once for each event that is indexed, so nothing here costs more than a look at each value.
+// stranger sent, once for each event that is indexed, so nothing here costs more than a look at each value. What a
+// mapping filled in because OCSF demands it (schema/placeholder.ts) is no value.
 
 import type { Entry, JsonValue } from '@stele/proof'
 
-import type { Actor, Device, NetworkEndpoint, User } from '../schema/ocsf-objects.ts'
+import type { Actor, Device, ManagedEntity, NetworkEndpoint, Session, User } from '../schema/ocsf-objects.ts'
+import { isPlaceholder } from '../schema/placeholder.ts'
 import type { DetectionFinding, OcsfEvent } from '../schema/ocsf.ts'
 import { canonicalAddress } from './address.ts'
 import { clip, fold, foldLines, MAX_VALUE_CHARS } from './fold.ts'
@@ -105,17 +107,19 @@ function actorValues(ocsf: OcsfEvent): Values {
   if (ocsf.class_uid === 2004) {
     for (const evidence of evidencesOf(ocsf)) values = plusUser(values, evidence.actor?.user)
   }
-  return values.length > 0 || actor === undefined ? values : plus(plus(none, actor.app_name), actor.app_uid)
+  return values.length > 0 || actor === undefined || isPlaceholder(actor)
+    ? values
+    : plus(plus(none, actor.app_name), actor.app_uid)
 }
 
 function targetValues(ocsf: OcsfEvent): Values {
   switch (ocsf.class_uid) {
     case 3001:
-      return plusUser(plusUser(none, ocsf.user), ocsf.user_result)
+      return plusNamed(plusUser(plusUser(none, ocsf.user), ocsf.user_result), accountOf(ocsf.user))
     case 3003:
       return plusNamed(plusUser(none, ocsf.user), ocsf.group)
     case 3004:
-      return plusNamed(plusNamed(none, ocsf.entity), ocsf.entity_result)
+      return plusNamed(plusNamed(plusNamed(none, ocsf.entity), ocsf.entity_result), ownerOf(ocsf.entity))
     case 3005:
       return plusAllNamed(plusNamed(plusUser(none, ocsf.user), ocsf.resource), ocsf.resources)
     case 3006: {
@@ -133,6 +137,16 @@ function targetValues(ocsf: OcsfEvent): Values {
     case 3002:
       return none
   }
+}
+
+/** Where the account is. */
+function accountOf(user: User | undefined): User['account'] {
+  return user?.account
+}
+
+/** Whose the entity is. */
+function ownerOf(entity: ManagedEntity | undefined): ManagedEntity['org'] {
+  return entity?.org
 }
 
 function actionValues(ocsf: OcsfEvent): Values {
@@ -160,32 +174,33 @@ function outcomeValues(ocsf: OcsfEvent): Values {
 }
 
 function addressValues(ocsf: OcsfEvent): Values {
-  let values = plusAddress(plusAddress(none, endpointOf(ocsf)?.ip), deviceOf(ocsf)?.ip)
+  let values = plusAddress(plusEndpoint(none, endpointOf(ocsf)), deviceOf(ocsf)?.ip)
   if (ocsf.class_uid === 0) {
     for (const { type_id: type, value } of bounded(ocsf.observables)) {
       if (type === IP_ADDRESS) values = plusAddress(values, value)
     }
   }
   if (ocsf.class_uid === 2004) {
-    for (const evidence of evidencesOf(ocsf)) values = plusAddress(values, evidence.src_endpoint?.ip)
+    for (const evidence of evidencesOf(ocsf)) values = plusEndpoint(values, evidence.src_endpoint)
   }
   return values
 }
 
 function appValues(ocsf: OcsfEvent): Values {
   const actor: Actor | undefined = ocsf.actor
-  const values = actor === undefined ? none : plus(plus(none, actor.app_name), actor.app_uid)
+  const values = actor === undefined || isPlaceholder(actor) ? none : plus(plus(none, actor.app_name), actor.app_uid)
   if (ocsf.class_uid === 3002) return plusNamed(values, ocsf.service)
   return ocsf.class_uid === 6003 ? plusNamed(values, ocsf.api.service) : values
 }
 
 function sessionValues(ocsf: OcsfEvent): Values {
-  const values = plus(none, ocsf.actor?.session?.uid)
-  return ocsf.class_uid === 3002 || ocsf.class_uid === 3003 ? plus(values, ocsf.session?.uid) : values
+  const values = plusSession(none, ocsf.actor?.session)
+  return ocsf.class_uid === 3002 || ocsf.class_uid === 3003 ? plusSession(values, ocsf.session) : values
 }
 
 function privilegeValues(ocsf: OcsfEvent): Values {
   if (ocsf.class_uid !== 3005 && ocsf.class_uid !== 3003 && ocsf.class_uid !== 3006) return none
+  if (ocsf.privileges !== undefined && isPlaceholder(ocsf.privileges)) return none
   let values = none
   for (const privilege of bounded(ocsf.privileges)) values = plus(values, privilege)
   return values
@@ -218,7 +233,7 @@ function bounded<T>(members: readonly T[] | undefined): readonly T[] {
 }
 
 function plusUser(values: Values, user: User | undefined): Values {
-  if (user === undefined) return values
+  if (user === undefined || isPlaceholder(user)) return values
   const named = plus(plus(plus(values, user.name), user.uid), user.email_addr)
   return plus(plus(plus(named, user.display_name), user.full_name), user.uid_alt)
 }
@@ -227,11 +242,20 @@ function plusNamed(
   values: Values,
   object: { readonly name?: string | undefined; readonly uid?: string | undefined } | undefined,
 ): Values {
-  return object === undefined ? values : plus(plus(values, object.name), object.uid)
+  return object === undefined || isPlaceholder(object) ? values : plus(plus(values, object.name), object.uid)
 }
 
 function plusAllNamed(values: Values, objects: readonly { readonly name?: string | undefined }[] | undefined): Values {
   return bounded(objects).reduce(plusNamed, values)
+}
+
+function plusSession(values: Values, session: Session | undefined): Values {
+  return session === undefined ? values : plus(plus(values, session.uid), session.uid_alt)
+}
+
+function plusEndpoint(values: Values, endpoint: NetworkEndpoint | undefined): Values {
+  if (endpoint === undefined) return values
+  return bounded(endpoint.intermediate_ips).reduce(plusAddress, plusAddress(values, endpoint.ip))
 }
 
 function plusAddress(values: Values, text: string | undefined): Values {

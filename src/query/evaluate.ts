@@ -10,6 +10,18 @@ import type { FieldName } from './fields.ts'
 import { matchesWhole, matchesWords } from './match.ts'
 import type { Pattern, Query } from './tree.ts'
 
+/** How many characters asking a document looks at, at most: what is worth bounding is its text, once for each term. */
+export function costOf(query: Query, document: SearchDocument): number {
+  return textTermCount(query) * document.text.length
+}
+
+function textTermCount(query: Query): number {
+  if (query.kind === 'and' || query.kind === 'or') {
+    return query.of.reduce((count, part) => count + textTermCount(part), 0)
+  }
+  return query.kind === 'not' ? textTermCount(query.of) : query.kind === 'text' ? 1 : 0
+}
+
 /** `ledger` is the name of the one that holds the event. */
 export function matches(query: Query, document: SearchDocument, ledger: string): boolean {
   switch (query.kind) {

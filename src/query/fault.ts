@@ -10,12 +10,15 @@ export class QueryFault extends Error {
   readonly length: number
   /** What to write in place of that much of the text. */
   readonly suggestion: string | undefined
+  /** The same, with another suggestion, for where the query still could not be read with this one. */
+  readonly otherwise: QueryFault | undefined
 
   /** `start` counts from 0; `end` is behind the last unit that is meant. */
-  constructor(message: string, start: number, end: number, suggestion?: string) {
+  constructor(message: string, start: number, end: number, suggestion?: string, otherwise?: QueryFault) {
     super(message)
     this.column = start + 1
     this.length = Math.max(1, end - start)
     this.suggestion = suggestion
+    this.otherwise = otherwise
   }
 }

@@ -25,6 +25,7 @@ export interface Field {
 
 const USER = ['name', 'uid', 'email_addr', 'display_name', 'full_name', 'uid_alt']
 const NAMED = ['name', 'uid']
+const SESSION = ['uid', 'uid_alt']
 /** Classes that have an endpoint, a device and an outcome of what was done. */
 const DONE = [3001, 3002, 3003, 3004, 3005, 3006, 6003]
 
@@ -52,10 +53,13 @@ export const fields = [
     paths: [
       ...under('user', USER, [3001, 3003, 3005, 3006]),
       ...under('user_result', USER, [3001]),
+      // The system that an account was provisioned to.
+      ...under('user.account', NAMED, [3001]),
       ...under('group', NAMED, [3003, 3006]),
       ...under('subgroup', NAMED, [3006]),
       ...under('entity', NAMED, [3004]),
       ...under('entity_result', NAMED, [3004]),
+      ...under('entity.org', NAMED, [3004]),
       ...under('resource', NAMED, [3005, 3006]),
       ...under('resources[]', NAMED, [2004, 3005, 6003]),
       ...under('evidences[].user', USER, [2004]),
@@ -92,8 +96,10 @@ export const fields = [
     column: 'ip',
     paths: [
       { path: 'src_endpoint.ip', classes: DONE },
+      { path: 'src_endpoint.intermediate_ips[]', classes: DONE },
       { path: 'device.ip', classes: [2004, ...DONE] },
       { path: 'evidences[].src_endpoint.ip', classes: [2004] },
+      { path: 'evidences[].src_endpoint.intermediate_ips[]', classes: [2004] },
       { path: 'observables[].value', classes: [0] },
     ],
     example: 'ip:10.0.0.0/8',
@@ -124,10 +130,10 @@ export const fields = [
   },
   {
     name: 'session',
-    title: 'id of the session',
+    title: 'id of the session, or of the token it was used with',
     kind: 'text',
     column: 'session',
-    paths: [{ path: 'actor.session.uid' }, { path: 'session.uid', classes: [3002, 3003] }],
+    paths: [...under('actor.session', SESSION), ...under('session', SESSION, [3002, 3003])],
     example: 'session:b5f1c1de-7d3e-4cb6-8e5b-4c0f33b0a1d2',
     also: ['session_id', 'sid', 'sessionid'],
   },

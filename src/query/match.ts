@@ -6,8 +6,9 @@
 import { isWordUnit } from './fold.ts'
 import type { Pattern } from './tree.ts'
 
-/** Needles up to here are left to `indexOf`, whose worst case is their length times that of the text. */
-const SHORT_CHARS = 32
+/** What is left to `indexOf`, whose worst case is the length of the needle times that of the text. */
+const SHORT_CHARS = 8
+const MAX_PRODUCT = 8_000_000
 
 /** Whether the whole of `value` is of the pattern, a wildcard standing for any characters. */
 export function matchesWhole(pattern: Pattern, value: string): boolean {
@@ -117,8 +118,12 @@ function wordEnd(text: string, start: number): number {
   return end
 }
 
+function isQuick(needle: string, text: string): boolean {
+  return needle.length <= SHORT_CHARS || needle.length * text.length <= MAX_PRODUCT
+}
+
 function indexOf(text: string, needle: string, start: number): number {
-  if (needle.length <= SHORT_CHARS) return text.indexOf(needle, start)
+  if (isQuick(needle, text)) return text.indexOf(needle, start)
   let found = -1
   eachIndexOf(text, needle, start, (index) => {
     found = index
@@ -129,7 +134,7 @@ function indexOf(text: string, needle: string, start: number): number {
 
 /** Whether one of the places where the text holds the needle is accepted. */
 function someIndexOf(text: string, needle: string, accept: (index: number) => boolean): boolean {
-  if (needle.length > SHORT_CHARS) return eachIndexOf(text, needle, 0, accept)
+  if (!isQuick(needle, text)) return eachIndexOf(text, needle, 0, accept)
   for (let index = text.indexOf(needle); index !== -1; index = text.indexOf(needle, index + 1)) {
     if (accept(index)) return true
   }

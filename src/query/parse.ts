@@ -19,8 +19,32 @@ export function parseQuery(text: string, nowMs: number): Query {
   if (text.length > MAX_QUERY_CHARS) {
     throw new QueryFault(`a query has at most ${MAX_QUERY_CHARS} characters`, MAX_QUERY_CHARS, text.length)
   }
+  try {
+    return read(text, nowMs)
+  } catch (error) {
+    throw error instanceof QueryFault ? proven(text, error, nowMs) : error
+  }
+}
+
+function read(text: string, nowMs: number): Query {
   const tokens = tokensOf(text)
   return tokens.length === 0 ? { kind: 'all' } : new Parser(text, tokens, nowMs).query()
+}
+
+/** The fault, with a suggestion only where the query can be read with it, or up to another fault further on. */
+function proven(text: string, fault: QueryFault, nowMs: number): QueryFault {
+  const { message, column, length, suggestion, otherwise } = fault
+  if (suggestion === undefined) return fault
+  const start = column - 1
+  const mended = text.slice(0, start) + suggestion + text.slice(start + length)
+  try {
+    if (mended.length <= MAX_QUERY_CHARS) read(mended, nowMs)
+    return fault
+  } catch (error) {
+    if (!(error instanceof QueryFault)) throw error
+    if (/\s/.test(mended.slice(start + suggestion.length, error.column - 1))) return fault
+    return otherwise === undefined ? new QueryFault(message, start, start + length) : proven(text, otherwise, nowMs)
+  }
 }
 
 /** And, or: without the others of its kind within, and none around a single one. */
@@ -138,7 +162,7 @@ class Parser {
     const isMeant = neighbours.some(
       (token) => token !== undefined && (token.kind !== 'value' || token.field !== undefined),
     )
-    if (!isMeant && around === undefined) return
+    if (!isMeant && around === undefined && !isAlternating(this.#tokens)) return
     const word = this.#text.slice(token.start, token.end)
     const meant = word.toUpperCase()
     throw new QueryFault(
@@ -155,6 +179,13 @@ class Parser {
     this.#next++
     return token as Extract<Token, { kind: K }>
   }
+}
+
+/** `alice or bob`: between every two words the same operator in small letters. */
+function isAlternating(tokens: readonly Token[]): boolean {
+  const words = tokens.map((token) => (token.kind === 'value' && !token.isQuoted ? token.parts.join('*') : ''))
+  const between = new Set(words.filter((_, position) => position % 2 === 1))
+  return words.length >= 3 && words.length % 2 === 1 && between.size === 1 && (between.has('or') || between.has('and'))
 }
 
 /** The value as one of the list of `field`: what looks like a field in it is a part of it, as in `ip:(fe80::1 OR ::1)`. */

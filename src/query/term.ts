@@ -10,7 +10,7 @@ import { classes } from './classes.ts'
 import { foldWithin, MAX_VALUE_CHARS } from './fold.ts'
 import { piecesOf } from './match.ts'
 import { nearest } from './nearest.ts'
-import { parseTime } from './time.ts'
+import { parseTime, TIME_FORMS } from './time.ts'
 import { type Parenthesis, quoted, type Value } from './tokens.ts'
 import { isAny, type Pattern, type Query } from './tree.ts'
 
@@ -77,7 +77,7 @@ function keywordTerm(text: string, name: string, token: Value, nowMs: number): Q
     case 'before': {
       const ms = parseTime(token.parts.join('*'), nowMs)
       if (ms !== undefined) return { kind: name, ms }
-      throw fault(token, 'a time is written 2026-01-31, 2026-01-31T09:30:00Z, now, or -24h (s, m, h, d or w)')
+      throw fault(token, `a time is written ${TIME_FORMS}`)
     }
     case 'exists': {
       const asked = token.parts.join('*').toLowerCase()
@@ -128,12 +128,18 @@ function numberTerm(field: NumberField, pattern: Pattern, token: Value): Query {
   const digits = field === 'class' ? /^[0-9]{1,9}$/ : /^(?:[0-9]|[1-9][0-9])$/
   const number = digits.test(value) ? Number(value) : known.get(key)
   if (number === undefined) throw fault(token, `there is no ${field} of that name`, nearest(key, known.keys()))
+  if (comparison !== undefined && field === 'class') throw fault(token, 'classes are in no order', value)
+  if (![...known.values()].includes(number)) throw fault(token, `there is no ${field} ${number}: ${numbersOf(field)}`)
   if (comparison === undefined) return { kind: 'number', field, from: number, to: number }
-  if (field === 'class') throw fault(token, 'classes are in no order', value)
   const from = comparison === '>' ? number + 1 : comparison === '>=' ? number : 0
   const to = comparison === '<' ? number - 1 : comparison === '<=' ? number : MAX_SEVERITY
   if (from > to || to > MAX_SEVERITY) throw fault(token, `no severity is that: they go from 0 to ${MAX_SEVERITY}`)
   return { kind: 'number', field, from, to }
+}
+
+function numbersOf(field: NumberField): string {
+  if (field === 'severity') return `they go from 0 to ${MAX_SEVERITY}, and 99 is other`
+  return `events have ${[...classes.values()].join(', ')}`
 }
 
 /** The fault that a field is not known, for a field's value or `field:(`, which has no value. */
@@ -143,10 +149,13 @@ export function unknownField(
 ): QueryFault {
   const message = `there is no field ${field}`
   const meant = nearestField(field)
-  if (meant !== undefined || kind !== 'value') return new QueryFault(message, start, start + field.length, meant)
+  const nameEnd = start + field.length
+  if (kind !== 'value') return new QueryFault(message, start, nameEnd, meant)
   const whole = text.slice(start, end)
-  const instead = canonicalAddress(whole) === undefined ? quoted(whole) : `ip:${whole}`
-  return new QueryFault(`${message}; text with a colon stands in quotes`, start, end, instead)
+  const address = [whole, text.slice(nameEnd + ':'.length, end)].find((one) => canonicalAddress(one) !== undefined)
+  const instead = address === undefined ? quoted(whole) : `ip:${address}`
+  const asText = new QueryFault(`${message}; text with a colon stands in quotes`, start, end, instead)
+  return meant === undefined ? asText : new QueryFault(message, start, nameEnd, meant, asText)
 }
 
 function nearestField(asked: string): string | undefined {

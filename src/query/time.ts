@@ -17,19 +17,27 @@ const LAST_YEAR = 2298
 export const MIN_TIME_MS: number = daysBefore(FIRST_YEAR, 1) * DAY_MS
 export const MAX_TIME_MS: number = daysBefore(LAST_YEAR + 1, 1) * DAY_MS - 1
 
+/** For whoever wrote something else. */
+export const TIME_FORMS = '2026-01-31, 2026-01, 2026-01-31T09:30:00Z, today, yesterday, now, or -24h (s, m, h, d or w)'
+
 const RELATIVE = /^([+-]?)([0-9]{1,6})([smhdw])$/
+const MONTH = /^([0-9]{4})-([0-9]{2})$/
 const ABSOLUTE =
   /^([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))?)?$/
 
 /**
- * Unix milliseconds of a date, an RFC 3339 time (seconds and offset may be missing: then it is UTC), `now`, or a time
- * relative to `nowMs`: `-24h` and `24h` are both a day ago, `+1h` is in an hour. Undefined for anything else.
+ * Unix milliseconds of a date, a month, an RFC 3339 time (seconds and offset may be missing: then it is UTC), `now`,
+ * the begin of `today` or `yesterday`, or a time relative to `nowMs`: `-24h` and `24h` are both a day ago, `+1h` is in
+ * an hour. Undefined for anything else.
  */
 export function parseTime(text: string, nowMs: number): number | undefined {
   if (text.length > 40) return undefined
   if (text === 'now') return nowMs
+  if (text === 'today' || text === 'yesterday') {
+    return within((Math.floor(nowMs / DAY_MS) - (text === 'today' ? 0 : 1)) * DAY_MS)
+  }
   const relative = RELATIVE.exec(text)
-  if (relative === null) return parseAbsolute(text)
+  if (relative === null) return parseAbsolute(MONTH.test(text) ? `${text}-01` : text)
   const [, sign, count, unit = ''] = relative
   const ms = Number(count) * (unitMs.get(unit) ?? 0)
   return within(sign === '+' ? nowMs + ms : nowMs - ms)

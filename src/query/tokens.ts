@@ -4,6 +4,7 @@
 // Cuts a query into tokens, each with its place in the text. Every unit is looked at a fixed number of times.
 
 import { QueryFault } from './fault.ts'
+import { fieldOf, keywords } from './fields.ts'
 
 interface Placed {
   readonly start: number
@@ -37,6 +38,8 @@ export type Token = Operator | Parenthesis | Value
 const BLANK = /\s+/y
 const FIELD = /[A-Za-z_][A-Za-z0-9_.]*:/y
 const BARE = /[^\s()"]+/y
+/** How other languages hold a field against a value. */
+const COMPARED = /([A-Za-z]+)(!=|==?|[<>]=?)/y
 const SPACED_VALUE = /\s+([^\s()"]+)/y
 const operators: ReadonlyMap<string, Operator['kind']> = new Map([
   ['AND', 'and'],
@@ -48,6 +51,7 @@ const lookalikes: ReadonlyMap<string, string> = new Map([
   ...['“', '”', '„', '«', '»', '＂'].map((mark) => [mark, '"'] as const),
   ...['–', '—', '−', '－'].map((mark) => [mark, '-'] as const),
 ])
+const LOOKALIKE_PHRASE = /[“”„«»＂]([^“”„«»＂"]*)[“”„«»＂]/y
 const foreignOperators: ReadonlyMap<string, string> = new Map([
   ['&&', 'AND'],
   ['&', 'AND'],
@@ -79,6 +83,7 @@ function tokenAt(text: string, start: number): Token {
     throw new QueryFault('nothing follows the minus; the sign itself is written in quotes', start, start + 1, '"-"')
   }
   refuseLookalike(text, start)
+  refuseForeign(text, start)
   const prefix = matchAt(FIELD, text, start)?.[0]
   if (prefix === undefined) return valueAt(text, start, start)
   const valueStart = start + prefix.length
@@ -156,7 +161,22 @@ function refuseLookalike(text: string, position: number): void {
   const meant = lookalikes.get(char)
   if (meant === undefined) return
   const message = `this is not the ${meant === '"' ? 'quote' : 'minus'} of the keyboard; where it is meant, it stands in quotes`
-  throw new QueryFault(message, position, position + 1, meant)
+  const phrase = meant === '"' ? matchAt(LOOKALIKE_PHRASE, text, position) : undefined
+  if (phrase === undefined) throw new QueryFault(message, position, position + 1, meant)
+  throw new QueryFault(message, position, position + phrase[0].length, quoted(phrase[1]!))
+}
+
+/** `!alice`, `actor=alice` and `severity>=high`, which would be looked for as text. */
+function refuseForeign(text: string, position: number): void {
+  if (text[position] === '!' && /[\w("*]/.test(text[position + 1] ?? '')) {
+    throw new QueryFault('! is written NOT or -; the sign itself stands in quotes', position, position + 1, '-')
+  }
+  const [written, name = '', sign = ''] = matchAt(COMPARED, text, position) ?? ['']
+  const folded = name.toLowerCase()
+  if (fieldOf(folded) === undefined && !keywords.some((keyword) => keyword.name === folded)) return
+  const meant = `${sign === '!=' ? '-' : ''}${name}:${/[<>]/.test(sign) ? sign : ''}`
+  const message = `${written} is written ${meant}; text with such a sign stands in quotes`
+  throw new QueryFault(message, position, position + written.length, meant)
 }
 
 function matchAt(sticky: RegExp, text: string, position: number): RegExpExecArray | undefined {

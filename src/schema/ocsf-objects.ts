@@ -126,6 +126,7 @@ export interface NetworkEndpoint {
   readonly domain?: string | undefined
   readonly type?: string | undefined
   readonly type_id?: 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 99 | undefined
+  readonly intermediate_ips?: readonly string[] | undefined
 }
 
 /** Autonomous System. */

@@ -6,38 +6,25 @@
 
 import type { Location } from '../schema/ocsf-objects.ts'
 import { addressOf } from './address.ts'
-import {
-  arrayOf,
-  booleanOf,
-  clip,
-  type Json,
-  type JsonObject,
-  MAX_NAME_CHARS,
-  numberOf,
-  objectOf,
-  text,
-  wholeOf,
-} from './json.ts'
+import { bareChangeOf, changeKeys, changeOf } from './generic-changes.ts'
+import { severities } from './generic-outcome.ts'
+import { allPartyKeys, firstText, nameOf, type Party, partyOf } from './generic-party.ts'
+import { arrayOf, booleanOf, type Json, type JsonObject, numberOf, objectOf, text } from './json.ts'
 import { type Change, locationOf, type SeverityId } from './ocsf-base.ts'
 import { parseTime } from './time.ts'
 
-/** Somebody or something that an event names. */
-export interface Party {
-  readonly type: string | undefined
-  readonly uid: string | undefined
-  readonly name: string | undefined
-  readonly displayName: string | undefined
-  readonly email: string | undefined
-}
-
 const keys = {
-  action: ['action', 'event', 'event_type', 'eventType', 'operation', 'type'],
-  actor: ['actor', 'principal', 'username', 'by'],
+  action: ['action', 'event', 'event_type', 'eventType', 'operation', 'type', 'what'],
+  actor: ['actor', 'principal', 'username', 'by', 'who'],
   target: ['target', 'targets', 'resource', 'resources', 'object', 'entity'],
-  user: ['grantee', 'member', 'user', 'subject'],
+  affected: ['grantee', 'member', 'subject'],
+  user: ['user'],
   group: ['group', 'team'],
   privileges: ['roles', 'role', 'permissions', 'permission', 'privileges', 'privilege', 'scopes', 'scope'],
-  time: ['time', 'timestamp', 'occurred_at', 'occurredAt', '@timestamp'],
+  time: [
+    ...(['time', 'timestamp', 'occurred_at', 'occurredAt', '@timestamp'] as const),
+    ...(['ts', 'event_time', 'eventTime', 'datetime'] as const),
+  ],
   outcome: ['outcome', 'status', 'result'],
   code: ['status_code', 'statusCode', 'error_code', 'errorCode', 'code'],
   reason: ['reason', 'failure_reason', 'failureReason', 'error', 'error_message'],
@@ -47,17 +34,9 @@ const keys = {
   correlation: ['correlation_id', 'correlationId', 'request_id', 'requestId', 'trace_id', 'traceId', 'transaction_id'],
   id: ['id', 'event_id', 'eventId', 'uuid'],
   service: ['service', 'application', 'app', 'product'],
+  message: ['message', 'msg'],
   tenant: ['tenant', 'tenant_id', 'tenantId', 'organization', 'org'],
 } as const
-
-const partyKeys = {
-  uid: ['id', 'uid', 'user_id', 'userId', 'uuid'],
-  name: ['username', 'userPrincipalName', 'upn', 'login', 'name', 'title'],
-  displayName: ['display_name', 'displayName', 'full_name'],
-  email: ['email', 'mail'],
-  type: ['type', 'kind'],
-} as const
-const allPartyKeys: ReadonlySet<string> = new Set(Object.values(partyKeys).flat())
 
 interface FlatKeys {
   readonly uid: string
@@ -84,14 +63,17 @@ export class Fields {
   readonly #event: JsonObject
   readonly #context: JsonObject | undefined
   readonly #taken = new Set<string>()
+  readonly #keysOf = new Map<object, readonly string[]>()
 
   constructor(event: JsonObject) {
     this.#event = event
     this.#context = objectOf(event['context'])
   }
 
-  get taken(): ReadonlySet<string> {
-    return this.#taken
+  /** What was read whole; of parties and privileges only those that are `placed` in the event. */
+  taken(placed: readonly (object | undefined)[]): ReadonlySet<string> {
+    const keys = placed.flatMap((one) => (one === undefined ? [] : (this.#keysOf.get(one) ?? [])))
+    return new Set([...this.#taken, ...keys])
   }
 
   scalar(field: keyof typeof keys): string | undefined {
@@ -126,14 +108,19 @@ export class Fields {
       const members = Array.isArray(value) ? arrayOf(value).slice(0, 64) : [value]
       const parties = members.flatMap((member) => partyOf(member) ?? [])
       if (parties.length === 0) continue
-      if (members.length === 1) this.#take(key, members[0])
+      if (members.length === 1) this.#take(key, members[0], parties[0]!)
       return parties
     }
     const flat = this.#flat(flatKeys.target) ?? this.#flat(flatKeys.resource)
     return flat === undefined ? [] : [flat]
   }
 
-  /** Whom it is about, where another than the target is named. */
+  /** Whom it was done to, by a key that says nothing else. */
+  affected(): Party | undefined {
+    return this.#party('affected')
+  }
+
+  /** Whoever did it, or whom it was done to: the key alone does not tell. */
   user(): Party | undefined {
     return this.#party('user')
   }
@@ -142,17 +129,19 @@ export class Fields {
     return this.#party('group')
   }
 
-  privileges(): readonly string[] {
+  /** With the key that they stand under, in the singular. */
+  privileges(): { readonly kind: string; readonly names: readonly string[] } | undefined {
     for (const key of keys.privileges) {
       const value = this.#event[key]
       if (value === undefined) continue
       const members = Array.isArray(value) ? arrayOf(value).slice(0, 64) : [value]
       const names = members.flatMap((member) => text(member) ?? nameOf(partyOf(member)) ?? [])
       if (names.length === 0) continue
-      this.#taken.add(key)
-      return names
+      const privileges = { kind: key.replace(/s$/, ''), names }
+      this.#keysOf.set(privileges, [key])
+      return privileges
     }
-    return []
+    return undefined
   }
 
   /** Event time; where one is given that is none, as it was written. */
@@ -224,32 +213,52 @@ export class Fields {
   }
 
   message(): string | undefined {
-    const message = text(this.#event['message'])
-    if (message !== undefined && message === this.#event['message']) this.#taken.add('message')
-    return message
+    for (const key of keys.message) {
+      const message = text(this.#event[key])
+      if (message === undefined) continue
+      if (message === this.#event[key]) this.#taken.add(key)
+      return message
+    }
+    return undefined
   }
 
-  /** `{"plan":{"old":1,"new":2}}`, `{"plan":[1,2]}` or `[{"name":"plan","old":1,"new":2}]`; else undefined. */
-  changes(): readonly Change[] | undefined {
+  /**
+   * `{"plan":{"old":1,"new":2}}`, `{"plan":[1,2]}` or `[{"name":"plan","old":1,"new":2}]`. A change that says not of
+   * what, `{"old":1,"new":2}` there or beside the action, is one of `head`. Else undefined.
+   */
+  changes(head: string): readonly Change[] | undefined {
     const value = this.#event['changes']
+    if (value === undefined) return this.#changeBeside(head)
+    const bare = bareChangeOf(head, objectOf(value))
     const members = Array.isArray(value)
       ? arrayOf(value).map((member) => [undefined, member] as const)
       : Object.entries(objectOf(value) ?? {})
     if (members.length === 0 || members.length > 256) return undefined
-    const changes = members.map(([name, change]) => changeOf(name, change))
+    const changes = bare === undefined ? members.map(([name, change]) => changeOf(name, change)) : [bare]
     if (!changes.every((change) => change !== undefined)) return undefined
     this.#taken.add('changes')
     return changes
   }
 
-  #party(field: 'actor' | 'user' | 'group'): Party | undefined {
+  #changeBeside(head: string): readonly Change[] | undefined {
+    for (const [before, after] of changeKeys) {
+      const [old, now] = [this.#event[before], this.#event[after]]
+      if (old === undefined || now === undefined) continue
+      this.#taken.add(before)
+      this.#taken.add(after)
+      return [{ name: before.endsWith('_role') ? 'role' : head, old, new: now }]
+    }
+    return undefined
+  }
+
+  #party(field: 'actor' | 'affected' | 'user' | 'group'): Party | undefined {
     for (const key of keys[field]) {
       const party = partyOf(this.#event[key])
       if (party === undefined) continue
-      this.#take(key, this.#event[key])
+      this.#take(key, this.#event[key], party)
       return party
     }
-    return this.#flat(flatKeys[field])
+    return field === 'affected' ? undefined : this.#flat(flatKeys[field])
   }
 
   #flat(names: FlatKeys): Party | undefined {
@@ -258,103 +267,33 @@ export class Fields {
     const email = text(this.#event[names.email])
     if (uid === undefined && name === undefined && email === undefined) return undefined
     const type = text(this.#event[names.type])
-    for (const key of [names.uid, names.name, names.email, names.type]) this.#taken.add(key)
-    return { type, uid, name: name ?? email, displayName: undefined, email }
+    const party = { type, uid, name: name ?? email, displayName: undefined, email }
+    this.#keysOf.set(party, [names.uid, names.name, names.email, names.type])
+    return party
   }
 
   /** An object with more than a party has stays among the unmapped. */
-  #take(key: string, value: Json | undefined): void {
+  #take(key: string, value: Json | undefined, party: Party): void {
     const object = objectOf(value)
-    if (object === undefined || Object.keys(object).every((name) => allPartyKeys.has(name))) this.#taken.add(key)
+    const isWhole = object === undefined || Object.keys(object).every((name) => allPartyKeys.has(name))
+    if (isWhole) this.#keysOf.set(party, [key])
   }
 }
 
-/** How a sentence calls somebody or something. */
-export function nameOf(party: Party | undefined): string | undefined {
-  return party?.name ?? party?.displayName ?? party?.uid
-}
-
-function partyOf(value: Json | undefined): Party | undefined {
-  const object = objectOf(value)
-  if (object === undefined) {
-    const name = text(value)
-    return name === undefined
-      ? undefined
-      : { type: undefined, uid: undefined, name, displayName: undefined, email: undefined }
-  }
-  const uid = firstText(object, partyKeys.uid)
-  const name = firstText(object, partyKeys.name)
-  const displayName = firstText(object, partyKeys.displayName)
-  const email = firstText(object, partyKeys.email)
-  if (uid === undefined && name === undefined && displayName === undefined && email === undefined) return undefined
-  return { type: firstText(object, partyKeys.type), uid, name: email ?? name, displayName: displayName ?? name, email }
-}
-
-function firstText(object: JsonObject, names: readonly string[]): string | undefined {
-  for (const name of names) {
-    const value = text(object[name])
-    if (value !== undefined) return value
-  }
-  return undefined
-}
+/** Seconds have a fraction, which doubles do not hold exactly. */
+const units = [
+  ...([[0.001, 0.001]] as const),
+  ...([1, 1_000, 1_000_000] as const).map((perMs) => [perMs, 0] as const),
+] as const
 
 /** Text, or seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by their size. */
 function timeOf(value: Json | undefined): number | undefined {
   const number = numberOf(value)
   if (number === undefined) return typeof value === 'string' ? parseTime(value.trim()) : undefined
-  for (const perMs of [0.001, 1, 1_000, 1_000_000]) {
-    const ms = Math.floor(number / perMs)
+  for (const [perMs, slack] of units) {
+    const ms = Math.floor(number / perMs + slack)
     // From 2001 to 2286 in each of the units; no number is in two of these ranges.
     if (ms >= 1e12 && ms < 1e13) return ms
   }
   return undefined
-}
-
-function changeOf(key: string | undefined, value: Json): Change | undefined {
-  const pair = arrayOf(value)
-  if (pair.length > 0)
-    return key !== undefined && pair.length === 2 ? { name: key, old: pair[0], new: pair[1] } : undefined
-  const change = objectOf(value)
-  if (change === undefined) return undefined
-  const name = key ?? firstText(change, ['name', 'field', 'property', 'path'])
-  const before = change['old'] ?? change['from'] ?? change['before']
-  const after = change['new'] ?? change['to'] ?? change['after']
-  if (name === undefined || (before === undefined && after === undefined)) return undefined
-  return { name: clip(name, MAX_NAME_CHARS), old: before, new: after }
-}
-
-const severities: ReadonlyMap<string, SeverityId> = new Map([
-  ['debug', 1],
-  ['info', 1],
-  ['information', 1],
-  ['informational', 1],
-  ['notice', 1],
-  ['low', 2],
-  ['medium', 3],
-  ['moderate', 3],
-  ['warn', 3],
-  ['warning', 3],
-  ['high', 4],
-  ['error', 4],
-  ['critical', 5],
-  ['crit', 5],
-  ['alert', 5],
-  ['fatal', 6],
-  ['emergency', 6],
-])
-
-const successWords = 'success successful succeeded ok allow allowed granted accepted completed true'
-const failureWords =
-  'failure failed fail error deny denied rejected refused blocked unauthorized forbidden timeout aborted invalid false'
-const outcomes: ReadonlyMap<string, 1 | 2> = new Map([
-  ...successWords.split(' ').map((word) => [word, 1] as const),
-  ...failureWords.split(' ').map((word) => [word, 2] as const),
-])
-
-/** Undefined for a word that no table holds; numbers are HTTP status codes. */
-export function outcomeIdOf(value: Json | undefined): 1 | 2 | undefined {
-  const status = wholeOf(value)
-  if (status !== undefined) return status >= 100 && status < 400 ? 1 : status >= 400 && status < 600 ? 2 : undefined
-  if (typeof value === 'boolean') return value ? 1 : 2
-  return typeof value === 'string' ? outcomes.get(value.slice(0, 32).trim().toLowerCase()) : undefined
 }

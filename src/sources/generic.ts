@@ -5,24 +5,25 @@
 // those do not cover stays under `unmapped`, and an action of no known meaning is `Other`, or a Base Event where
 // nothing says what it was done to.
 
-import type { User } from '../schema/ocsf-objects.ts'
-import type { AccountChange, ApiActivity, EntityManagement, GroupManagement, OcsfEvent } from '../schema/ocsf.ts'
+import type { AccountChange, ApiActivity, GroupManagement, OcsfEvent } from '../schema/ocsf.ts'
 import type { Connector, MapContext } from './connector.ts'
-import { type Meaning, meaningOf, phrases, type Verb } from './generic-actions.ts'
-import { Fields, nameOf, outcomeIdOf, type Party } from './generic-fields.ts'
-import { type JsonObject, text, without } from './json.ts'
+import { isRule, meaningOf, nounOf, singular, type Verb } from './generic-actions.ts'
+import { entity } from './generic-entity.ts'
+import { Fields } from './generic-fields.ts'
+import { outcomeIdOf } from './generic-outcome.ts'
+import { isSame, nameOf, type Party } from './generic-party.ts'
+import { actorFrom, isOfType, personOf, rolesOf, userFrom, whomOf } from './generic-roles.ts'
+import { isPrivileged, raised, type Said, told } from './generic-said.ts'
+import { type Json, type JsonObject, text, without } from './json.ts'
 import {
-  actorOf,
+  type Change,
   endpointOf,
-  entityOf,
   groupOf,
   metadataOf,
   type Outcome,
   outcomeOf,
   resourceOf,
-  sentence,
   sessionOf,
-  userOf,
 } from './ocsf-base.ts'
 import {
   accountChange,
@@ -30,7 +31,6 @@ import {
   authentication,
   baseEvent,
   type Common,
-  entityManagement,
   groupManagement,
   userAccess,
 } from './ocsf-event.ts'
@@ -45,48 +45,39 @@ export const generic: Connector = {
   map: mapGeneric,
 }
 
-/** What an event says, read once. */
-interface Said {
-  readonly action: string | undefined
-  readonly meaning: Meaning
-  readonly actor: Party | undefined
-  readonly user: Party | undefined
-  readonly group: Party | undefined
-  readonly target: Party | undefined
-  readonly privileges: readonly string[]
-  readonly service: string | undefined
-  readonly sessionId: string | undefined
-  readonly outcome: Outcome
-  /** The application's own sentence. */
-  readonly message: string | undefined
-  readonly common: Omit<Common, 'message'>
-}
-
 function mapGeneric(event: JsonObject, context: MapContext): OcsfEvent {
   const said = read(event, context)
-  const { meaning } = said
-  if (meaning.verb === 'sign in' || meaning.verb === 'sign out') return signIn(said, meaning.verb) ?? other(said)
-  return credentials(said) ?? privileges(said) ?? group(said) ?? account(said) ?? entity(said) ?? other(said)
+  const { verb } = said.meaning
+  if (verb === 'sign in' || verb === 'sign out') return signIn(said, verb) ?? other(said)
+  return (
+    credentials(said) ??
+    membership(said) ??
+    roleChange(said) ??
+    privileges(said) ??
+    group(said) ??
+    account(said) ??
+    entity(said) ??
+    other(said)
+  )
 }
 
 function read(event: JsonObject, context: MapContext): Said {
   const fields = new Fields(event)
   const action = fields.action()
-  const named = fields.actor()
-  const user = fields.user()
   const [target] = fields.targets()
   const meaning = meaningOf(action, target?.type)
-  // `user` alone is who did it, unless it is who it was done to.
-  const actor = named ?? (target !== undefined || meaning.nouns.size === 0 ? user : undefined)
+  const roles = rolesOf(fields, target, meaning)
   const service = fields.scalar('service')
   const sessionId = fields.sessionId()
   const privileges = fields.privileges()
-  const outcome = outcomeFrom(fields, meaning)
+  const changes = fields.changes(meaning.head ?? 'value')
+  const outcome = outcomeFrom(fields, meaning.failed)
   const ip = fields.ip()
   const time = fields.time()
   const userAgent = fields.fromContext('userAgent')
+  const rated = fields.severity()
   const instance = context.source.split('/')[1]
-  const said = {
+  const common = {
     metadata: metadataOf(
       { name: service ?? instance ?? 'Application' },
       {
@@ -98,21 +89,22 @@ function read(event: JsonObject, context: MapContext): Said {
       },
     ),
     time: typeof time === 'number' ? time : context.receivedMs,
-    severity_id: fields.severity() ?? (outcome.status_id === 2 ? 2 : privileges.some(isPrivileged) ? 3 : 1),
+    severity_id: rated ?? (outcome.status_id === 2 ? 2 : privileges?.names.some(isPrivileged) === true ? 3 : 1),
     outcome,
-    actor: actorFrom(actor, sessionId),
+    actor: actorFrom(roles.actor, sessionId),
     src_endpoint: endpointOf(ip, fields.location()),
     http_request: userAgent === undefined ? undefined : { user_agent: userAgent },
-  }
-  const group = fields.group()
+  } as const
+  const isRated = rated !== undefined
   const message = fields.message()
-  const common = { ...said, unmapped: unmappedOf(event, fields) }
-  return { action, meaning, actor, user, group, target, privileges, service, sessionId, outcome, message, common }
+  const rest = (placed: readonly (object | undefined)[]): Common['unmapped'] =>
+    unmappedOf(event, fields.taken([roles.actor, ...placed]), changes)
+  return { action, meaning, ...roles, privileges, changes, service, sessionId, outcome, isRated, message, common, rest }
 }
 
-function outcomeFrom(fields: Fields, meaning: Meaning): Outcome {
+function outcomeFrom(fields: Fields, failed: boolean): Outcome {
   const given = fields.outcome()
-  const id = outcomeIdOf(given) ?? (meaning.failed ? 2 : undefined)
+  const id = outcomeIdOf(given) ?? (failed ? 2 : undefined)
   const written = text(given)
   const code = fields.scalar('code') ?? (typeof given === 'number' ? written : undefined)
   const reason = fields.reason()
@@ -120,46 +112,29 @@ function outcomeFrom(fields: Fields, meaning: Meaning): Outcome {
   return { status_id: 99, status: written, status_code: code, status_detail: reason }
 }
 
-function unmappedOf(event: JsonObject, fields: Fields): Common['unmapped'] {
-  const changes = fields.changes()
-  const rest = without(event, fields.taken)
+function unmappedOf(
+  event: JsonObject,
+  taken: ReadonlySet<string>,
+  changes: readonly Change[] | undefined,
+): Common['unmapped'] {
+  const rest = without(event, taken)
   // Under `changes` stands one form only, whatever an application calls so.
   const foreign = rest !== undefined && changes === undefined && Object.hasOwn(rest, 'changes')
   if (foreign) return { ...without(rest, new Set(['changes'])), raw_changes: rest['changes'] }
   return changes === undefined ? rest : { ...rest, changes }
 }
 
-const services: ReadonlySet<string> = new Set(['service', 'application', 'app', 'bot', 'machine', 'client', 'workload'])
-
-function isService(party: Party | undefined): boolean {
-  return party?.type !== undefined && services.has(party.type.toLowerCase())
-}
-
-function actorFrom(actor: Party | undefined, sessionId: string | undefined): Common['actor'] {
-  if (isService(actor)) return actorOf(undefined, actor?.name ?? actor?.displayName, actor?.uid, sessionId)
-  return actorOf(userFrom(actor), undefined, undefined, sessionId)
-}
-
-function userFrom(party: Party | undefined): User | undefined {
-  if (party === undefined) return undefined
-  const type = party.type?.toLowerCase() ?? 'user'
-  const typeId = isService(party) ? 4 : type === 'admin' || type === 'administrator' ? 2 : type === 'system' ? 3 : 1
-  const displayName = party.displayName === party.name ? undefined : party.displayName
-  return userOf(party.name, party.uid, displayName, typeId)
-}
-
-function isPrivileged(privilege: string): boolean {
-  return /admin|owner|root|superuser/i.test(privilege)
-}
-
 function signIn(said: Said, verb: Verb): OcsfEvent | undefined {
-  const target = said.meaning.nouns.has('user') ? undefined : said.target
-  const who = said.user ?? said.actor ?? said.target
+  const who = said.affected ?? said.actor ?? said.target
   const user = userFrom(who)
   if (user === undefined) return undefined
+  const { target: on } = said
+  const isPerson = on?.type !== undefined && personOf(on) !== undefined
+  const target = on === undefined || who === undefined || isPerson || isSame(on, who) ? undefined : on
   const service = said.service ?? nameOf(target)
   const where = service === undefined ? '' : verb === 'sign in' ? ` to ${service}` : ` of ${service}`
-  return authentication(told(said, verb, where, who), verb === 'sign in' ? 1 : 2, {
+  const placed = [who, said.service === undefined ? target : undefined]
+  return authentication(told(said, placed, where, { who }), verb === 'sign in' ? 1 : 2, {
     user,
     session: sessionOf(said.sessionId),
     service: service === undefined ? undefined : { name: service, uid: target?.uid },
@@ -173,60 +148,135 @@ const factorActivities: Partial<Record<Verb, 10 | 11>> = {
 
 /** The password or a second factor of an account. */
 function credentials(said: Said): OcsfEvent | undefined {
-  const { verb, nouns } = said.meaning
-  const whose = said.user ?? said.target ?? said.actor
+  const { verb, nouns, head } = said.meaning
+  const whose = whomOf(said)
   const user = userFrom(whose)
-  if (verb === undefined || user === undefined) return undefined
+  if (verb === undefined || user === undefined || isRule(head)) return undefined
   const factor = nouns.has('factor') ? factorActivities[verb] : undefined
   const rest = ` of ${nameOf(whose)}`
   if (factor !== undefined) {
-    const common = told(said, verb, ` a second factor${rest}`)
-    const raised = factor === 11 && common.severity_id === 1 ? { ...common, severity_id: 3 as const } : common
-    return accountChange(raised, factor, { user })
+    const common = told(said, [whose], ` a second factor${rest}`)
+    return accountChange(factor === 11 ? raised(said, common) : common, factor, { user })
   }
   if (!nouns.has('password') || (verb !== 'reset' && verb !== 'update')) return undefined
-  return accountChange(told(said, verb, ` the password${rest}`), verb === 'reset' ? 4 : 3, { user })
+  return accountChange(told(said, [whose], ` the password${rest}`), verb === 'reset' ? 4 : 3, { user })
+}
+
+/** A key `group` makes it one of members, where the action names nothing else that was added. */
+function membership(said: Said): OcsfEvent | undefined {
+  const { verb, nouns, head, isSelf } = said.meaning
+  const ofGroup = said.group !== undefined || nouns.has('group')
+  if ((verb !== 'add' && verb !== 'remove') || !ofGroup || nouns.has('privilege')) return undefined
+  const noun = nounOf(head)
+  if (head !== undefined && noun !== 'user' && noun !== 'group') return undefined
+  const { target } = said
+  const party = said.group ?? (target !== undefined && isOfType(target, 'group', true) ? target : undefined)
+  const group = groupOf(party?.name ?? party?.displayName, party?.uid)
+  const isElse = said.group !== undefined && target !== undefined && personOf(target) === undefined
+  if (group === undefined || isElse) return undefined
+  const member = said.affected ?? (party === target ? undefined : target) ?? (isSelf ? said.actor : undefined)
+  // Without a member, `group.added` is about the group itself.
+  if (member === undefined && noun === 'group') return undefined
+  const activity = verb === 'add' ? 3 : 4
+  const whom = `${nameOf(member) ?? 'somebody who is not named'} ${activity === 3 ? 'to' : 'from'} `
+  const rest = ` ${isSelf && member === said.actor ? '' : whom}the group ${nameOf(party)}`
+  return groupManagement(told(said, [party, member], rest), activity, { group, user: userFrom(member) })
+}
+
+/** The role of somebody is another than it was. */
+function roleChange(said: Said): OcsfEvent | undefined {
+  const { verb, nouns, head = 'role' } = said.meaning
+  const whom = said.affected ?? personOf(said.target)
+  const user = userFrom(whom)
+  if (verb !== 'update' || user === undefined || !nouns.has('privilege') || nounOf(head) !== 'privilege')
+    return undefined
+  const kind = singular(head)
+  const change = said.changes?.find(({ name }) => singular(name.toLowerCase()) === kind)
+  const isTheirs = said.affected !== undefined || nouns.has('user')
+  if (change === undefined && (said.privileges === undefined || !isTheirs)) return undefined
+  const old = namesOf(change?.old)
+  const now = change === undefined ? (said.privileges?.names ?? []) : namesOf(change.new)
+  if (old.length + now.length === 0) return undefined
+  const from = old.length === 0 ? '' : ` from ${old.join(', ')}`
+  const rest = ` the ${kind} of ${nameOf(whom)}${from} to ${now.length === 0 ? 'none' : now.join(', ')}`
+  const resource = whom === said.target ? undefined : said.target
+  const common = told(said, [whom, resource, change === undefined ? said.privileges : undefined], rest)
+  return userAccess([...old, ...now].some(isPrivileged) ? raised(said, common) : common, now.length > 0 ? 1 : 2, {
+    user,
+    privileges: now.length > 0 ? now : old,
+    resource: resourceOf(resource?.name, resource?.uid, resource?.type),
+  })
+}
+
+function namesOf(value: Json | undefined): readonly string[] {
+  const members: readonly Json[] = Array.isArray(value) ? value.slice(0, 64) : [value ?? null]
+  return members.flatMap((member: Json) => text(member) ?? [])
 }
 
 const accessActivities: Partial<Record<Verb, 1 | 2>> = { grant: 1, add: 1, revoke: 2, remove: 2 }
+const accessPhrases: ReadonlySet<string> = new Set(
+  'grant assign revoke unassign withdraw add remove attach detach'.split(' '),
+)
 
+/** Rights of somebody, or of a group. */
 function privileges(said: Said): OcsfEvent | undefined {
-  const { verb, nouns } = said.meaning
+  const { verb, nouns, head, phrase } = said.meaning
   const activity = verb === undefined ? undefined : accessActivities[verb]
-  if (verb === undefined || activity === undefined || !(nouns.has('privilege') || said.privileges.length > 0)) {
-    return undefined
-  }
-  const isTarget = said.privileges.length === 0
-  const names = isTarget ? [nameOf(said.target) ?? ''] : said.privileges
-  const grantee = said.user ?? (isTarget ? undefined : said.target)
+  if (activity === undefined || !accessPhrases.has(phrase[1])) return undefined
+  const noun = nounOf(head)
+  const isOfRights = verb === 'grant' || head === undefined || noun === 'privilege' || noun === 'user'
+  if (!isOfRights || !(nouns.has('privilege') || said.privileges !== undefined)) return undefined
+  const { target, affected } = said
+  const isTarget = said.privileges === undefined
+  const role = isTarget && target !== undefined && isOfType(target, 'privilege', true) ? nameOf(target) : undefined
+  const names = said.privileges?.names ?? (role === undefined ? [] : [role])
+  if (names.length === 0) return undefined
+  const side = activity === 1 ? 'to' : 'from'
+  const grantee = affected ?? (isTarget ? undefined : personOf(target))
   const user = userFrom(grantee)
-  if (user === undefined || names[0] === '') return undefined
-  const what = names.join(', ')
-  const whom = nameOf(grantee)
-  const common = told(said, verb, activity === 1 ? ` ${what} to ${whom}` : ` ${what} from ${whom}`)
-  const on = isTarget || said.user === undefined ? undefined : said.target
-  return userAccess(common, activity, { user, privileges: names, resource: resourceOf(on?.name, on?.uid, on?.type) })
+  if (user === undefined) {
+    const party = said.group ?? (target !== undefined && isOfType(target, 'group', false) ? target : undefined)
+    const group = groupOf(party?.name ?? party?.displayName, party?.uid)
+    if (group === undefined) return undefined
+    const on = party === target || isTarget ? undefined : target
+    const rest = ` ${names.join(', ')} ${side} the group ${nameOf(party)}${onThing(on)}`
+    return groupManagement(told(said, [party, on, said.privileges ?? target], rest), activity, {
+      group,
+      privileges: names,
+      resource: resourceOf(on?.name, on?.uid, on?.type),
+    })
+  }
+  const on = isTarget || grantee === target ? undefined : target
+  const rest = ` ${names.join(', ')} ${side} ${nameOf(grantee)}${onThing(on)}`
+  return userAccess(told(said, [grantee, on, said.privileges ?? target], rest), activity, {
+    user,
+    privileges: names,
+    resource: resourceOf(on?.name ?? on?.displayName, on?.uid, on?.type),
+  })
+}
+
+function onThing(on: Party | undefined): string {
+  return on === undefined ? '' : ` on ${nameOf(on)}`
 }
 
 const groupActivities: Partial<Record<Verb, GroupManagement['activity_id']>> = {
-  add: 3,
-  remove: 4,
   create: 6,
+  add: 6,
   delete: 5,
+  remove: 5,
 }
 
+/** The group itself. */
 function group(said: Said): OcsfEvent | undefined {
-  const { verb, nouns } = said.meaning
+  const { verb, nouns, head } = said.meaning
   const activity = verb === undefined ? undefined : groupActivities[verb]
-  if (verb === undefined || activity === undefined || !nouns.has('group')) return undefined
-  const party = said.group ?? said.target
+  const { target } = said
+  const isGroup = head === undefined ? nouns.has('group') || target === undefined : nounOf(head) === 'group'
+  if (activity === undefined || !isGroup) return undefined
+  const party = said.group ?? (target !== undefined && isOfType(target, 'group', true) ? target : undefined)
   const object = groupOf(party?.name ?? party?.displayName, party?.uid)
-  const member = said.user ?? (said.group === undefined ? undefined : said.target)
-  const ofMember = activity === 3 || activity === 4
-  if (object === undefined || (ofMember && member === undefined)) return undefined
-  const name = `the group ${nameOf(party)}`
-  const rest = ofMember ? ` ${nameOf(member)} ${activity === 3 ? 'to' : 'from'} ${name}` : ` ${name}`
-  return groupManagement(told(said, verb, rest), activity, { group: object, user: userFrom(member) })
+  if (object === undefined || (said.group !== undefined && target !== undefined)) return undefined
+  return groupManagement(told(said, [party], ` the group ${nameOf(party)}`), activity, { group: object })
 }
 
 const accountActivities: Partial<Record<Verb, AccountChange['activity_id']>> = {
@@ -234,85 +284,32 @@ const accountActivities: Partial<Record<Verb, AccountChange['activity_id']>> = {
 }
 
 function account(said: Said): OcsfEvent | undefined {
-  const { verb, nouns } = said.meaning
+  const { verb, nouns, head, isSelf } = said.meaning
   const activity = verb === undefined ? undefined : accountActivities[verb]
-  if (verb === undefined || activity === undefined || !nouns.has('user') || nouns.size > 1) return undefined
-  const whose = said.target ?? said.user ?? said.actor
+  if (activity === undefined || !nouns.has('user') || nouns.size > 1 || isSelf) return undefined
+  if (head !== undefined && nounOf(head) !== 'user') return undefined
+  const whose = said.affected ?? personOf(said.target)
   const user = userFrom(whose)
-  if (user === undefined) return undefined
-  return accountChange(told(said, verb, ` the user ${nameOf(whose)}`), activity, { user })
-}
-
-const entityActivities: Readonly<Record<Verb, EntityManagement['activity_id']>> = {
-  'sign in': 99,
-  'sign out': 99,
-  create: 1,
-  add: 1,
-  read: 2,
-  update: 3,
-  grant: 3,
-  revoke: 3,
-  lock: 3,
-  unlock: 3,
-  reset: 3,
-  delete: 4,
-  remove: 4,
-  move: 5,
-  enable: 8,
-  disable: 9,
-}
-const entityNouns = { user: 'User', group: 'Group', privilege: 'Role', password: 'User', factor: 'User' } as const
-
-/** Anything else that something known was done to, or something unknown to what is named. */
-function entity(said: Said): OcsfEvent | undefined {
-  const { verb, nouns } = said.meaning
-  const thing = said.target ?? said.group
-  const party = thing ?? (said.actor === said.user ? undefined : said.user)
-  const [noun] = nouns
-  const implied = thing === undefined ? 'User' : noun === undefined ? undefined : entityNouns[noun]
-  const type = party?.type ?? implied
-  const object = entityOf(type, party?.name ?? party?.displayName, party?.uid)
-  if (object === undefined) return undefined
-  const rest = ` the ${type === undefined ? '' : `${type.toLowerCase()} `}${nameOf(party)}`
-  const activity = verb === undefined ? 99 : entityActivities[verb]
-  const common =
-    verb === undefined ? told(said, verb, ` on${rest}`) : told(said, activity === 3 ? 'update' : verb, rest)
-  return entityManagement({ ...common, activity_name: activity === 99 ? said.action : undefined }, activity, {
-    entity: object,
-  })
+  if (user !== undefined) return accountChange(told(said, [whose], ` the user ${nameOf(whose)}`), activity, { user })
+  // Whoever has an account locked is not who locked it.
+  const own = verb === 'lock' && said.target === undefined ? userFrom(said.actor) : undefined
+  if (own === undefined) return undefined
+  return accountChange(told(said, [], '', { phrase: ['was locked', 'be locked'] }), activity, { user: own })
 }
 
 const apiActivities: Partial<Record<Verb, ApiActivity['activity_id']>> = { create: 1, read: 2, update: 3, delete: 4 }
 
 /** What was done to nothing that is named. */
 function other(said: Said): OcsfEvent {
-  const { verb } = said.meaning
-  const common = told(said, undefined, '')
+  const { verb, phrase, isDenial } = said.meaning
+  const { action = 'something' } = said
+  const common = told(said, [], '', { phrase: isDenial ? phrase : [`did ${action}`, `do ${action}`] })
   const { actor, src_endpoint } = common
   const activity = verb === undefined ? undefined : apiActivities[verb]
   if (activity !== undefined && actor !== undefined && src_endpoint !== undefined) {
-    return apiActivity({ ...common, actor, src_endpoint }, activity, { api: { operation: said.action ?? '' } })
+    return apiActivity({ ...common, actor, src_endpoint }, activity, { api: { operation: action } })
   }
-  return baseEvent(
-    common,
-    said.action === undefined ? 'the event names no action' : reasons[verb === undefined ? 0 : 1],
-  )
-}
-
-const reasons = ['the action is of no known kind and the event names no target', 'the event names no target'] as const
-
-/** With the application's sentence, else with one of our own. */
-function told(said: Said, verb: Verb | undefined, rest: string, who = said.actor): Common {
-  const written = said.message === undefined ? '' : sentence(said.message)
-  if (written !== '') return { ...said.common, message: written }
-  return { ...said.common, message: sentence(sentenceOf(said, verb, rest, nameOf(who))) }
-}
-
-function sentenceOf({ action, outcome }: Said, verb: Verb | undefined, rest: string, who: string | undefined): string {
-  if (action === undefined && who === undefined) return 'An event that names no action'
-  const failed = outcome.status_id === 2
-  const reason = failed && outcome.status_detail !== undefined ? `: ${outcome.status_detail}` : ''
-  const what = action ?? 'something'
-  const [done, tried] = verb === undefined ? [`did ${what}`, `do ${what}`] : phrases[verb]
-  return `${who ?? 'Someone'} ${failed ? `failed to ${tried}` : done}${rest}${reason}`
+  const reason = verb === undefined && !isDenial ? 'the action is of no known kind and the event names no target' : ''
+  if (said.action === undefined) return baseEvent(common, 'the event names no action')
+  return baseEvent(common, reason === '' ? 'the event names no target' : reason)
 }

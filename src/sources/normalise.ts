@@ -19,7 +19,12 @@ import { parseTime } from './time.ts'
 /** Raised whenever a mapping changes what it gives for any event: an index of another version is made anew. */
 export const MAPPER_VERSION = 1
 
+/** More than that would take hundreds of megabytes once parsed: such an event is found by its text alone. */
+const MAX_VALUES = 500_000
 const MAX_REASON_CHARS = 300
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COMMA = 0x2c
 const MAX_FIRST_LINE_CHARS = 200
 
 export interface Normalised {
@@ -45,6 +50,10 @@ export function normalise(entry: Entry, event: Uint8Array): Normalised {
   if (entry.media === 'text/plain') {
     return { ocsf: unmapped(context, 'the event is text without a form', firstLine(content)), value: content }
   }
+  if (hasTooManyValues(bytes)) {
+    const reason = `the event has more than ${MAX_VALUES.toLocaleString('en-US')} values`
+    return { ocsf: unmapped(context, reason, firstLine(content)), value: content }
+  }
   let value: Json
   try {
     value = JSON.parse(content) as Json
@@ -52,6 +61,20 @@ export function normalise(entry: Entry, event: Uint8Array): Normalised {
     return { ocsf: unmapped(context, 'the event is not JSON', firstLine(content)), value: content }
   }
   return { ocsf: mapped(value, context), value }
+}
+
+/** Commas outside of texts are one fewer than the values of each list and object. */
+function hasTooManyValues(bytes: Buffer): boolean {
+  if (bytes.length <= 2 * MAX_VALUES) return false
+  let count = 0
+  let isText = false
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]
+    if (byte === QUOTE) isText = !isText
+    else if (isText && byte === BACKSLASH) at++
+    else if (!isText && byte === COMMA && ++count > MAX_VALUES) return true
+  }
+  return false
 }
 
 function mapped(value: Json, context: MapContext): OcsfEvent {

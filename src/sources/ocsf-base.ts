@@ -18,6 +18,7 @@ import type {
   User,
 } from '../schema/ocsf-objects.ts'
 import { OCSF_VERSION } from '../schema/ocsf.ts'
+import { placeholderOf, UNKNOWN } from '../schema/placeholder.ts'
 import { addressOf } from './address.ts'
 import { clip, type Json } from './json.ts'
 
@@ -199,10 +200,31 @@ export function entityOf(
   return known === undefined ? { name, uid, type, type_id: 99 } : { name, uid, type: known[1], type_id: known[0] }
 }
 
+/** An entity that the source does not name. */
+export function unknownEntityOf(type: string | undefined): ManagedEntity {
+  return placeholderOf(entityOf(type, UNKNOWN, undefined)!)
+}
+
 /** Undefined where there is no address: a place alone is no endpoint. */
 export function endpointOf(ip: string | undefined, location?: Location): NetworkEndpoint | undefined {
   const address = addressOf(ip)
   return address === undefined ? undefined : { ip: address, location }
+}
+
+/** The first address is where it came from; others that differ are what it came through. */
+export function endpointAmong(
+  written: readonly (string | undefined)[],
+  location?: Location,
+): NetworkEndpoint | undefined {
+  let ip: string | undefined
+  let others: string[] | undefined
+  for (const text of written) {
+    const address = addressOf(text)
+    if (address === undefined || address === ip || others?.includes(address) === true) continue
+    if (ip === undefined) ip = address
+    else others = [...(others ?? []), address]
+  }
+  return ip === undefined ? undefined : { ip, location, intermediate_ips: others }
 }
 
 /** Undefined where neither city, region nor country is known. */

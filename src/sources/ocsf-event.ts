@@ -302,14 +302,20 @@ export function detectionFinding(
   }
 }
 
+function observed(name: string, ip: string): Observable {
+  return { name, type: 'IP Address', type_id: 2, value: ip }
+}
+
 /**
  * An event of no class, `reason` saying why. Base Event has no endpoint, so an address becomes an observable, and has
  * its actor by the profile `host`.
  */
 export function baseEvent(common: Common, reason: string, activity: BaseEvent['activity_id'] = 0): BaseEvent {
-  const ip = common.src_endpoint?.ip
+  const { ip, intermediate_ips: others = [] } = common.src_endpoint ?? {}
   const observables: readonly Observable[] | undefined =
-    ip === undefined ? undefined : [{ name: 'src_endpoint.ip', type: 'IP Address', type_id: 2, value: ip }]
+    ip === undefined
+      ? undefined
+      : [observed('src_endpoint.ip', ip), ...others.map((other) => observed('src_endpoint.intermediate_ips', other))]
   return {
     class_uid: 0,
     class_name: ocsfClasses[0].caption,

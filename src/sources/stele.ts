@@ -9,7 +9,7 @@ import type { OcsfEvent } from '../schema/ocsf.ts'
 import { type SystemEvent, systemEventSchema } from '../schema/system-events.ts'
 import { addressOf } from './address.ts'
 import { type Connector, type MapContext, MappingFault } from './connector.ts'
-import { type JsonObject, objectsOf, text, wholeOf } from './json.ts'
+import { arrayOf, type JsonObject, objectsOf, text, wholeOf } from './json.ts'
 import { actorOf, entityOf, metadataOf, outcomeOf, sentence, type SeverityId, userOf } from './ocsf-base.ts'
 import { apiActivity, type Common, detectionFinding, entityManagement, userAccess } from './ocsf-event.ts'
 import { parseTime } from './time.ts'
@@ -31,8 +31,8 @@ const reads: ReadonlyMap<string, (event: JsonObject) => string> = new Map([
     'events.tail',
     (event) => (event['phase'] === 'close' ? `read ${countOf(event)} as they came, following` : 'began to follow'),
   ],
-  ['events.search', (event) => `found ${countOf(event)}${askedOf(event)} in`],
-  ['facets.read', (event) => `counted values${askedOf(event)} in`],
+  ['events.search', (event) => `was shown ${shownOf(event)}${askedOf(event)} in`],
+  ['facets.read', (event) => `counted ${fieldsOf(event)}${askedOf(event)} in`],
   ['histogram.read', (event) => `counted events over time${askedOf(event)} in`],
 ])
 
@@ -40,20 +40,33 @@ function mapAccess(event: JsonObject, context: MapContext): OcsfEvent {
   const action = text(event['action'])
   const ledger = text(event['ledger'])
   const by = text(event['by'])
-  if (action === undefined || ledger === undefined || by === undefined) throw new MappingFault('it is no read record')
+  const via = text(event['via'])
+  if (action === undefined || ledger === undefined || by === undefined || via === undefined)
+    throw new MappingFault('it is no read record')
   const done = reads.get(action)?.(event) ?? `did ${action} on`
   const named = objectsOf(event['ledgers']).flatMap((read) => text(read['ledger']) ?? [])
   const ledgers = named.length > 0 ? [...new Set(named)] : [ledger]
-  const { type: _type, v: _version, action: _action, ledger: _ledger, by: _by, via: _via, ...rest } = event
+  const label = text(event['label'])
+  const who = label === undefined ? by : `${by} (${label})`
+  const {
+    type: _type,
+    v: _version,
+    action: _action,
+    ledger: _ledger,
+    by: _by,
+    label: _label,
+    via: _via,
+    ...rest
+  } = event
   return apiActivity(
     {
       metadata: metadataOf(product, { event_code: action, log_name: 'access' }),
       time: context.receivedMs,
       severity_id: 1,
       outcome: outcomeOf(1),
-      message: sentence(`${by} ${done} ${ledger === '*' ? 'all ledgers it may read' : ledger}`),
-      actor: credentialActor(by),
-      src_endpoint: endpointVia(text(event['via'])),
+      message: sentence(`${who} ${done} ${ledger === '*' ? 'all ledgers it may read' : ledger}`),
+      actor: credentialActor(by, label),
+      src_endpoint: endpointVia(via),
       unmapped: rest,
     },
     2,
@@ -69,21 +82,33 @@ function countOf(event: JsonObject): string {
   return `${count} ${count === 1 ? 'event' : 'events'}`
 }
 
+/** Of how many, where the record has that; counting may have been given up. */
+function shownOf(event: JsonObject): string {
+  const total = wholeOf(event['total'])
+  if (total === undefined) return countOf(event)
+  return `${wholeOf(event['count']) ?? 0} of ${event['exact'] === false ? 'at least ' : ''}${total}`
+}
+
+function fieldsOf(event: JsonObject): string {
+  const fields = arrayOf(event['fields']).flatMap((field) => text(field, 64) ?? [])
+  return fields.length === 0 ? 'values' : `the values of ${fields.slice(0, 32).join(', ')}`
+}
+
 function askedOf(event: JsonObject): string {
   const query = text(event['query'], 120)
   return query === undefined ? '' : ` by the query ${query}`
 }
 
-/** A credential is known by its id alone. */
-function credentialActor(by: string): Actor {
+/** A credential is known by its id; its label is what people call it. */
+function credentialActor(by: string, label?: string): Actor {
   if (by === STELE) return { app_name: product.name }
-  return actorOf(userOf(undefined, by, undefined, 0)) ?? { app_name: product.name }
+  return actorOf(userOf(label, by, undefined, 0)) ?? { app_name: product.name }
 }
 
 /** The peer's address, or its name where the peer is known by that. */
-function endpointVia(via: string | undefined): NetworkEndpoint {
+function endpointVia(via: string): NetworkEndpoint {
   const ip = addressOf(via)
-  return ip === undefined ? { name: via ?? 'unknown' } : { ip }
+  return ip === undefined ? { name: via } : { ip }
 }
 
 function mapSystem(event: JsonObject, context: MapContext): OcsfEvent {

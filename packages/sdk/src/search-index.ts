@@ -12,7 +12,7 @@ export type IndexState = (typeof INDEX_STATES)[number]
 
 export interface IndexStatus {
   readonly state: IndexState
-  /** Why it cannot be searched, in words. */
+  /** Why it cannot be searched, or why what is new cannot be found for now. */
   readonly reason?: string
   /** Of the ledgers that the token may search. */
   readonly ledgers: Readonly<Record<string, Progress>>
@@ -20,7 +20,7 @@ export interface IndexStatus {
   readonly mapperVersion: number
   /** Counts how often the index was made anew; 0 while that is not known. */
   readonly generation: number
-  /** How far the index is that is made anew beside this one. */
+  /** How far the index is that is being made. */
   readonly rebuild?: Progress
 }
 

@@ -46,6 +46,8 @@ export interface Progress {
 export interface Reach extends Progress {
   /** Of each ledger, where all were searched. */
   readonly ledgers?: Readonly<Record<string, Progress>>
+  /** Why entries that are stored cannot be found for now. */
+  readonly heldUp?: string
 }
 
 export interface SearchPage extends Reach {
@@ -61,6 +63,8 @@ export interface SearchPage extends Reach {
 
 export interface ValueCount {
   readonly value: string
+  /** Of a class or a severity, whose value is its number. */
+  readonly name?: string
   readonly count: number
 }
 
@@ -167,7 +171,8 @@ function readBucket(value: unknown): HistogramBucket {
 function readCounts(values: readonly unknown[]): ValueCount[] {
   const counts = values.map((value) => {
     const fields = new Fields('a count', value)
-    return { value: fields.anyText('value'), count: fields.whole('count') }
+    const name = fields.optionalText('name')
+    return { value: fields.anyText('value'), ...(name === undefined ? {} : { name }), count: fields.whole('count') }
   })
   const isOrdered = counts.every(
     ({ count }, position) => count > 0 && count <= (counts[position - 1]?.count ?? Infinity),
@@ -178,7 +183,8 @@ function readCounts(values: readonly unknown[]): ValueCount[] {
 }
 
 function readReach(fields: Fields, ledger: string): Reach {
-  const reach = readProgress(fields)
+  const heldUp = fields.optionalText('heldUp')
+  const reach = { ...readProgress(fields), ...(heldUp === undefined ? {} : { heldUp }) }
   if (fields.has('ledgers') !== (ledger === EVERY_LEDGER))
     throw untrustworthy('ledgers are told though one was searched, or not')
   if (ledger !== EVERY_LEDGER) return reach

@@ -18,8 +18,8 @@ export interface HitWords {
 
 type Event = Pick<RecordedEvent, 'ocsf' | 'text' | 'event'>
 
-/** More than any line shows. */
-const MAX_CHARS = 400
+/** An event may have any. */
+const MAX_CHARS = 1_000
 
 export function wordsOf(event: Event): HitWords {
   return {
@@ -35,9 +35,9 @@ export function wordsOf(event: Event): HitWords {
 export function sentenceOf({ ocsf, text, event }: Event): string {
   const { message } = ocsf
   if (message !== undefined && message !== '' && (text === undefined || isSaid(ocsf, message, text))) {
-    return message.slice(0, MAX_CHARS)
+    return bounded(message)
   }
-  return text === undefined ? `${event.length} bytes that are not text` : text.slice(0, MAX_CHARS)
+  return text === undefined ? `${event.length} bytes that are not text` : bounded(text)
 }
 
 /** A Base Event that names no action has a sentence that says so, unless it brought one itself. */
@@ -70,7 +70,11 @@ function wordAt(value: unknown, path: string): string {
       typeof found === 'object' && found !== null && Object.hasOwn(found, name) ? (found as Members)[name] : undefined
     if (part !== name) found = Array.isArray(found) ? (found as readonly unknown[])[0] : undefined
   }
-  return typeof found === 'string' ? found.slice(0, MAX_CHARS) : ''
+  return typeof found === 'string' ? bounded(found) : ''
+}
+
+function bounded(text: string): string {
+  return text.length <= MAX_CHARS ? text : `${text.slice(0, MAX_CHARS).toWellFormed()}…`
 }
 
 type Members = { readonly [name: string]: unknown }

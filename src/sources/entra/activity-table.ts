@@ -63,7 +63,15 @@ type KindOf<Uid> = { [K in Kind]: (typeof kinds)[K][0] extends Uid ? (typeof kin
 /** Class and activity, together as the type of their class has them. */
 export type Meaning = KindOf<3001> | KindOf<3004> | KindOf<3005> | KindOf<3006>
 
-const rules = ['role', 'role removed', 'role asked', 'role activated', 'scopes', 'permission'] as const
+const rules = [
+  'role',
+  'role removed',
+  'role asked',
+  'role activated',
+  'scopes',
+  'permission',
+  'permission asked',
+] as const
 export type Severity = 1 | 2 | 3 | 4 | (typeof rules)[number]
 
 /** A piece of a sentence: words, a thing to name, or one of the words in capitals. */
@@ -151,7 +159,7 @@ export function foldedName(name: string): string {
   return /[\u2010-\u2015\u2212]/.test(lower) ? lower.replaceAll(/[\u2010-\u2015\u2212]/g, '-') : lower
 }
 
-function activityOf(line: string): Activity {
+export function activityOf(line: string): Activity {
   const [name, kind, severity, sentence, ...more] = line.split(' | ')
   assert(name !== undefined && kind !== undefined && sentence !== undefined && more.length === 0, line)
   const [kindName, privilege] = kind.split(' = ') as [Kind, string?]

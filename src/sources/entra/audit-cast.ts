@@ -144,13 +144,23 @@ function roleOf(reading: AuditReading, removed: boolean): string | undefined {
 const nowhere: ReadonlySet<string> = new Set(['user', 'role', 'request', 'directory', 'other', 'serviceprincipal'])
 
 function scopeOf(reading: AuditReading, who: Party | undefined): Party | undefined {
-  return reading.targets.find(
-    (target) =>
-      target.name !== undefined &&
-      target.type !== undefined &&
-      !nowhere.has(target.type.toLowerCase()) &&
-      target.source !== who?.source,
+  const target = reading.targets.find(
+    ({ name, type, source }) =>
+      name !== undefined && type !== undefined && !nowhere.has(type.toLowerCase()) && source !== who?.source,
   )
+  return target ?? writtenScope(reading)
+}
+
+/** The path of an Azure resource or an administrative unit; `/` is the whole directory, in which roles are anyway. */
+function writtenScope(reading: AuditReading): Party | undefined {
+  const path = detailOf(reading, 'Scope') ?? detailOf(reading, 'DirectoryScopeId')
+  if (path === undefined || path === '/') return undefined
+  const [unit, id, ...more] = path.split('/').slice(1)
+  if (unit?.toLowerCase() !== 'administrativeunits' || id === undefined || more.length > 0) {
+    return party(path.startsWith('/') ? 'Azure resource' : 'Scope', path, path, undefined)
+  }
+  const named = valueOf(reading, 'AdministrativeUnit.DisplayName', false)
+  return party('AdministrativeUnit', named ?? path, id, undefined)
 }
 
 function appRoleOf(reading: AuditReading, removed: boolean): string | undefined {

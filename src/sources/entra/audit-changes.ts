@@ -12,7 +12,7 @@ const MAX_VALUE_CHARS = 56
 const MAX_NAMED = 2
 /** No more members of a document are looked at. */
 const MAX_MEMBERS = 512
-const LIST = 'Included Updated Properties'
+export const LIST = 'Included Updated Properties'
 
 /** Properties that say nothing of what somebody did. */
 function isNoise(name: string): boolean {
@@ -54,7 +54,7 @@ export function changesText(changes: readonly Change[]): string {
 }
 
 /** A list of one, and JSON inside such a list, as what it holds. */
-function opened(value: Json | undefined): Json | undefined {
+export function opened(value: Json | undefined): Json | undefined {
   if (!Array.isArray(value) || value.length !== 1) return value
   const only = (value as readonly Json[])[0]
   return typeof only === 'string' ? decoded(only) : only
@@ -79,7 +79,7 @@ function addMembers(phrases: string[], before: JsonObject, after: JsonObject, bu
   }
 }
 
-function isEqual(one: Json | undefined, other: Json | undefined): boolean {
+export function isEqual(one: Json | undefined, other: Json | undefined): boolean {
   if (one === other) return true
   if (typeof one !== 'object' || typeof other !== 'object') return false
   return JSON.stringify(one) === JSON.stringify(other)
@@ -93,7 +93,7 @@ function phrase(name: string, before: Json | undefined, after: Json | undefined)
   return old === undefined ? name : `${name} no longer ${short(old)}`
 }
 
-function listOf(value: Json | undefined): readonly Json[] {
+export function listOf(value: Json | undefined): readonly Json[] {
   if (Array.isArray(value)) return value as readonly Json[]
   return value === undefined || value === null || value === '' ? [] : [value]
 }

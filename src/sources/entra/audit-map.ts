@@ -5,10 +5,21 @@
 
 import type { OcsfEvent } from '../../schema/ocsf.ts'
 import type { ManagedEntity, NetworkEndpoint, User } from '../../schema/ocsf-objects.ts'
+import { unknownGroup, unknownPrivileges, unknownUser } from '../../schema/placeholder.ts'
 import type { MapContext } from '../connector.ts'
 import { text } from '../json.ts'
 import type { JsonObject } from '../json.ts'
-import { actorOf, endpointOf, entityOf, groupOf, metadataOf, outcomeOf, resourceOf, userOf } from '../ocsf-base.ts'
+import {
+  actorOf,
+  endpointAmong,
+  entityOf,
+  groupOf,
+  metadataOf,
+  outcomeOf,
+  resourceOf,
+  unknownEntityOf,
+  userOf,
+} from '../ocsf-base.ts'
 import type { Outcome } from '../ocsf-base.ts'
 import { accountChange, baseEvent, entityManagement, groupManagement, userAccess } from '../ocsf-event.ts'
 import type { Common } from '../ocsf-event.ts'
@@ -21,10 +32,11 @@ import type { Cast } from './audit-cast.ts'
 import { auditReading, detailOf } from './audit-reading.ts'
 import type { AuditReading, Party } from './audit-reading.ts'
 import { wordingOf } from './audit-wording.ts'
+import { activityByProperty } from './property-activity.ts'
 import { recordOf } from './record.ts'
 import type { EntraRecord } from './record.ts'
 import { levelOf } from './severity.ts'
-import { entraProduct } from './where.ts'
+import { entraProduct, strayAddresses } from './where.ts'
 
 const NO_NAME = 'the event names no activity'
 const NO_MEANING = 'neither the name of the activity nor its operation type says what was done'
@@ -36,10 +48,11 @@ export function mapAudit(event: JsonObject, context: MapContext): OcsfEvent {
   const service = text(resource['loggedByService'])
   const reading = auditReading(record)
   const outcome = outcomeIn(record)
-  const activity =
+  const named =
     name === undefined
       ? undefined
       : (activityNamed(name, service) ?? guessedActivity(name, text(resource['operationType']), reading))
+  const activity = named === undefined ? undefined : activityByProperty(named, reading)
   if (activity === undefined) {
     const reason = name === undefined ? NO_NAME : NO_MEANING
     const message = `An activity of Microsoft Entra that is not known${name === undefined ? '' : `: ${name}`}`
@@ -97,7 +110,7 @@ function commonOf(record: EntraRecord, { receivedMs }: MapContext, reading: Audi
     actor: actorIn(reading),
     src_endpoint: endpointIn(record, reading),
     http_request: userAgent === undefined ? undefined : { user_agent: userAgent },
-    unmapped: unmappedOf(resource, reading, told.used),
+    unmapped: unmappedOf(record, reading, told.used),
   }
 }
 
@@ -115,11 +128,7 @@ function actorIn({ actor, app, user }: AuditReading): Common['actor'] {
 }
 
 function endpointIn(record: EntraRecord, reading: AuditReading): NetworkEndpoint | undefined {
-  return (
-    endpointOf(text(reading.user?.['ipAddress'])) ??
-    endpointOf(detailOf(reading, 'ipaddr')) ??
-    endpointOf(record.callerIp)
-  )
+  return endpointAmong([text(reading.user?.['ipAddress']), detailOf(reading, 'ipaddr'), record.callerIp])
 }
 
 const outcomes: ReadonlyMap<string, 1 | 2 | 99> = new Map([
@@ -140,17 +149,24 @@ function outcomeIn({ resource, envelope, resultType, resultSignature, resultDesc
 }
 
 function unmappedOf(
-  resource: JsonObject,
-  { changes, details, targets }: AuditReading,
+  { resource, callerIp }: EntraRecord,
+  { changes, details, targets, user }: AuditReading,
   used: readonly (JsonObject | undefined)[],
 ): Common['unmapped'] {
   const rest = targets.filter(({ source }) => !used.includes(source)).map(({ source }) => source)
   const operationType = text(resource['operationType'])
   const performedBy = resource['performedBy'] ?? undefined
-  if (changes.length + details.length + rest.length === 0 && operationType === undefined && performedBy === undefined) {
+  const strays = strayAddresses(user?.['ipAddress'], callerIp)
+  if (
+    changes.length + details.length + rest.length === 0 &&
+    operationType === undefined &&
+    performedBy === undefined &&
+    strays === undefined
+  ) {
     return undefined
   }
   return {
+    ...strays,
     changes: changes.length === 0 ? undefined : changes,
     operationType,
     performedBy,
@@ -171,7 +187,7 @@ function eventOf(activity: Activity, cast: Cast, reading: AuditReading, common: 
       const place = scope ?? thing
       return userAccess(common, id, {
         user: userIn(cast.who),
-        privileges: cast.privileges.length === 0 ? ['Unknown'] : cast.privileges,
+        privileges: cast.privileges.length === 0 ? unknownPrivileges : cast.privileges,
         resource: place === undefined ? undefined : resourceOf(place.name, place.id, place.type),
       })
     }
@@ -180,21 +196,19 @@ function eventOf(activity: Activity, cast: Cast, reading: AuditReading, common: 
   }
 }
 
-const nobody: User = { name: 'Unknown', type_id: 0, type: 'Unknown' }
-
 /** Groups and devices have no type of user; applications are services. */
 function userIn(who: Party | undefined): User {
-  if (who === undefined) return nobody
+  if (who === undefined) return unknownUser
   const displayName = who.displayName === who.name ? undefined : who.displayName
   const user = userOf(who.name, who.id, displayName, who.kind === 'user' ? 1 : who.kind === 'app' ? 4 : 99)
-  if (user === undefined) return nobody
+  if (user === undefined) return unknownUser
   return who.kind === 'user' || who.kind === 'app' ? user : { ...user, type: who.type ?? 'Other' }
 }
 
 function entityIn(activity: Activity, { thing, who }: Cast, { targets }: AuditReading): ManagedEntity {
   const about = thing ?? who ?? targets[0]
   const type = about?.type ?? activity.noun
-  return entityOf(type, about?.name, about?.id) ?? entityOf(activity.noun, 'Unknown', undefined)!
+  return entityOf(type, about?.name, about?.id) ?? unknownEntityOf(activity.noun)
 }
 
 function groupEvent(
@@ -203,9 +217,7 @@ function groupEvent(
   { thing, who, privileges }: Cast,
   common: Common,
 ): OcsfEvent {
-  const group = groupOf(thing?.name, thing?.id, thing?.kind === 'group' ? undefined : thing?.type) ?? {
-    name: 'Unknown',
-  }
+  const group = groupOf(thing?.name, thing?.id, thing?.kind === 'group' ? undefined : thing?.type) ?? unknownGroup
   const subgroup = who?.kind === 'group' ? groupOf(who.name, who.id) : undefined
   if (subgroup !== undefined && (id === 3 || id === 4))
     return groupManagement(common, id === 3 ? 7 : 8, { group, subgroup })

@@ -29,7 +29,7 @@ Create application password for user | add factor | 2 | created/create an app pa
 Delete application password for user | remove factor | 1 | deleted/delete {WHOSE} app password
 Enable Strong Authentication | add factor | 1 | required/require multifactor authentication of {WHO}
 Disable Strong Authentication | remove factor | 3 | switched/switch off multifactor authentication for {WHO}
-Add users strong authentication phone app detail | add factor | 1 | added/add an authenticator app for {WHO}
+Add users strong authentication phone app detail | add factor | 2 | added/add an authenticator app for {WHO}
 Remove users strong authentication phone app detail | remove factor | 3 | removed/remove {WHOSE} authenticator app
 Set user oath token metadata enabled | add factor | 1 | enabled/enable an OATH token for {WHO}
 

@@ -7,6 +7,7 @@
 
 import type { Actor, Url } from '../../schema/ocsf-objects.ts'
 import type { ApiActivity } from '../../schema/ocsf.ts'
+import { unknownActor } from '../../schema/placeholder.ts'
 import { MappingFault } from '../connector.ts'
 import type { MapContext } from '../connector.ts'
 import { text, wholeOf } from '../json.ts'
@@ -15,7 +16,7 @@ import { metadataOf, userOf } from '../ocsf-base.ts'
 import type { Outcome } from '../ocsf-base.ts'
 import { apiActivity } from '../ocsf-event.ts'
 import { recordOf } from './record.ts'
-import { entraProduct, keep, line, sourceOf, spoken, timeOf } from './where.ts'
+import { entraProduct, keepOf, line, sourceOf, spoken, timeOf } from './where.ts'
 
 /** `requestMethod`. Graph's actions are POST too, and nothing but their names tells them from what creates. */
 export const requestMethods: ReadonlyMap<string, 1 | 2 | 3 | 4> = new Map<string, 1 | 2 | 3 | 4>([
@@ -82,7 +83,7 @@ export function mapGraphActivity(event: JsonObject, context: MapContext): ApiAct
       severity_id: outcome.status_id === 2 ? 2 : 1,
       outcome,
       message: line(told(actor, called, code)),
-      actor: actor ?? { app_name: 'unknown' },
+      actor: actor ?? unknownActor,
       src_endpoint: sourceOf(record) ?? unknownEndpoint,
       http_request: {
         http_method: requestMethods.has(method) ? method : undefined,
@@ -90,7 +91,7 @@ export function mapGraphActivity(event: JsonObject, context: MapContext): ApiAct
         user_agent: agent,
         uid: request,
       },
-      unmapped: keep(resource, kept),
+      unmapped: keepOf(record, kept),
     },
     url.path?.endsWith(BATCH) === true ? 99 : (requestMethods.get(method) ?? 99),
     {
@@ -114,9 +115,8 @@ function actorIn(resource: JsonObject): Actor | undefined {
     userOf(undefined, text(resource['servicePrincipalId']), undefined, 4)
   const session = text(resource['sessionId'])
   const token = text(resource['signInActivityId'])
-  const uid = session ?? token
-  if (app === undefined && user === undefined && uid === undefined) return undefined
-  const held = uid === undefined ? undefined : { uid, uid_alt: session === undefined ? undefined : token }
+  const held = session === undefined && token === undefined ? undefined : { uid: session, uid_alt: token }
+  if (app === undefined && user === undefined && held === undefined) return undefined
   return { user, app_uid: app, session: held }
 }
 

@@ -13,7 +13,7 @@ import type { Outcome } from '../ocsf-base.ts'
 import { baseEvent } from '../ocsf-event.ts'
 import { recordOf } from './record.ts'
 import type { EntraRecord } from './record.ts'
-import { entraProduct, keep, line, placeName, sourceOf, spoken, timeOf } from './where.ts'
+import { entraProduct, keepOf, line, placeName, sourceOf, spoken, timeOf } from './where.ts'
 
 /** Categories and tables by what they hold, in lower case. */
 export const otherCategories: ReadonlyMap<string, string> = new Map([
@@ -88,7 +88,7 @@ export function mapOther(event: JsonObject, context: MapContext): BaseEvent {
       message: line(message),
       actor,
       src_endpoint: source,
-      unmapped: keep(resource, kept),
+      unmapped: keepOf(record, kept),
     },
     category === undefined ? 'the record names no category' : `no class for the category ${spoken(category)}`,
     99,

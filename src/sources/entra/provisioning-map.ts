@@ -12,13 +12,13 @@ import { MappingFault } from '../connector.ts'
 import type { MapContext } from '../connector.ts'
 import { decoded, objectOf, objectsOf, text } from '../json.ts'
 import type { Json, JsonObject } from '../json.ts'
-import { actorOf, entityOf, groupOf, metadataOf, userOf } from '../ocsf-base.ts'
+import { actorOf, entityOf, groupOf, metadataOf, resourceOf, userOf } from '../ocsf-base.ts'
 import type { Change, Outcome } from '../ocsf-base.ts'
 import { accountChange, entityManagement, groupManagement } from '../ocsf-event.ts'
 import type { Common } from '../ocsf-event.ts'
 import { recordOf } from './record.ts'
 import type { EntraRecord } from './record.ts'
-import { entraProduct, keep, line, sourceOf, spoken, timeOf } from './where.ts'
+import { entraProduct, keepOf, line, sourceOf, spoken, timeOf } from './where.ts'
 
 export interface ProvisioningAction {
   readonly did: string
@@ -98,17 +98,32 @@ export function mapProvisioning(event: JsonObject, context: MapContext): OcsfEve
   // OCSF's Other says which only by its name.
   const named: Common = action[kind] === 99 ? { ...common, activity_name: written ?? 'Other' } : common
   const result = source === undefined ? undefined : target
+  const system = systemIn(resource)
   if (kind === 'user') {
-    return accountChange(named, action.user, { user: object.user, user_result: result?.user })
+    const account = system === undefined ? undefined : { ...system, type: 'Other', type_id: 99 }
+    return accountChange(named, action.user, { user: { ...object.user, account }, user_result: result?.user })
   }
   if (kind === 'group') {
     const group = groupOf(object.name, object.id)!
-    return groupManagement(named, action.group, { group })
+    return groupManagement(named, action.group, {
+      group,
+      resource: resourceOf(system?.name, system?.uid, 'Application'),
+    })
   }
   return entityManagement(named, action.entity, {
-    entity: entityOf(object.type, object.name, object.id)!,
+    entity: { ...entityOf(object.type, object.name, object.id)!, org: system },
     entity_result: result === undefined ? undefined : entityOf(result.type, result.name, result.id),
   })
+}
+
+/** The system that is provisioned to: whose account it is, of a group the resource, of anything else whose it is. */
+function systemIn(
+  resource: JsonObject,
+): { readonly name: string | undefined; readonly uid: string | undefined } | undefined {
+  const system = objectOf(resource['targetSystem'])
+  const name = nameIn(system)
+  const uid = text(system?.['id']) ?? text(system?.['Id'])
+  return name === undefined && uid === undefined ? undefined : { name, uid }
 }
 
 interface Identity {
@@ -147,7 +162,7 @@ function commonOf(record: EntraRecord, context: MapContext, written: string | un
   const outcome = outcomeIn(record)
   const { time, original } = timeOf(record, times, context)
   const actor = actorIn(objectOf(resource['initiatedBy']))
-  const unmapped: Record<string, unknown> = keep(resource, kept)
+  const unmapped: Record<string, unknown> = keepOf(record, kept)
   const changes = changesIn(resource)
   if (changes.length > 0) unmapped['changes'] = changes
   return {

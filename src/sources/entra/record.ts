@@ -80,6 +80,7 @@ const columns: ReadonlyMap<string, string> = new Map([
   ['AADTenantId', 'tenantId'],
   ['ConditionalAccessPolicies', 'appliedConditionalAccessPolicies'],
   ['IPAddress', 'ipAddress'],
+  ['IPAddressFromResourceProvider', 'ipAddressFromResourceProvider'],
   ['LocationDetails', 'location'],
   ['Location', 'country'],
   ['RiskEventTypes_V2', 'riskEventTypes_v2'],

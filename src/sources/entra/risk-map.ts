@@ -30,7 +30,7 @@ import {
 import type { RiskKind, RiskState } from './risk-terms.ts'
 import { riskLevels } from './sign-in-terms.ts'
 import type { RiskLevel } from './sign-in-terms.ts'
-import { entraProduct, keep, line, placeName, sourceOf, spoken, timeOf } from './where.ts'
+import { entraProduct, keepOf, line, placeName, sourceOf, spoken, timeOf } from './where.ts'
 
 const timesOfOpen: readonly string[] = ['detectedDateTime', 'activityDateTime', 'riskLastUpdatedDateTime']
 const timesOfSettled: readonly string[] = ['lastUpdatedDateTime', ...timesOfOpen]
@@ -49,7 +49,7 @@ export function mapRisk(event: JsonObject, context: MapContext): DetectionFindin
   const type = text(resource['riskEventType'])
   const source = sourceOf(record)
   const { time, original } = timeOf(record, state?.activity === 3 ? timesOfSettled : timesOfOpen, context)
-  const unmapped: Record<string, unknown> = keep(resource, keptOfRisk)
+  const unmapped: Record<string, unknown> = keepOf(record, keptOfRisk)
   const info = decoded(resource['additionalInfo'])
   if (info !== undefined && info !== null) unmapped['additionalInfo'] = info
   const about = { kind, user, state, level, type, place: placeName(source) }

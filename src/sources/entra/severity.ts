@@ -32,10 +32,12 @@ function levelOfGrant(rule: Exclude<Severity, number>, { role, privileges, forEv
     case 'role removed':
       return levelOfRole(role) > 2 ? 2 : 1
     case 'scopes':
-      if (!forEverybody) return privileges.some(isDangerous) ? 3 : 1
+      if (!forEverybody) return privileges.some(isBroad) ? 3 : 1
       return privileges.some(isDangerous) ? 4 : 3
     case 'permission':
       return privileges.some(isDangerous) ? 4 : 3
+    case 'permission asked':
+      return privileges.some(isDangerous) ? 3 : privileges.some(isBroad) ? 2 : 1
   }
 }
 
@@ -53,12 +55,27 @@ function isDangerous(permission: string): boolean {
   return dangerous.has(permission.toLowerCase())
 }
 
+/** A permission that is not known to be harmless and says that it is for everything, or to write. */
+function isBroad(permission: string): boolean {
+  const name = permission.toLowerCase()
+  return dangerous.has(name) || ((name.endsWith('.all') || name.includes('.readwrite')) && !harmless.has(name))
+}
+
+/** Names that say more than they give: everybody's names, or what is the user's or the app's own. */
+const harmless: ReadonlySet<string> = new Set([
+  'files.readwrite.appfolder',
+  'tasks.readwrite',
+  'user.readbasic.all',
+  'user.readwrite',
+  'useractivity.readwrite.createdbyapp',
+])
+
 /** Permissions that read or send everybody's mail and files, or that can give themselves further ones. */
 const dangerous: ReadonlySet<string> = new Set(
   `
 AdministrativeUnit.ReadWrite.All Application.ReadWrite.All Application.ReadWrite.OwnedBy AppRoleAssignment.ReadWrite.All
-Chat.Read.All Chat.ReadWrite.All Contacts.ReadWrite DelegatedPermissionGrant.ReadWrite.All
-DeviceManagementConfiguration.ReadWrite.All DeviceManagementManagedDevices.PrivilegedOperations.All
+BitlockerKey.Read.All ChannelMessage.Read.All Chat.Read Chat.Read.All Chat.ReadWrite Chat.ReadWrite.All Contacts.ReadWrite DelegatedPermissionGrant.ReadWrite.All
+DeviceLocalCredential.Read.All DeviceManagementConfiguration.ReadWrite.All DeviceManagementManagedDevices.PrivilegedOperations.All
 DeviceManagementRBAC.ReadWrite.All Directory.AccessAsUser.All Directory.ReadWrite.All Directory.Write.Restricted
 Domain.ReadWrite.All EntitlementManagement.ReadWrite.All EWS.AccessAsUser.All Exchange.ManageAsApp Files.Read
 Files.Read.All Files.ReadWrite Files.ReadWrite.All full_access_as_app full_access_as_user Group.ReadWrite.All
@@ -76,7 +93,7 @@ RoleEligibilitySchedule.ReadWrite.Directory RoleManagement.ReadWrite.All RoleMan
 RoleManagementPolicy.ReadWrite.AzureADGroup RoleManagementPolicy.ReadWrite.Directory
 ServicePrincipalEndpoint.ReadWrite.All Sites.FullControl.All Sites.Manage.All Sites.Read.All Sites.ReadWrite.All
 SMTP.Send Synchronization.ReadWrite.All User.DeleteRestore.All User.EnableDisableAccount.All User.ManageIdentities.All
-User.ReadWrite.All User-PasswordProfile.ReadWrite.All UserAuthenticationMethod.ReadWrite
+User.ReadWrite.All User-PasswordProfile.ReadWrite.All user_impersonation UserAuthenticationMethod.ReadWrite
 UserAuthenticationMethod.ReadWrite.All
 `
     .trim()

@@ -64,7 +64,8 @@ function plain(reason: string): string {
   const stop = reason.indexOf('. ')
   const first = stop === -1 ? reason : reason.slice(0, stop)
   const bare = first.endsWith('.') ? first.slice(0, -1) : first
-  return spoken(bare.charAt(0).toLowerCase() + bare.slice(1))
+  // `TLS 1.0` stays as it is.
+  return spoken(/^[A-Z][a-z]/.test(bare) ? bare.charAt(0).toLowerCase() + bare.slice(1) : bare)
 }
 
 export function severityOf({ outcome, error }: End): 1 | 2 | 3 {

@@ -32,12 +32,14 @@ import {
   operatingSystems,
   protocols,
   riskLevels,
+  riskyProtocols,
   SECOND_FACTOR,
   servicePrincipal,
   settledRisks,
+  strangers,
 } from './sign-in-terms.ts'
 import type { RiskLevel, SignInKind } from './sign-in-terms.ts'
-import { entraProduct, keep, line, placeName, sourceOf, timeOf } from './where.ts'
+import { entraProduct, keepOf, line, placeName, sourceOf, timeOf } from './where.ts'
 
 const times: readonly string[] = ['createdDateTime']
 /** Stands for no user. */
@@ -66,10 +68,23 @@ export function mapSignIn(event: JsonObject, context: MapContext): Authenticatio
   const mfa = mfaIn(resource, proof, end)
   const target = targetIn(resource, kind)
   const { time, original } = timeOf(record, times, context)
-  const severity = severityOf(end)
-  const settings = { kind, user, target: target.name, place: placeName(source), mfa, legacy, risk }
+  const protocol = text(resource['authenticationProtocol'])?.toLowerCase() ?? 'none'
+  const means = riskyProtocols.get(protocol)
+  const severity = means === undefined ? severityOf(end) : atLeastLow(severityOf(end))
+  const guise = guiseIn(resource)
+  const settings = {
+    kind,
+    user,
+    target: target.name,
+    place: placeName(source),
+    mfa,
+    legacy,
+    risk,
+    guise,
+    protocol: means ?? '',
+  }
 
-  const unmapped: Record<string, unknown> = keep(resource, kept)
+  const unmapped: Record<string, unknown> = keepOf(record, kept)
   if (legacy !== undefined) unmapped['legacyAuthentication'] = true
   if (end.details !== undefined) unmapped['additionalDetails'] = end.details
 
@@ -109,9 +124,18 @@ export function mapSignIn(event: JsonObject, context: MapContext): Authenticatio
       risk_level: risk?.name,
       risk_level_id: risk?.id,
       risk_details: risk === undefined ? undefined : riskDetails(resource),
-      ...protocols.get(text(resource['authenticationProtocol'])?.toLowerCase() ?? 'none'),
+      ...protocols.get(protocol),
     },
   )
+}
+
+function atLeastLow(severity: 1 | 2 | 3): 2 | 3 {
+  return severity === 1 ? 2 : severity
+}
+
+function guiseIn(resource: JsonObject): string {
+  const across = strangers.get(text(resource['crossTenantAccessType'])?.toLowerCase() ?? '')
+  return across ?? strangers.get(text(resource['userType'])?.toLowerCase() ?? '') ?? ''
 }
 
 function kindOf({ category, resource }: EntraRecord): SignInKind {
@@ -161,13 +185,12 @@ function targetIn(resource: JsonObject, { who }: SignInKind): Target {
   }
 }
 
-/** The session of the interactive sign-in that all began with; where none is told, the token's id stands for it. */
+/** The session of the interactive sign-in that all began with; the token's id is what requests made with it name. */
 function sessionIn(resource: JsonObject): Session | undefined {
   const session = text(resource['sessionId'])
   const token = text(resource['uniqueTokenIdentifier'])
-  const uid = session ?? token
-  if (uid === undefined) return undefined
-  return { uid, uid_alt: session === undefined ? undefined : token, issuer: text(resource['tokenIssuerName']) }
+  if (session === undefined && token === undefined) return undefined
+  return { uid: session, uid_alt: token, issuer: text(resource['tokenIssuerName']) }
 }
 
 function requestIn(resource: JsonObject): HttpRequest | undefined {

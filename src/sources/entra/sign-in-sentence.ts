@@ -16,26 +16,31 @@ export interface Settings {
   readonly place: string | undefined
   readonly mfa: boolean | undefined
   readonly legacy: string | undefined
+  /** As what they sign in, where they are a guest. */
+  readonly guise: string
+  /** By which protocol, where it is a risky one. */
+  readonly protocol: string
   readonly risk: RiskLevel | undefined
 }
 
 export function told(end: End, settings: Settings, resource: JsonObject): string {
-  const { kind, user, target, place, mfa, legacy, risk } = settings
+  const { kind, user, target, place, mfa, legacy, risk, guise, protocol } = settings
   const name = spoken(user.name ?? user.uid ?? 'somebody')
   const who = kind.who === 'user' ? name : `The ${kind.who} ${name}`
   const to = target === undefined ? '' : ` to ${spoken(target)}`
   const from = place === undefined ? '' : ` from ${place}`
-  const means = legacy === undefined ? '' : ` by legacy authentication (${spoken(legacy)})`
+  const old = legacy === undefined ? '' : ` ${protocol === '' ? 'by' : 'and'} legacy authentication (${spoken(legacy)})`
+  const means = protocol + old
   const atRisk = risk === undefined ? '' : ` (risk ${risk.word})`
   if (end.outcome.status_id === 1) {
-    return `${who} signed in${kind.manner}${to}${from}${mfa === true ? ' with MFA' : ''}${means}${atRisk}`
+    return `${who} signed in${kind.manner}${guise}${to}${from}${mfa === true ? ' with MFA' : ''}${means}${atRisk}`
   }
   const rest = `${from === '' ? '' : `,${from}`}${means === '' ? '' : `,${means}`}${atRisk}`
-  if (end.outcome.status_id === 0) return `${who} tried to sign in${to}${rest}`
-  if (end.outcome.status_id === 99) return `${who} was asked ${end.words} when signing in${to}${rest}`
-  if (end.error?.end !== 'stopped') return `${who} failed to sign in${to}: ${end.words}${rest}`
+  if (end.outcome.status_id === 0) return `${who} tried to sign in${guise}${to}${rest}`
+  if (end.outcome.status_id === 99) return `${who} was asked ${end.words} when signing in${guise}${to}${rest}`
+  if (end.error?.end !== 'stopped') return `${who} failed to sign in${guise}${to}: ${end.words}${rest}`
   const at = target === undefined ? '' : ` at ${spoken(target)}`
-  return `${who} was stopped by Conditional Access (${stoppedBy(resource) ?? end.words})${at}${rest}`
+  return `${who} was stopped by Conditional Access (${stoppedBy(resource) ?? end.words})${guise}${at}${rest}`
 }
 
 /** The policy that refused, by name; of several the first, and how many more. */

@@ -82,6 +82,21 @@ export const protocols: ReadonlyMap<
   ['nativeauth', { auth_protocol_id: 99, auth_protocol: 'Native authentication' }],
 ])
 
+/** Protocols that ask for a password or a consent where no policy of the browser is: said, and never Informational. */
+export const riskyProtocols: ReadonlyMap<string, string> = new Map([
+  ['devicecode', ' by device code'],
+  ['ropc', ' by password grant (ROPC)'],
+])
+
+/** `crossTenantAccessType`, and `userType`: as what somebody signs in to a tenant that is not theirs. */
+export const strangers: ReadonlyMap<string, string> = new Map([
+  ['b2bcollaboration', ' as a guest'],
+  ['b2bdirectconnect', ' as a guest'],
+  ['guest', ' as a guest'],
+  ['microsoftsupport', ' as Microsoft support'],
+  ['serviceprovider', ' as a service provider'],
+])
+
 /**
  * `clientAppUsed` of clients that Microsoft calls legacy authentication: the names of the portal's filter, and the
  * shorter ones of the resource's page. All others are `Browser`, `Mobile Apps and Desktop clients`, or say nothing.

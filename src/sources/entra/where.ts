@@ -6,8 +6,9 @@
 
 import type { Location, NetworkEndpoint } from '../../schema/ocsf-objects.ts'
 import type { MapContext } from '../connector.ts'
-import { endpointOf, locationOf, sentence } from '../ocsf-base.ts'
+import { endpointAmong, locationOf, sentence } from '../ocsf-base.ts'
 import { clip, numberOf, objectOf, text, wholeOf } from '../json.ts'
+import { addressOf } from '../address.ts'
 import type { Json } from '../json.ts'
 import { parseTime } from '../time.ts'
 import type { EntraRecord } from './record.ts'
@@ -18,10 +19,30 @@ export const entraProduct = Object.freeze({ name: 'Microsoft Entra ID', vendor_n
 export function sourceOf(record: EntraRecord): NetworkEndpoint | undefined {
   const { resource, envelope } = record
   const location = placeOf(resource['location'] ?? resource['country'], resource['country'] ?? envelope['location'])
-  const endpoint = endpointOf(text(resource['ipAddress']), location) ?? endpointOf(record.callerIp, location)
+  const endpoint = endpointAmong(
+    [text(resource['ipAddress']), record.callerIp, text(resource['ipAddressFromResourceProvider'])],
+    location,
+  )
   if (endpoint === undefined) return undefined
   const number = wholeOf(resource['autonomousSystemNumber'])
   return number === undefined || number <= 0 ? endpoint : { ...endpoint, autonomous_system: { number } }
+}
+
+/** What stands where an address should, and is none, as members of `unmapped`. */
+export function strayAddresses(
+  ipAddress: Json | undefined,
+  callerIpAddress: string | undefined,
+): Record<string, Json> | undefined {
+  const [own, outer] = [strayOf(text(ipAddress)), strayOf(callerIpAddress)]
+  if (own === undefined && outer === undefined) return undefined
+  return {
+    ...(own === undefined ? {} : { ipAddress: own }),
+    ...(outer === undefined ? {} : { callerIpAddress: outer }),
+  }
+}
+
+function strayOf(written: string | undefined): string | undefined {
+  return written === undefined || addressOf(written) !== undefined ? undefined : written
 }
 
 /** Graph's `signInLocation`; a private address has one of empty names at 0°, 0°. */
@@ -73,13 +94,18 @@ function zulu(written: string): string {
 }
 
 /** Members that say something, under their own names; null, false, empty and `none` say nothing. */
-export function keep(resource: { readonly [key: string]: Json }, names: readonly string[]): Record<string, Json> {
+function keep(resource: { readonly [key: string]: Json }, names: readonly string[]): Record<string, Json> {
   const kept: Record<string, Json> = {}
   for (const name of names) {
     const value = resource[name]
     if (value !== undefined && says(value)) kept[name] = value
   }
   return kept
+}
+
+/** The same of a record, and what it has for an address that is none. */
+export function keepOf({ resource, callerIp }: EntraRecord, names: readonly string[]): Record<string, Json> {
+  return { ...keep(resource, names), ...strayAddresses(resource['ipAddress'], callerIp) }
 }
 
 function says(value: Json): boolean {
