@@ -26,7 +26,7 @@ const follower = new Follower({
   },
   mapperVersion: MAPPER_VERSION,
 })
-// The channel is the server's own: what comes over it was sent by the service in index/index-service.ts.
+// The channel is the server's own: what comes over it was sent by the service in index/supervised-index.ts.
 parent.onMessage((message) => follower.take(message as Order))
 parent.onEnd(() => process.exit(0))
 parent.ready()

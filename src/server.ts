@@ -10,7 +10,7 @@ import { SpaceGuard } from './access/space.ts'
 import { ConfigFault, type DirectoryConfig, openDirectory, type OpenDirectory, systemParts } from './directory.ts'
 import { createHttpServer } from './http/server.ts'
 import { parseIndexUrl } from './index/connection.ts'
-import { type IndexChoice, IndexService } from './index/index-service.ts'
+import { type IndexChoice, IndexService } from './index/supervised-index.ts'
 import { NodeFiles } from './platform/files.ts'
 import { MAPPER_VERSION, normalise } from './sources/normalise.ts'
 

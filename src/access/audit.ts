@@ -19,7 +19,7 @@ const MAX_COUNTED = 1_000
 const THROTTLED_AFTER_COUNT = 120
 /** No summary of refusals is longer. */
 const SUMMARY_BYTES = 512
-const MAX_QUERY_CHARS = 1_024
+const MAX_QUERY_CHARS = 8_192
 /** Indexes that a record names one by one; of more it has the first, the last and how many. */
 const MAX_NAMED_INDEXES = 50
 

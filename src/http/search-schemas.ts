@@ -83,12 +83,9 @@ const reach = {
     .record(z.string(), progress)
     .optional()
     .meta({ description: 'The same for each ledger, in an answer about `*`.' }),
-  heldUp: z
-    .string()
-    .optional()
-    .meta({
-      description: 'Why entries that are stored cannot be found for now: the disk of the index is full, for one.',
-    }),
+  heldUp: z.string().optional().meta({
+    description: 'Why entries that are stored cannot be found for now: the disk of the index is full, for one.',
+  }),
 }
 
 const totalSchema = z.strictObject({

@@ -7,7 +7,7 @@
  */
 import type { ServerResponse } from 'node:http'
 import { type Search, SearchFault } from '../index/search.ts'
-import type { IndexService, IndexStatus } from '../index/index-service.ts'
+import type { IndexService, IndexStatus } from '../index/supervised-index.ts'
 import type { Clock } from '../platform/clock.ts'
 import { Problem } from '../schema/problem.ts'
 import type { Metrics } from './metrics.ts'

@@ -29,10 +29,11 @@ export async function readRows<Row>(stream: Readable, cells: readonly Cell[]): P
   return text
     .slice(0, -1)
     .split('\n')
-    .map((line) => checked<Row>(line, cells))
+    .map((line) => checked(line, cells) as Row)
 }
 
-function checked<Row>(line: string, cells: readonly Cell[]): Row {
+/** A row, each column of it held against what it is to be. */
+function checked(line: string, cells: readonly Cell[]): readonly unknown[] {
   let row: unknown
   try {
     row = JSON.parse(line)
@@ -42,8 +43,7 @@ function checked<Row>(line: string, cells: readonly Cell[]): Row {
   if (!Array.isArray(row) || row.length !== cells.length) throw nonsense('what is no answer')
   const values: readonly unknown[] = row
   if (!cells.every((cell, at) => holds(cell, values[at]))) throw nonsense('what is no answer')
-  // Each column was just held against what it is to be.
-  return values as Row
+  return values
 }
 
 function holds(cell: Cell, value: unknown): boolean {

@@ -14,7 +14,7 @@ import type { Disk } from '../platform/disk.ts'
 import type { Files } from '../platform/files.ts'
 import { type Random, randomBase32 } from '../platform/random.ts'
 import { cpuCount } from '../platform/workers.ts'
-import type { IndexAccess } from './connection.ts'
+import { connect, type IndexAccess } from './connection.ts'
 import { embeddedLayout, SECRET_HEADER, serverConfig } from './embedded-config.ts'
 import { startFailure } from './embedded-reason.ts'
 import { DATABASE, FEED_USER, SEARCH_USER, usersConfig } from './embedded-users.ts'
@@ -51,6 +51,10 @@ const FIRST_PORT = 20_000
 const PORT_COUNT = 12_000
 const START_TIMEOUT_MS = 120_000
 const STOP_TIMEOUT_MS = 10_000
+/** A machine that is busy may keep it waiting for seconds. */
+const PROBE_EVERY_MS = 10_000
+const PROBE_TIMEOUT_MS = 5_000
+const MAX_MISSED_PROBES = 3
 /** Twice what the ledgers keep free, so that the index stops growing before they stop appending. */
 const MAX_KEPT_FREE_BYTES = 2 * 1024 ** 3
 const KEPT_FREE_SHARE = 0.1
@@ -60,6 +64,9 @@ export class EmbeddedServer {
   readonly #directory: string
   readonly #listeners = new Set<() => void>()
   #child: SupervisedChild | undefined
+  #stopProbing = () => {}
+  #isProbing = false
+  #missedProbes = 0
   #status: EmbeddedStatus = { state: 'starting' }
   /** Of the start that is under way. */
   #next: EmbeddedAccess | undefined
@@ -133,8 +140,26 @@ export class EmbeddedServer {
 
   /** Ends it once it has flushed what it has, in ten seconds at most. */
   async close(): Promise<void> {
+    this.#stopProbing()
     this.#change({ state: 'stopped' })
     await this.#child?.stop()
+  }
+
+  /** One that hangs would be waited for by every search: it is ended, and comes back as after any death. */
+  async #probe(): Promise<void> {
+    const { access } = this
+    if (access === undefined || this.#isProbing) return
+    this.#isProbing = true
+    const client = connect(access.search, { requestTimeoutMs: PROBE_TIMEOUT_MS, maxConnections: 1 })
+    const { success } = await client.ping()
+    await client.close()
+    this.#isProbing = false
+    if (access !== this.access) return
+    this.#missedProbes = success ? 0 : this.#missedProbes + 1
+    if (this.#missedProbes < MAX_MISSED_PROBES) return
+    this.#missedProbes = 0
+    this.#options.log({ level: 'error', message: 'ClickHouse does not answer and is started again' })
+    this.#child?.restart()
   }
 
   async #begin(): Promise<void> {
@@ -145,6 +170,7 @@ export class EmbeddedServer {
       return this.#change({ state: 'unavailable', reason })
     }
     const { clock, log } = this.#options
+    this.#stopProbing = this.#options.clock.every(PROBE_EVERY_MS, () => void this.#probe())
     this.#child = SupervisedChild.start({
       name: 'clickhouse',
       script: new URL('embedded-child.ts', import.meta.url),

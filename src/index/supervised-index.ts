@@ -136,7 +136,9 @@ export class IndexService {
 
   /** Whether the rows were made by the mappings that this process has, so that both give the same of an event. */
   get isCurrent(): boolean {
-    return this.#progress?.mapperVersion === this.#options.mapperVersion
+    const progress = this.#progress
+    // An older table that nobody is replacing was put there by somebody else: it is not believed.
+    return progress?.rebuild === undefined || progress.mapperVersion === this.#options.mapperVersion
   }
 
   /** Waits until the index holds `size` entries of the ledger; false where it does not within the time. */
