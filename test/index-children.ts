@@ -58,10 +58,6 @@ export async function append(server: TestServer, count: number, batch = 1_000, l
   return slowestMs
 }
 
-export async function isReady(server: TestServer): Promise<void> {
-  await eventually(() => server.index.status().state === 'ready', 60_000)
-}
-
 /** Resolves once the index is said to hold all that the ledgers do. */
 export async function caughtUp(server: TestServer, withinMs = 30_000): Promise<void> {
   await eventually(() => {
@@ -73,7 +69,7 @@ export async function caughtUp(server: TestServer, withinMs = 30_000): Promise<v
 }
 
 /** Holds the index against the ledgers. */
-export async function checked(server: TestServer): Promise<CheckReport> {
+async function checked(server: TestServer): Promise<CheckReport> {
   await eventually(async () => {
     if (server.index.checkReport?.state === 'running') return false
     return (await server.ask('/v1/index/check', { method: 'POST' })).status === 202

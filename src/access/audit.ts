@@ -19,7 +19,6 @@ const MAX_COUNTED = 1_000
 const THROTTLED_AFTER_COUNT = 120
 /** No summary of refusals is longer. */
 const SUMMARY_BYTES = 512
-const MAX_QUERY_CHARS = 8_192
 /** Indexes that a record names one by one; of more it has the first, the last and how many. */
 const MAX_NAMED_INDEXES = 50
 
@@ -171,10 +170,9 @@ export class Audit {
   }
 }
 
+/** The whole of it: what was looked for must not be hidden behind what is cut. A query that can be read is bounded. */
 function askedText({ query, since, until, fields }: Asked): object {
-  const queryChars = query.length
-  if (queryChars <= MAX_QUERY_CHARS) return { query, since, until, fields }
-  return { query: query.slice(0, MAX_QUERY_CHARS).toWellFormed(), queryChars, since, until, fields }
+  return { query: query.toWellFormed(), since, until, fields }
 }
 
 function ledgersRead(ledgers: readonly LedgerRead[]): object[] {
