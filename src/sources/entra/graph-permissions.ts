@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Permissions of Microsoft Graph by id (learn.microsoft.com/graph/permissions-reference): an application's wishes name
-// them by nothing else. Those that many ask for and those that give much; others are told by their number.
+// Permissions of Microsoft Graph by id: an application's wishes name them by nothing else. Every row was checked against
+// Microsoft's permissions reference (learn.microsoft.com/graph/permissions-reference). Those that many ask for and those
+// that give much; others are told by their number.
 
 const rows = `
 e1fe6dd8-ba31-4d61-89e7-88639da4683d User.Read
@@ -37,7 +38,8 @@ d01b97e9-cbc0-49fe-810a-750afd5527a3 RoleManagement.ReadWrite.Directory
 50483e42-d915-4231-9639-7fdb7fd190e5 UserAuthenticationMethod.ReadWrite.All
 246dd0d5-5bd0-4def-940b-0421030a5b68 Policy.Read.All
 01c0a623-fc9b-48e9-b794-0756f8e8f067 Policy.ReadWrite.ConditionalAccess
-e4aa47b9-9a69-4109-82ed-36ec70d85ff1 AuditLog.Read.All
+e4aa47b9-9a69-4109-82ed-36ec70d85ff1 AccessReview.ReadWrite.All
+e4c9e354-4dc5-45b8-9e7c-e1393b0b1a20 AuditLog.Read.All
 b0afded3-3588-46d8-8b3d-9842eff778da AuditLog.Read.All
 570282fd-fa5c-430d-a7fd-fc8dc98a9dca Mail.Read
 810c84a8-4a9e-49e6-bf7d-12d183f40d01 Mail.Read
