@@ -41,13 +41,15 @@ function ruin(directory: string, isMeant: (name: string) => boolean): number {
 }
 
 async function ruined(context: TestContext, isMeant: (name: string) => boolean): Promise<TestServer> {
-  const directory = scratch(context)
-  const server = await startTestServer(context, { config, directory })
+  // The server lets go of the folder before that is removed.
+  const t = lastFirst(context)
+  const directory = scratch(t)
+  const server = await startTestServer(t, { config, directory })
   await append(server, 2_000)
   await caughtUp(server)
   await server.close()
   assert.ok(ruin(join(directory, 'data', 'index', 'data'), isMeant) > 0)
-  return await startTestServer(context, { config, directory })
+  return await startTestServer(t, { config, directory })
 }
 
 test(
