@@ -17,6 +17,7 @@ import { SystemRandom } from '../src/platform/random.ts'
 import { noClickHouse } from './clickhouse-fixture.ts'
 import { type OwnedClickHouse, startOwnedClickHouse } from './clickhouse-owner.ts'
 import { type ClickHouseProxy, startProxy } from './clickhouse-proxy.ts'
+import { lastFirst } from './embedded-ground.ts'
 import { agrees, append, caughtUp, childOf, finds, FOLLOWER } from './index-children.ts'
 import { render, sourceOf } from './index-ground.ts'
 import { scratch } from './scratch.ts'
@@ -134,8 +135,9 @@ test(
   'a rebuild goes on where it was when the follower is killed in the middle of it, and when the server is stopped',
   { skip },
   async (context) => {
-    const directory = scratch(context)
-    const server = await startTestServer(context, { config: config(), directory })
+    const t = lastFirst(context)
+    const directory = scratch(t)
+    const server = await startTestServer(t, { config: config(), directory })
     await append(server, TWO_BLOCKS, BATCH)
     await caughtUp(server)
     const held = new Held(2, 2)
@@ -150,7 +152,7 @@ test(
     assert.equal(server.index.status().state, 'building')
     await server.close()
 
-    const again = await startTestServer(context, { config: config(), directory })
+    const again = await startTestServer(t, { config: config(), directory })
     await eventually(() => held.count === 4)
     assert.equal(held.tokens[3], second)
     await eventually(() => again.index.status().state === 'building')
@@ -191,15 +193,16 @@ test(
   'an index of older mappings is made anew beside it by itself, and what it finds is shown meanwhile',
   { skip },
   async (context) => {
-    const directory = scratch(context)
-    const without = await startTestServer(context, { directory })
+    const t = lastFirst(context)
+    const directory = scratch(t)
+    const without = await startTestServer(t, { directory })
     await append(without, 300)
     const older = { installId: installOf(without), tableVersion: TABLE_VERSION, mapperVersion: 0, generation: 3 }
     await fillOlder(without, older)
     await without.close()
 
     const held = new Held(4)
-    const server = await startTestServer(context, { config: config(), directory })
+    const server = await startTestServer(t, { config: config(), directory })
     await eventually(() => held.count > 0)
     await eventually(() => server.index.status().state === 'building')
     assert.equal((await server.askJson('/v1/index')).mapperVersion, 0)
@@ -216,15 +219,16 @@ test(
 )
 
 test('a table of other columns goes at once, and search says how far the new one is', { skip }, async (context) => {
-  const directory = scratch(context)
-  const without = await startTestServer(context, { directory })
+  const t = lastFirst(context)
+  const directory = scratch(t)
+  const without = await startTestServer(t, { directory })
   await append(without, 300)
   const other = { installId: installOf(without), tableVersion: TABLE_VERSION - 1, mapperVersion: 1, generation: 5 }
   await client.command({ query: createTable(tableName(other)).replace('`severity` UInt8, ', '') })
   await without.close()
 
   const held = new Held(6)
-  const server = await startTestServer(context, { config: config(), directory })
+  const server = await startTestServer(t, { config: config(), directory })
   await eventually(() => held.count > 0)
   await eventually(() => server.index.status().state === 'building')
   assert.deepEqual(
@@ -244,8 +248,9 @@ test(
   'rows that somebody took away while the follower slept are found missing at its next start, and the index is made anew by itself',
   { skip },
   async (context) => {
-    const directory = scratch(context)
-    const server = await startTestServer(context, { config: config(), directory })
+    const t = lastFirst(context)
+    const directory = scratch(t)
+    const server = await startTestServer(t, { config: config(), directory })
     await append(server, 500)
     await caughtUp(server)
     const [key] = await tablesOf(server)

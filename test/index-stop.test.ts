@@ -28,11 +28,12 @@ test(
   'a stop in the middle of a large backlog is prompt and leaves no process, and the next start goes on where it was',
   { skip },
   async (context) => {
-    const directory = scratch(context)
-    const without = await startTestServer(context, { directory })
+    const t = lastFirst(context)
+    const directory = scratch(t)
+    const without = await startTestServer(t, { directory })
     await append(without, 140_000, BATCH)
     await without.close()
-    const server = await startTestServer(context, { config, directory })
+    const server = await startTestServer(t, { config, directory })
     await eventually(() => server.index.indexed('main') > 0, 30_000)
     const reached = server.index.indexed('main')
     const children = childrenOf(process.pid)
@@ -44,7 +45,7 @@ test(
     assert.deepEqual(children.filter(isAlive), [])
     assert.ok(!server.logged.some((line) => 'level' in line && line.level === 'error'), JSON.stringify(server.logged))
 
-    const again = await startTestServer(context, { config, directory })
+    const again = await startTestServer(t, { config, directory })
     let least = Infinity
     await eventually(() => {
       const indexed = again.index.indexed('main')
@@ -87,8 +88,9 @@ test(
   'a second server on one directory is refused, and never touches the index of the first',
   { skip },
   async (context) => {
-    const directory = scratch(context)
-    const server = await startTestServer(context, { config, directory })
+    const t = lastFirst(context)
+    const directory = scratch(t)
+    const server = await startTestServer(t, { config, directory })
     await append(server, 100)
     await caughtUp(server)
     const children = childrenOf(process.pid)
@@ -96,7 +98,7 @@ test(
     const seen = () =>
       ['.', 'data', 'tmp'].map((name) => [readdirSync(join(index, name)), statSync(join(index, name)).ino])
     const before = seen()
-    await assert.rejects(startTestServer(context, { config, directory }), OwnedError)
+    await assert.rejects(startTestServer(t, { config, directory }), OwnedError)
     assert.deepEqual(seen(), before)
     assert.deepEqual(childrenOf(process.pid), children)
     assert.equal(server.index.status().restarts.server, 0)
