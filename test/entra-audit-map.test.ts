@@ -81,7 +81,7 @@ test('the envelope fills in what the resource lacks, and never overrides it', ()
     ['Add user', Date.UTC(2026, 0, 1), 1, 'c-1', 'no'],
   )
   assert.equal(bare.class_uid === 3001 ? bare.src_endpoint?.ip : '', '2001:db8::7')
-  assert.equal(bare.message, 'Alice Moreau created a user')
+  assert.equal(bare.message, '“Alice Moreau” created a user')
   const empty = mapped({
     time: '1/9/2026 10:41:00 AM +01:00',
     operationName: 'Delete user',
@@ -208,7 +208,7 @@ test('a role is found by where it applies', () => {
       { key: 'Scope', value: '/subscriptions/sub-1' },
     ],
   })
-  assert.equal(event.message, 'An unknown actor gave Owner on /subscriptions/sub-1 to bob@contoso.com')
+  assert.equal(event.message, 'An unknown actor gave Owner on “/subscriptions/sub-1” to bob@contoso.com')
   assert.ok(documentOf(entry, event, undefined).target.includes('/subscriptions/sub-1'))
 })
 

@@ -120,7 +120,7 @@ test('an interrupt is no failure of the user, and no success', () => {
   }
   assert.equal(
     failed(50140).message,
-    'bob@northwindferries.example was asked whether to stay signed in when signing in to Azure Portal',
+    'bob@northwindferries.example was asked whether to stay signed in when signing in to “Azure Portal”',
   )
 })
 
@@ -136,10 +136,10 @@ test('a refusal is a failure with its reason, and graver where it tells of an at
 
 test('an unknown code is a failure that says what the source says', () => {
   const said = failed(7654321, { failureReason: 'Something new. Nobody knows.' })
-  assert.equal(said.message, 'bob@northwindferries.example failed to sign in to Azure Portal: something new')
+  assert.equal(said.message, 'bob@northwindferries.example failed to sign in to “Azure Portal”: something new')
   assert.equal(said.status_detail, 'Something new. Nobody knows.')
   const silent = failed(7654321, { failureReason: 'Other.' })
-  assert.equal(silent.message, 'bob@northwindferries.example failed to sign in to Azure Portal: error 7654321')
+  assert.equal(silent.message, 'bob@northwindferries.example failed to sign in to “Azure Portal”: error 7654321')
 })
 
 test('a result by name or by code, as number or as text, of envelope or status, is the same result', () => {
@@ -218,18 +218,18 @@ test('a device code, a password grant and a guest are told, and the first two ar
     return [message, severity]
   }
   assert.deepEqual(told({ authenticationProtocol: 'deviceCode' }), [
-    'eve@adatum.example signed in to Azure Portal by device code',
+    'eve@adatum.example signed in to “Azure Portal” by device code',
     2,
   ])
   assert.deepEqual(told({ authenticationProtocol: 'ropc', status: { errorCode: 50126 } }), [
-    'eve@adatum.example failed to sign in to Azure Portal: invalid username or password, by password grant (ROPC)',
+    'eve@adatum.example failed to sign in to “Azure Portal”: invalid username or password, by password grant (ROPC)',
     2,
   ])
   for (const more of [{ crossTenantAccessType: 'b2bCollaboration' }, { userType: 'guest' }]) {
-    assert.deepEqual(told(more), ['eve@adatum.example signed in as a guest to Azure Portal', 1])
+    assert.deepEqual(told(more), ['eve@adatum.example signed in as a guest to “Azure Portal”', 1])
   }
   assert.deepEqual(told({ crossTenantAccessType: 'none', userType: 'member', authenticationProtocol: 'oAuth2' }), [
-    'eve@adatum.example signed in to Azure Portal',
+    'eve@adatum.example signed in to “Azure Portal”',
     1,
   ])
 })

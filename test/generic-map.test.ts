@@ -166,10 +166,13 @@ test('a record of a search says how many of how many were shown, to whom, and wh
     ocsfOf({ type: 'read', v: 1, ledger: 'main', by: 'tok-1', via: '192.0.2.7', query: 'x', ...event }, 'stele.access')
       .message
   const search = { action: 'events.search', count: 1 }
-  assert.equal(told({ ...search, total: 68, exact: true }), 'tok-1 was shown 1 of 68 by the query x in main')
-  assert.equal(told({ ...search, total: 68, exact: false }), 'tok-1 was shown 1 of at least 68 by the query x in main')
-  assert.equal(told(search), 'tok-1 was shown 1 event by the query x in main')
+  assert.equal(told({ ...search, total: 68, exact: true }), 'tok-1 was shown 1 of 68 by the query “x” in main')
+  assert.equal(
+    told({ ...search, total: 68, exact: false }),
+    'tok-1 was shown 1 of at least 68 by the query “x” in main',
+  )
+  assert.equal(told(search), 'tok-1 was shown 1 event by the query “x” in main')
   const facets = { action: 'facets.read', fields: ['actor', 'class'], label: 'the audit desk' }
-  const said = 'tok-1 (the audit desk) counted the values of actor, class by the query x in main'
+  const said = 'tok-1 (“the audit desk”) counted the values of actor, class by the query “x” in main'
   assert.equal(told(facets), said)
 })

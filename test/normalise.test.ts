@@ -139,7 +139,7 @@ test('an application’s event keeps who, what, whom, when, how and from where i
     [metadata.product.name, metadata.event_code, metadata.correlation_uid],
     ['billing', 'permission.revoked', 'r1'],
   )
-  assert.equal(ocsf.message, 'ada failed to revoke ledger.read, ledger.write from bob@example.com: no right to')
+  assert.equal(ocsf.message, 'ada failed to revoke ledger.read, ledger.write from bob@example.com: “no right to”')
   // What is read in part only stays whole; what is read whole is not said twice.
   assert.deepEqual(Object.keys(unmapped ?? {}).toSorted(), [
     '__extra',

@@ -4,6 +4,8 @@
 // What an application's action means, by its words alone: `user.role.granted`, `grantRole` and `Role granted` are the
 // same. The tables below are all there is; an action that they do not hold is nothing in particular.
 
+import { spoken as asName } from './spoken.ts'
+
 /** What was done. */
 export type Verb =
   | 'sign in'
@@ -194,7 +196,7 @@ function denialPhrase(what: string | undefined): Phrase {
 }
 
 function phraseOf(spoken: Spoken | undefined, action: string | undefined, words: readonly string[]): Phrase {
-  if (spoken === undefined) return [`did ${action ?? 'something'}`, `do ${action ?? 'something'}`]
+  if (spoken === undefined) return [`did ${asName(action ?? 'something')}`, `do ${asName(action ?? 'something')}`]
   if (spoken.verb === 'impersonate' && words.some((word) => ends.has(word))) {
     return ['stopped impersonating', 'stop impersonating']
   }

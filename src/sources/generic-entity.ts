@@ -7,11 +7,12 @@
 import type { ManagedEntity } from '../schema/ocsf-objects.ts'
 import type { EntityManagement, OcsfEvent } from '../schema/ocsf.ts'
 import { type Noun, nounOf, singular, type Verb, wordsOf } from './generic-actions.ts'
-import { nameOf, type Party } from './generic-party.ts'
+import { listed, type Party, spokenName } from './generic-party.ts'
 import { personOf } from './generic-roles.ts'
 import { raised, type Said, told } from './generic-said.ts'
 import { entityOf } from './ocsf-base.ts'
 import { entityManagement } from './ocsf-event.ts'
+import { spoken } from './spoken.ts'
 
 const activities: Readonly<Record<Verb, EntityManagement['activity_id']>> = {
   'sign in': 99,
@@ -47,7 +48,7 @@ export function entity(said: Said): OcsfEvent | undefined {
   const { affected } = said
   const isOther = affected !== undefined && affected !== party
   const preposition = !isOther ? undefined : verb === 'grant' ? 'to' : verb === 'revoke' ? 'from' : undefined
-  const side = preposition === undefined ? '' : ` ${preposition} ${nameOf(affected)}`
+  const side = preposition === undefined ? '' : ` ${preposition} ${spokenName(affected)}`
   const activity = verb === undefined ? 99 : activities[verb]
   const denied = isDenial ? said.privileges : undefined
   const phrase = denied === undefined ? said.meaning.phrase : deniedPhrase(denied.names)
@@ -82,15 +83,15 @@ function rights(said: Said): OcsfEvent | undefined {
 function rightsRest({ meaning, target, affected }: Said, kind: string, names: readonly string[]): string {
   const { verb } = meaning
   const on = target === undefined ? '' : ` on ${described(target, target.type)}`
-  const what = names.join(', ')
+  const what = listed(names)
   if (verb === undefined) return ` on the ${kind} ${what}`
   if (verb === 'grant' || verb === 'add') return ` ${what}${on}, to whom is not said`
   if (verb === 'revoke' || verb === 'remove') return ` ${what}${on}, from whom is not said`
-  return ` the ${kind} ${what}${affected === undefined ? on : ` of ${nameOf(affected)}`}`
+  return ` the ${kind} ${what}${affected === undefined ? on : ` of ${spokenName(affected)}`}`
 }
 
 function deniedPhrase(names: readonly string[]): readonly [string, string] {
-  const was = `was denied ${names.join(', ')}`
+  const was = `was denied ${listed(names)}`
   return [was, was]
 }
 
@@ -115,7 +116,7 @@ function restOf({ meaning, action }: Said, party: Party, type: string | undefine
   const name = described(party, type)
   if (isDenial) return `${phrase[0].endsWith(' access') ? ' to' : ' on'} ${name}`
   if (action === undefined || verb === undefined) return ` on ${name}`
-  if (verb === 'impersonate') return ` ${nameOf(party)}`
+  if (verb === 'impersonate') return ` ${spokenName(party)}`
   const typeWords = type === undefined ? [] : wordsOf(type).map(singular)
   const noun = nounOf(typeWords.at(-1))
   const isOfType = (word: string): boolean =>
@@ -129,5 +130,5 @@ function restOf({ meaning, action }: Said, party: Party, type: string | undefine
 }
 
 function described(party: Party, type: string | undefined): string {
-  return type === undefined ? `${nameOf(party)}` : `the ${type.toLowerCase()} ${nameOf(party)}`
+  return type === undefined ? `${spokenName(party)}` : `the ${spoken(type.toLowerCase())} ${spokenName(party)}`
 }

@@ -4,6 +4,7 @@
 // Somebody or something, in the forms in which applications name them.
 
 import { type Json, type JsonObject, objectOf, text } from './json.ts'
+import { calledUser, isGuise, spoken } from './spoken.ts'
 
 /** Somebody or something that an event names. */
 export interface Party {
@@ -23,9 +24,20 @@ const partyKeys = {
 } as const
 export const allPartyKeys: ReadonlySet<string> = new Set(Object.values(partyKeys).flat())
 
-/** How a sentence calls somebody or something. */
+/** What somebody or something is called. */
 export function nameOf(party: Party | undefined): string | undefined {
   return party?.name ?? party?.displayName ?? party?.uid
+}
+
+/** The same as a sentence has it. */
+export function spokenName(party: Party | undefined): string | undefined {
+  const name = nameOf(party)
+  if (name === undefined) return undefined
+  return party?.name === undefined && isGuise(party?.displayName) ? calledUser(party.displayName) : spoken(name)
+}
+
+export function listed(names: readonly string[]): string {
+  return names.map((name) => spoken(name)).join(', ')
 }
 
 /** Whether two names may be one's: where both have an id, that decides. */

@@ -4,10 +4,11 @@
 // What an application's event says, read once, and the sentence that is made of it.
 
 import type { Meaning, Phrase } from './generic-actions.ts'
-import { nameOf, type Party } from './generic-party.ts'
+import { type Party, spokenName } from './generic-party.ts'
 import type { Roles } from './generic-roles.ts'
 import { type Change, type Outcome, sentence } from './ocsf-base.ts'
 import type { Common } from './ocsf-event.ts'
+import { capital, spoken } from './spoken.ts'
 
 export interface Said extends Roles {
   readonly action: string | undefined
@@ -39,17 +40,17 @@ export function told(
   { phrase = said.meaning.phrase, who = said.actor }: Telling = {},
 ): Common {
   const written = said.message === undefined ? '' : sentence(said.message)
-  const message = written === '' ? sentence(sentenceOf(said, phrase, rest, nameOf(who))) : written
+  const message = written === '' ? sentence(sentenceOf(said, phrase, rest, spokenName(who))) : written
   return { ...said.common, message, unmapped: said.rest(placed) }
 }
 
 function sentenceOf({ action, meaning, outcome }: Said, [done, tried]: Phrase, rest: string, who?: string): string {
   if (action === undefined) return `An event${who === undefined ? '' : ` of ${who}`} that names no action`
   const failed = outcome.status_id === 2
-  const reason = failed && outcome.status_detail !== undefined ? `: ${outcome.status_detail}` : ''
+  const reason = failed && outcome.status_detail !== undefined ? `: ${spoken(outcome.status_detail)}` : ''
   // `payment.failed` says so itself.
   const isTried = failed && !meaning.isDenial && !(meaning.failed && meaning.verb === undefined)
-  return `${who ?? 'Someone'} ${isTried ? `failed to ${tried}` : done}${rest}${reason}`
+  return `${capital(who ?? 'Someone')} ${isTried ? `failed to ${tried}` : done}${rest}${reason}`
 }
 
 /** Medium, where the event does not rate itself and did not fail. */

@@ -11,7 +11,7 @@ import { isRule, meaningOf, nounOf, singular, type Verb } from './generic-action
 import { entity } from './generic-entity.ts'
 import { Fields } from './generic-fields.ts'
 import { outcomeIdOf } from './generic-outcome.ts'
-import { isSame, nameOf, type Party } from './generic-party.ts'
+import { isSame, listed, nameOf, type Party, spokenName } from './generic-party.ts'
 import { actorFrom, isOfType, personOf, rolesOf, userFrom, whomOf } from './generic-roles.ts'
 import { isPrivileged, raised, type Said, told } from './generic-said.ts'
 import { type Json, type JsonObject, text, without } from './json.ts'
@@ -34,6 +34,7 @@ import {
   groupManagement,
   userAccess,
 } from './ocsf-event.ts'
+import { spoken } from './spoken.ts'
 
 /** Whatever no other connector recognises. It has no containers: nobody knows what its frames would mean. */
 export const generic: Connector = {
@@ -132,7 +133,7 @@ function signIn(said: Said, verb: Verb): OcsfEvent | undefined {
   const isPerson = on?.type !== undefined && personOf(on) !== undefined
   const target = on === undefined || who === undefined || isPerson || isSame(on, who) ? undefined : on
   const service = said.service ?? nameOf(target)
-  const where = service === undefined ? '' : verb === 'sign in' ? ` to ${service}` : ` of ${service}`
+  const where = service === undefined ? '' : verb === 'sign in' ? ` to ${spoken(service)}` : ` of ${spoken(service)}`
   const placed = [who, said.service === undefined ? target : undefined]
   return authentication(told(said, placed, where, { who }), verb === 'sign in' ? 1 : 2, {
     user,
@@ -153,7 +154,7 @@ function credentials(said: Said): OcsfEvent | undefined {
   const user = userFrom(whose)
   if (verb === undefined || user === undefined || isRule(head)) return undefined
   const factor = nouns.has('factor') ? factorActivities[verb] : undefined
-  const rest = ` of ${nameOf(whose)}`
+  const rest = ` of ${spokenName(whose)}`
   if (factor !== undefined) {
     const common = told(said, [whose], ` a second factor${rest}`)
     return accountChange(factor === 11 ? raised(said, common) : common, factor, { user })
@@ -178,8 +179,8 @@ function membership(said: Said): OcsfEvent | undefined {
   // Without a member, `group.added` is about the group itself.
   if (member === undefined && noun === 'group') return undefined
   const activity = verb === 'add' ? 3 : 4
-  const whom = `${nameOf(member) ?? 'somebody who is not named'} ${activity === 3 ? 'to' : 'from'} `
-  const rest = ` ${isSelf && member === said.actor ? '' : whom}the group ${nameOf(party)}`
+  const whom = `${spokenName(member) ?? 'somebody who is not named'} ${activity === 3 ? 'to' : 'from'} `
+  const rest = ` ${isSelf && member === said.actor ? '' : whom}the group ${spokenName(party)}`
   return groupManagement(told(said, [party, member], rest), activity, { group, user: userFrom(member) })
 }
 
@@ -197,8 +198,8 @@ function roleChange(said: Said): OcsfEvent | undefined {
   const old = namesOf(change?.old)
   const now = change === undefined ? (said.privileges?.names ?? []) : namesOf(change.new)
   if (old.length + now.length === 0) return undefined
-  const from = old.length === 0 ? '' : ` from ${old.join(', ')}`
-  const rest = ` the ${kind} of ${nameOf(whom)}${from} to ${now.length === 0 ? 'none' : now.join(', ')}`
+  const from = old.length === 0 ? '' : ` from ${listed(old)}`
+  const rest = ` the ${kind} of ${spokenName(whom)}${from} to ${now.length === 0 ? 'none' : listed(now)}`
   const resource = whom === said.target ? undefined : said.target
   const common = told(said, [whom, resource, change === undefined ? said.privileges : undefined], rest)
   return userAccess([...old, ...now].some(isPrivileged) ? raised(said, common) : common, now.length > 0 ? 1 : 2, {
@@ -239,7 +240,7 @@ function privileges(said: Said): OcsfEvent | undefined {
     const group = groupOf(party?.name ?? party?.displayName, party?.uid)
     if (group === undefined) return undefined
     const on = party === target || isTarget ? undefined : target
-    const rest = ` ${names.join(', ')} ${side} the group ${nameOf(party)}${onThing(on)}`
+    const rest = ` ${listed(names)} ${side} the group ${spokenName(party)}${onThing(on)}`
     return groupManagement(told(said, [party, on, said.privileges ?? target], rest), activity, {
       group,
       privileges: names,
@@ -247,7 +248,7 @@ function privileges(said: Said): OcsfEvent | undefined {
     })
   }
   const on = isTarget || grantee === target ? undefined : target
-  const rest = ` ${names.join(', ')} ${side} ${nameOf(grantee)}${onThing(on)}`
+  const rest = ` ${listed(names)} ${side} ${spokenName(grantee)}${onThing(on)}`
   return userAccess(told(said, [grantee, on, said.privileges ?? target], rest), activity, {
     user,
     privileges: names,
@@ -256,7 +257,7 @@ function privileges(said: Said): OcsfEvent | undefined {
 }
 
 function onThing(on: Party | undefined): string {
-  return on === undefined ? '' : ` on ${nameOf(on)}`
+  return on === undefined ? '' : ` on ${spokenName(on)}`
 }
 
 const groupActivities: Partial<Record<Verb, GroupManagement['activity_id']>> = {
@@ -276,7 +277,7 @@ function group(said: Said): OcsfEvent | undefined {
   const party = said.group ?? (target !== undefined && isOfType(target, 'group', true) ? target : undefined)
   const object = groupOf(party?.name ?? party?.displayName, party?.uid)
   if (object === undefined || (said.group !== undefined && target !== undefined)) return undefined
-  return groupManagement(told(said, [party], ` the group ${nameOf(party)}`), activity, { group: object })
+  return groupManagement(told(said, [party], ` the group ${spokenName(party)}`), activity, { group: object })
 }
 
 const accountActivities: Partial<Record<Verb, AccountChange['activity_id']>> = {
@@ -290,7 +291,8 @@ function account(said: Said): OcsfEvent | undefined {
   if (head !== undefined && nounOf(head) !== 'user') return undefined
   const whose = said.affected ?? personOf(said.target)
   const user = userFrom(whose)
-  if (user !== undefined) return accountChange(told(said, [whose], ` the user ${nameOf(whose)}`), activity, { user })
+  if (user !== undefined)
+    return accountChange(told(said, [whose], ` the user ${spokenName(whose)}`), activity, { user })
   // Whoever has an account locked is not who locked it.
   const own = verb === 'lock' && said.target === undefined ? userFrom(said.actor) : undefined
   if (own === undefined) return undefined
@@ -303,7 +305,7 @@ const apiActivities: Partial<Record<Verb, ApiActivity['activity_id']>> = { creat
 function other(said: Said): OcsfEvent {
   const { verb, phrase, isDenial } = said.meaning
   const { action = 'something' } = said
-  const common = told(said, [], '', { phrase: isDenial ? phrase : [`did ${action}`, `do ${action}`] })
+  const common = told(said, [], '', { phrase: isDenial ? phrase : [`did ${spoken(action)}`, `do ${spoken(action)}`] })
   const { actor, src_endpoint } = common
   const activity = verb === undefined ? undefined : apiActivities[verb]
   if (activity !== undefined && actor !== undefined && src_endpoint !== undefined) {

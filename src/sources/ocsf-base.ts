@@ -21,6 +21,7 @@ import { OCSF_VERSION } from '../schema/ocsf.ts'
 import { placeholderOf, UNKNOWN } from '../schema/placeholder.ts'
 import { addressOf } from './address.ts'
 import { clip, type Json } from './json.ts'
+import { isGuise, quoted } from './spoken.ts'
 
 const MAX_MESSAGE_CHARS = 500
 
@@ -116,19 +117,23 @@ const userTypes: Readonly<Record<UserType, string>> = {
   99: 'Other',
 }
 
-/** `name` is what the user signs in with, else what it is called. Undefined where nothing names it. */
+/**
+ * `name` is what the user signs in with, else what it is called. Undefined where nothing names it. A display name that
+ * passes for a sign-in name is kept in quotes, so that nobody is found by the name of another.
+ */
 export function userOf(
   name: string | undefined,
   uid: string | undefined,
   displayName: string | undefined,
   typeId: UserType,
 ): User | undefined {
-  const called = name ?? displayName
-  if (called === undefined && uid === undefined) return undefined
+  if (name === undefined && displayName === undefined && uid === undefined) return undefined
+  const isDisguised = name === undefined && isGuise(displayName)
+  const called = isDisguised ? undefined : (name ?? displayName)
   return {
     name: called,
     uid,
-    display_name: displayName,
+    display_name: isDisguised ? quoted(displayName) : displayName,
     email_addr: called === undefined ? undefined : emailOf(called),
     type_id: typeId,
     type: userTypes[typeId],

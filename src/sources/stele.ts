@@ -12,6 +12,7 @@ import { type Connector, type MapContext, MappingFault } from './connector.ts'
 import { arrayOf, type JsonObject, objectsOf, text, wholeOf } from './json.ts'
 import { actorOf, entityOf, metadataOf, outcomeOf, sentence, type SeverityId, userOf } from './ocsf-base.ts'
 import { apiActivity, type Common, detectionFinding, entityManagement, userAccess } from './ocsf-event.ts'
+import { quoted, spoken } from './spoken.ts'
 import { parseTime } from './time.ts'
 
 /** By source type. */
@@ -22,6 +23,7 @@ export const ownMappings: readonly (readonly [type: string, map: Connector['map'
 
 const product = { name: 'Stele', vendor_name: 'Stele' } as const
 const STELE = 'stele'
+const MAX_QUERY_CHARS = 120
 
 /** What was read, for the sentence: the ledger stands behind it. */
 const reads: ReadonlyMap<string, (event: JsonObject) => string> = new Map([
@@ -43,11 +45,11 @@ function mapAccess(event: JsonObject, context: MapContext): OcsfEvent {
   const via = text(event['via'])
   if (action === undefined || ledger === undefined || by === undefined || via === undefined)
     throw new MappingFault('it is no read record')
-  const done = reads.get(action)?.(event) ?? `did ${action} on`
+  const done = reads.get(action)?.(event) ?? `did ${spoken(action)} on`
   const named = objectsOf(event['ledgers']).flatMap((read) => text(read['ledger']) ?? [])
   const ledgers = named.length > 0 ? [...new Set(named)] : [ledger]
   const label = text(event['label'])
-  const who = label === undefined ? by : `${by} (${label})`
+  const who = label === undefined ? spoken(by) : `${spoken(by)} (${spoken(label)})`
   const {
     type: _type,
     v: _version,
@@ -64,7 +66,7 @@ function mapAccess(event: JsonObject, context: MapContext): OcsfEvent {
       time: context.receivedMs,
       severity_id: 1,
       outcome: outcomeOf(1),
-      message: sentence(`${who} ${done} ${ledger === '*' ? 'all ledgers it may read' : ledger}`),
+      message: sentence(`${who} ${done} ${ledger === '*' ? 'all ledgers it may read' : spoken(ledger)}`),
       actor: credentialActor(by, label),
       src_endpoint: endpointVia(via),
       unmapped: rest,
@@ -91,12 +93,17 @@ function shownOf(event: JsonObject): string {
 
 function fieldsOf(event: JsonObject): string {
   const fields = arrayOf(event['fields']).flatMap((field) => text(field, 64) ?? [])
-  return fields.length === 0 ? 'values' : `the values of ${fields.slice(0, 32).join(', ')}`
+  return fields.length === 0
+    ? 'values'
+    : `the values of ${fields
+        .slice(0, 32)
+        .map((field) => spoken(field))
+        .join(', ')}`
 }
 
 function askedOf(event: JsonObject): string {
-  const query = text(event['query'], 120)
-  return query === undefined ? '' : ` by the query ${query}`
+  const query = text(event['query'], MAX_QUERY_CHARS)
+  return query === undefined ? '' : ` by the query ${quoted(query, MAX_QUERY_CHARS)}`
 }
 
 /** A credential is known by its id; its label is what people call it. */
@@ -119,7 +126,7 @@ function mapSystem(event: JsonObject, context: MapContext): OcsfEvent {
 
 function systemEvent(event: SystemEvent, { receivedMs }: MapContext): OcsfEvent {
   const by = 'by' in event ? event.by : STELE
-  const who = by === STELE ? product.name : by
+  const who = by === STELE ? product.name : spoken(by)
   const common = (message: string, severity: SeverityId = 1): Common => {
     const { type: _type, v: _version, ...rest } = event
     return {
@@ -140,7 +147,7 @@ function systemEvent(event: SystemEvent, { receivedMs }: MapContext): OcsfEvent 
   switch (event.type) {
     case 'install': {
       const entity = thing('Installation', event.name, event.installId)
-      return entityManagement(common(`Stele set up the installation ${event.name}`), 1, { entity })
+      return entityManagement(common(`Stele set up the installation ${spoken(event.name)}`), 1, { entity })
     }
     case 'ledger.created': {
       const entity = thing('Ledger', event.name, event.origin)
@@ -194,7 +201,7 @@ const searchIndex = thing('Index', 'search index', undefined)
 type TokenCreated = Extract<SystemEvent, { type: 'token.created' }>
 
 function tokenSentence({ id, label, scopes, ledgers }: TokenCreated, who: string): string {
-  const named = label === undefined ? id : `${id} (${label})`
+  const named = label === undefined ? id : `${id} (${spoken(label)})`
   const where = ledgers.includes('*') ? 'all ledgers' : ledgers.join(', ')
   const scope = scopes.length === 1 ? 'the scope' : 'the scopes'
   return `${who} created the token ${named} with ${scope} ${scopes.join(', ')} on ${where}`

@@ -4,6 +4,7 @@
 // Activities that the tables don't have: Microsoft adds some every month, and B2C alone has hundreds that only read.
 // The first word of the name, else the operation type, says what was done; the target, to what.
 
+import { quoted } from '../spoken.ts'
 import type { Activity, Meaning, Piece } from './activity-table.ts'
 import type { AuditReading } from './audit-reading.ts'
 
@@ -129,7 +130,7 @@ export function guessedActivity(
   const whole = /^\S+ (?:user|group|account)s?$/i.test(words)
   const meaning = whole || deed === 'read' || deed === 'update' ? deeds[deed][about] : partial(deed, about)
   const isPlain = verb !== undefined && words === name && /^\S+ \S/.test(name)
-  const object = isPlain ? name.slice(first.length) : ` “${clipped(name)}”`
+  const object = isPlain ? name.slice(first.length) : ` ${quoted(name, MAX_NAME_CHARS)}`
   return {
     name,
     meaning,

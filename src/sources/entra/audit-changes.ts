@@ -3,9 +3,10 @@
 
 // What changed, in a few words for the end of a sentence: `state from enabled to disabled`.
 
-import { decoded, clip, objectOf } from '../json.ts'
+import { decoded, objectOf } from '../json.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { Change } from '../ocsf-base.ts'
+import { spoken } from '../spoken.ts'
 import { plain } from './audit-reading.ts'
 
 const MAX_VALUE_CHARS = 56
@@ -44,7 +45,7 @@ export function changesText(changes: readonly Change[]): string {
   if (phrases.length === 0) {
     const list = changes.find(({ name }) => name === LIST)
     const names = plain(list?.new) ?? plain(list?.old)
-    return names === undefined ? '' : ` (${clip(names, MAX_VALUE_CHARS)})`
+    return names === undefined ? '' : ` (${spoken(names, MAX_VALUE_CHARS)})`
   }
   // What switches a policy on or off comes first.
   const first = phrases.findIndex((phrase) => phrase.startsWith('state ') || phrase.startsWith('State '))
@@ -75,7 +76,7 @@ function addMembers(phrases: string[], before: JsonObject, after: JsonObject, bu
     if (isNoise(key) || isEqual(old, now)) continue
     const [oldObject, newObject] = [objectOf(old), objectOf(now)]
     if (oldObject !== undefined && newObject !== undefined) addMembers(phrases, oldObject, newObject, budget)
-    else phrases.push(phrase(clip(key, MAX_VALUE_CHARS), old, now))
+    else phrases.push(phrase(key, old, now))
   }
 }
 
@@ -85,7 +86,8 @@ export function isEqual(one: Json | undefined, other: Json | undefined): boolean
   return JSON.stringify(one) === JSON.stringify(other)
 }
 
-function phrase(name: string, before: Json | undefined, after: Json | undefined): string {
+function phrase(property: string, before: Json | undefined, after: Json | undefined): string {
+  const name = spoken(property, MAX_VALUE_CHARS)
   if (Array.isArray(before) || Array.isArray(after)) return listPhrase(name, listOf(before), listOf(after))
   const [old, now] = [plain(before), plain(after)]
   if (old !== undefined && now !== undefined) return fromTo(name, old, now)
@@ -122,7 +124,8 @@ function membersText(members: readonly Json[]): string {
 /** Of two long values that begin alike the beginning is left out, so that they still differ. */
 function fromTo(name: string, old: string, now: string): string {
   const [before, after] = [valueText(old), valueText(now)]
-  if (before.length <= MAX_VALUE_CHARS && after.length <= MAX_VALUE_CHARS) return `${name} from ${before} to ${after}`
+  if (before.length <= MAX_VALUE_CHARS && after.length <= MAX_VALUE_CHARS)
+    return `${name} from ${short(before)} to ${short(after)}`
   let shared = 0
   while (shared < before.length && before[shared] === after[shared]) shared++
   while (shared > 0 && /\w/.test(before[shared - 1]!)) shared--
@@ -137,7 +140,7 @@ function valueText(value: string): string {
 }
 
 function short(text: string): string {
-  return clip(valueText(text), MAX_VALUE_CHARS)
+  return spoken(valueText(text), MAX_VALUE_CHARS)
 }
 
 /** `: added the secret HR sync 2026`; the keys of an application are text, one list before and one after. */

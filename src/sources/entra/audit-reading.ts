@@ -6,6 +6,7 @@
 import { decoded, arrayOf, objectOf, objectsOf, text } from '../json.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { Change } from '../ocsf-base.ts'
+import { isGuise } from '../spoken.ts'
 import type { EntraRecord } from './record.ts'
 
 /** Somebody or something that the event names. */
@@ -13,7 +14,7 @@ export interface Party {
   /** In Entra's words: `User`, `ServicePrincipal`, `Role`, `Policy` … */
   readonly type: string | undefined
   readonly kind: PartyKind
-  /** What it is found by: a user's sign-in name, else the display name. */
+  /** What it is found by: a user's sign-in name, else the display name unless it passes for a sign-in name. */
   readonly name: string | undefined
   readonly displayName: string | undefined
   readonly id: string | undefined
@@ -60,9 +61,9 @@ export function auditReading(record: EntraRecord): AuditReading {
 function userOfEvent(user: JsonObject | undefined): Party | undefined {
   if (user === undefined) return undefined
   const displayName = text(user['displayName'])
-  const name = text(user['userPrincipalName']) ?? displayName
+  const name = text(user['userPrincipalName']) ?? unguised(displayName)
   const id = text(user['id'])
-  if (name === undefined && id === undefined) return undefined
+  if (name === undefined && displayName === undefined && id === undefined) return undefined
   return { type: 'User', kind: 'user', name, displayName, id, source: user }
 }
 
@@ -74,21 +75,26 @@ function appOf(app: JsonObject | undefined): Party | undefined {
   return { type: 'ServicePrincipal', kind: 'app', name, displayName: name, id, source: app }
 }
 
+function unguised(displayName: string | undefined): string | undefined {
+  return isGuise(displayName) ? undefined : displayName
+}
+
 /** A name of the envelope, which does not say whether a person or an application bears it. */
 function identityOf(name: string | undefined): Party | undefined {
   return name === undefined
     ? undefined
-    : { type: undefined, kind: 'other', name, displayName: name, id: undefined, source: undefined }
+    : { type: undefined, kind: 'other', name: unguised(name), displayName: name, id: undefined, source: undefined }
 }
 
 function targetOf(target: JsonObject): Party {
   // Microsoft's examples write `Type`, live data `type`.
   const type = text(target['type']) ?? text(target['Type'])
   const displayName = text(target['displayName'])
+  const kind = kindOf(type)
   return {
     type,
-    kind: kindOf(type),
-    name: text(target['userPrincipalName']) ?? displayName,
+    kind,
+    name: text(target['userPrincipalName']) ?? (kind === 'user' ? unguised(displayName) : displayName),
     displayName,
     id: text(target['id']),
     source: target,

@@ -15,14 +15,15 @@
 
 import { clip, text } from '../json.ts'
 import { sentence } from '../ocsf-base.ts'
+import { calledUser, capital, isGuise, quoted, spoken } from '../spoken.ts'
 import type { Activity, Piece, Slot } from './activity-table.ts'
 import type { Cast } from './audit-cast.ts'
 import { changesText, keysText } from './audit-changes.ts'
 import { detailOf, isSame } from './audit-reading.ts'
 import type { AuditReading, Party } from './audit-reading.ts'
+import { tierOf } from './built-in-roles.ts'
 
 const MAX_SENTENCE_CHARS = 200
-const MAX_NAME_CHARS = 80
 const MAX_NAMED = 4
 
 export type Ending = 'done' | 'failed' | 'timed out'
@@ -50,17 +51,22 @@ export function wordingOf(
   return sentence(clip(words, MAX_SENTENCE_CHARS))
 }
 
-const nameless: Pick<Party, 'name' | 'id'> = { name: undefined, id: undefined }
+const nameless: Named = { name: undefined, displayName: undefined, id: undefined, kind: 'other' }
 
 function subjectOf(actor: Party | undefined): string {
   if (actor === undefined) return 'An unknown actor'
   if (actor.kind === 'app') return `The app ${short(actor)}`
-  return actor.name === undefined ? `The user ${short(actor)}` : short(actor)
+  if (actor.name === undefined && !isGuise(actor.displayName)) return `The user ${short(actor)}`
+  return capital(short(actor))
 }
 
+type Named = Pick<Party, 'name' | 'displayName' | 'id' | 'kind'>
+
 /** What it is called, else its id. */
-function short({ name, id }: Pick<Party, 'name' | 'id'>): string {
-  return clip(name ?? id ?? 'without a name', MAX_NAME_CHARS)
+function short({ name, displayName, id, kind }: Named): string {
+  if (name !== undefined) return spoken(name)
+  if (isGuise(displayName)) return kind === 'user' ? calledUser(displayName) : `somebody called ${quoted(displayName)}`
+  return id === undefined ? 'without a name' : spoken(id)
 }
 
 function pieceText(piece: Piece, told: Told): string {
@@ -73,13 +79,15 @@ function pieceText(piece: Piece, told: Told): string {
 function thingText(noun: string, thing: Party | undefined): string {
   const name = thing?.name ?? thing?.id
   if (name === undefined) return `${/^[aeio]/i.test(noun) ? 'an' : 'a'} ${noun}`
-  return name.toLowerCase() === noun.toLowerCase() ? `the ${noun}` : `the ${noun} ${clip(name, MAX_NAME_CHARS)}`
+  return name.toLowerCase() === noun.toLowerCase()
+    ? `the ${noun}`
+    : `the ${noun} ${noun === 'role' ? privilegeText(name) : spoken(name)}`
 }
 
 function userText({ cast: { who }, reading }: Told): string {
   if (who === undefined) return 'a user'
   if (isSame(who, reading.actor)) return 'themself'
-  return who.kind === 'user' ? `the user ${short(who)}` : partyText(who)
+  return who.kind === 'user' && who.name !== undefined ? `the user ${short(who)}` : partyText(who)
 }
 
 function partyText(party: Party | undefined): string {
@@ -114,7 +122,7 @@ function slotText(slot: Slot, told: Told): string {
     case 'API':
       return cast.scope === undefined ? 'an API' : short(cast.scope)
     case 'METHOD':
-      return methodOf(told) ?? 'security info'
+      return methodText(methodOf(told))
     case 'METHOD BEHIND':
       return behind(methodOf(told))
     case 'CHANGES':
@@ -127,14 +135,19 @@ function slotText(slot: Slot, told: Told): string {
 }
 
 function roleText({ role, scope, thing }: Cast): string {
-  const name = role === undefined ? 'a role' : clip(role, MAX_NAME_CHARS)
+  const name = role === undefined ? 'a role' : privilegeText(role)
   if (scope === undefined || scope === thing) return name
   return scope.kind === 'group' ? `${name} of the group ${short(scope)}` : `${name} on ${short(scope)}`
 }
 
+/** Microsoft's own roles need no quotes. */
+function privilegeText(name: string): string {
+  return tierOf(name) === undefined ? spoken(name) : name
+}
+
 function listed(names: readonly string[]): string {
   const rest = names.length - MAX_NAMED
-  const named = names.slice(0, MAX_NAMED).map((name) => clip(name, MAX_NAME_CHARS))
+  const named = names.slice(0, MAX_NAMED).map(privilegeText)
   return `${named.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`
 }
 
@@ -146,11 +159,15 @@ function telling(scopes: readonly string[]): readonly string[] {
 }
 
 function behind(text: string | undefined): string {
-  return text === undefined ? '' : `: ${clip(text, MAX_NAME_CHARS)}`
+  return text === undefined ? '' : `: ${spoken(text)}`
 }
 
 /** `User registered Authenticator App with Code`, `Admin registered temporary access pass method for user`. */
 const METHOD = /^(?:User|Admin) (?:registered|deleted|updated|changed|added|removed) (.{1,64}?)(?: for user)?\.?$/
+
+function methodText(method: string | undefined): string {
+  return method === undefined ? 'security info' : spoken(method)
+}
 
 function methodOf({ reading, reason, ending }: Told): string | undefined {
   const method = detailOf(reading, 'AuthenticationMethod')

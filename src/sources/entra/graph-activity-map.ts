@@ -10,13 +10,14 @@ import type { ApiActivity } from '../../schema/ocsf.ts'
 import { unknownActor } from '../../schema/placeholder.ts'
 import { MappingFault } from '../connector.ts'
 import type { MapContext } from '../connector.ts'
-import { text, wholeOf } from '../json.ts'
+import { clip, text, wholeOf } from '../json.ts'
 import type { JsonObject } from '../json.ts'
 import { metadataOf, userOf } from '../ocsf-base.ts'
 import type { Outcome } from '../ocsf-base.ts'
 import { apiActivity } from '../ocsf-event.ts'
+import { quoted, spoken } from '../spoken.ts'
 import { recordOf } from './record.ts'
-import { entraProduct, keepOf, line, sourceOf, spoken, timeOf } from './where.ts'
+import { entraProduct, keepOf, line, sourceOf, timeOf } from './where.ts'
 
 /** `requestMethod`. Graph's actions are POST too, and nothing but their names tells them from what creates. */
 export const requestMethods: ReadonlyMap<string, 1 | 2 | 3 | 4> = new Map<string, 1 | 2 | 3 | 4>([
@@ -36,6 +37,7 @@ const graphService = Object.freeze({ name: 'Microsoft Graph', uid: '00000003-000
 /** The class demands an endpoint; internal callers have no address. */
 const unknownEndpoint = Object.freeze({ name: 'unknown' })
 
+const MAX_REQUEST_CHARS = 80
 const times: readonly string[] = ['timeGenerated']
 const kept: readonly string[] = [
   'aTContent',
@@ -153,9 +155,11 @@ function told(actor: Actor | undefined, called: string, code: number | undefined
   const app = actor?.app_uid === undefined ? undefined : `app ${spoken(actor.app_uid)}`
   const user = actor?.user?.type_id === 1 ? actor.user.uid : undefined
   const answer = code === undefined ? '' : `: ${code}`
+  // An address has no spaces, and what has none says nothing.
+  const request = /^[A-Z]+ \/[\x21-\x7e]*$/.test(called) ? clip(called, MAX_REQUEST_CHARS) : quoted(called)
   if (user !== undefined) {
-    return `The user ${spoken(user)} called ${spoken(called)}${app === undefined ? '' : ` through the ${app}`}${answer}`
+    return `The user ${spoken(user)} called ${request}${app === undefined ? '' : ` through the ${app}`}${answer}`
   }
   const who = app ?? (actor?.user?.uid === undefined ? 'somebody' : `service principal ${spoken(actor.user.uid)}`)
-  return `${who === 'somebody' ? 'Somebody' : `The ${who}`} called ${spoken(called)}${answer}`
+  return `${who === 'somebody' ? 'Somebody' : `The ${who}`} called ${request}${answer}`
 }

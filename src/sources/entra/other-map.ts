@@ -11,9 +11,10 @@ import type { JsonObject } from '../json.ts'
 import { actorOf, metadataOf, outcomeOf, userOf } from '../ocsf-base.ts'
 import type { Outcome } from '../ocsf-base.ts'
 import { baseEvent } from '../ocsf-event.ts'
+import { spoken, spokenUser } from '../spoken.ts'
 import { recordOf } from './record.ts'
 import type { EntraRecord } from './record.ts'
-import { entraProduct, keepOf, line, placeName, sourceOf, spoken, timeOf } from './where.ts'
+import { entraProduct, keepOf, line, placeName, sourceOf, timeOf } from './where.ts'
 
 /** Categories and tables by what they hold, in lower case. */
 export const otherCategories: ReadonlyMap<string, string> = new Map([
@@ -69,9 +70,10 @@ export function mapOther(event: JsonObject, context: MapContext): BaseEvent {
   const { time, original } = timeOf(record, times, context)
   const outcome = outcomeIn(record)
   const what = otherCategories.get(category?.toLowerCase() ?? '') ?? spoken(record.operation ?? 'an event')
-  const who = actor?.user?.name ?? actor?.app_name ?? actor?.user?.uid
+  const { user, app_name: app } = actor ?? {}
+  const who = user !== undefined ? spokenUser(user) : app === undefined ? undefined : `the app ${spoken(app)}`
   const place = placeName(source)
-  const message = `Microsoft Entra logged ${what}${who === undefined ? '' : ` of ${spoken(who)}`}${place === undefined ? '' : ` from ${place}`}`
+  const message = `Microsoft Entra logged ${what}${who === undefined ? '' : ` of ${who}`}${place === undefined ? '' : ` from ${place}`}`
   return baseEvent(
     {
       metadata: metadataOf(entraProduct, {

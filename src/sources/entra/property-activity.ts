@@ -6,9 +6,10 @@
 
 import assert from 'node:assert/strict'
 
-import { clip, objectOf, objectsOf, text } from '../json.ts'
+import { objectOf, objectsOf, text } from '../json.ts'
 import type { Json, JsonObject } from '../json.ts'
 import type { Change } from '../ocsf-base.ts'
+import { spoken } from '../spoken.ts'
 import { activityOf } from './activity-table.ts'
 import type { Activity, Piece } from './activity-table.ts'
 import { isEqual, LIST, listOf, opened } from './audit-changes.ts'
@@ -87,12 +88,10 @@ function tell(line: PropertyActivity, { before, after }: Deed): Activity & { rea
 }
 
 const MAX_NAMED = 3
-const MAX_NAME_CHARS = 80
 
 function listed(names: readonly string[]): string {
   const rest = names.length - MAX_NAMED
-  const named = names.slice(0, MAX_NAMED).map((name) => clip(name, MAX_NAME_CHARS))
-  return `${named.join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`
+  return `${names.slice(0, MAX_NAMED).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`
 }
 
 function deedOf(property: string, changes: readonly Change[]): Deed | undefined {
@@ -105,7 +104,8 @@ function deedOf(property: string, changes: readonly Change[]): Deed | undefined 
   const [was, is] = [plain(old), plain(now)]
   if (is === 'true' || is === 'false') return { way: is === 'true' ? 'on' : 'off', before: [], after: [] }
   const isText = was !== undefined && is !== undefined
-  return { way: isText || objectOf(now) !== undefined ? 'set' : 'named', before: [was ?? ''], after: [is ?? ''] }
+  const [before, after] = [was, is].map((value) => [value === undefined ? '' : spoken(value)]) as [string[], string[]]
+  return { way: isText || objectOf(now) !== undefined ? 'set' : 'named', before, after }
 }
 
 /** Some events give a list of what changed, and no values. */
@@ -170,7 +170,10 @@ const members: ReadonlyMap<string, Reader> = new Map([
     reader((member) => {
       const device = text(inside(member, 'DeviceName'))
       const key = text(inside(member, 'Id')) ?? text(inside(member, 'DeviceToken')) ?? device
-      return [key, device === undefined || device === 'NO_DEVICE' ? 'an authenticator' : `an authenticator (${device})`]
+      return [
+        key,
+        device === undefined || device === 'NO_DEVICE' ? 'an authenticator' : `an authenticator (${spoken(device)})`,
+      ]
     }),
   ],
   ['StrongAuthenticationRequirement', reader((member) => [text(inside(member, 'RelyingParty')), 'MFA'])],
@@ -187,7 +190,7 @@ const members: ReadonlyMap<string, Reader> = new Map([
     'AppAddress',
     reader((member) => {
       const address = plain(member) ?? text(inside(member, 'Address'))
-      return [address, address ?? 'without a name']
+      return [address, address === undefined ? 'without a name' : spoken(address)]
     }),
   ],
   ['RequiredResourceAccess', permissionsIn],
@@ -200,7 +203,9 @@ function permissionsIn(value: Json | undefined): Members {
   return new Map(
     ids.slice(0, MAX_MEMBERS).flatMap((permission) => {
       const id = text(permission['EntitlementId'] ?? permission['Id'])
-      return id === undefined ? [] : [[id, graphPermissions.get(id.toLowerCase()) ?? `the permission ${id}`] as const]
+      return id === undefined
+        ? []
+        : [[id, graphPermissions.get(id.toLowerCase()) ?? `the permission ${spoken(id)}`] as const]
     }),
   )
 }

@@ -16,9 +16,10 @@ import { actorOf, entityOf, groupOf, metadataOf, resourceOf, userOf } from '../o
 import type { Change, Outcome } from '../ocsf-base.ts'
 import { accountChange, entityManagement, groupManagement } from '../ocsf-event.ts'
 import type { Common } from '../ocsf-event.ts'
+import { capital, spoken, spokenUser } from '../spoken.ts'
 import { recordOf } from './record.ts'
 import type { EntraRecord } from './record.ts'
-import { entraProduct, keepOf, line, sourceOf, spoken, timeOf } from './where.ts'
+import { entraProduct, keepOf, line, sourceOf, timeOf } from './where.ts'
 
 export interface ProvisioningAction {
   readonly did: string
@@ -220,15 +221,24 @@ function changesIn(resource: JsonObject): readonly Change[] {
   })
 }
 
+function subjectOf(actor: Actor | undefined): string {
+  if (actor?.user !== undefined) return capital(spokenUser(actor.user))
+  const app = actor?.app_name ?? actor?.app_uid
+  return app === undefined ? 'The provisioning service' : `The app ${spoken(app)}`
+}
+
 function told(
   { object, action, kind }: Done,
   actor: Actor | undefined,
   system: string | undefined,
   outcome: Outcome,
 ): string {
-  const who = spoken(actor?.app_name ?? actor?.user?.name ?? actor?.user?.uid ?? 'The provisioning service')
-  const name = (kind === 'user' ? object.user.name : object.name) ?? object.id ?? ''
-  const what = `the ${kind === 'entity' ? spoken(object.type) : kind} ${spoken(name)}`
+  const who = subjectOf(actor)
+  const name = (kind === 'user' ? object.user.name : object.name) ?? object.id
+  const what =
+    name === undefined
+      ? spokenUser(object.user)
+      : `the ${kind === 'entity' ? spoken(object.type) : kind} ${spoken(name)}`
   const where = system === undefined ? '' : ` in ${spoken(system)}`
   const why = outcome.status_detail === undefined ? '' : `: ${spoken(outcome.status_detail)}`
   if (outcome.status_id === 2) return `${who} failed to ${action.toDo} ${what}${where}${why}`

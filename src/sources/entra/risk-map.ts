@@ -13,6 +13,7 @@ import { decoded, text } from '../json.ts'
 import type { JsonObject } from '../json.ts'
 import { metadataOf, userOf } from '../ocsf-base.ts'
 import { detectionFinding } from '../ocsf-event.ts'
+import { capital, spoken, spokenUser } from '../spoken.ts'
 import { parseTime } from '../time.ts'
 import { recordOf } from './record.ts'
 import type { EntraRecord } from './record.ts'
@@ -30,7 +31,7 @@ import {
 import type { RiskKind, RiskState } from './risk-terms.ts'
 import { riskLevels } from './sign-in-terms.ts'
 import type { RiskLevel } from './sign-in-terms.ts'
-import { entraProduct, keepOf, line, placeName, sourceOf, spoken, timeOf } from './where.ts'
+import { entraProduct, keepOf, line, placeName, sourceOf, timeOf } from './where.ts'
 
 const timesOfOpen: readonly string[] = ['detectedDateTime', 'activityDateTime', 'riskLastUpdatedDateTime']
 const timesOfSettled: readonly string[] = ['lastUpdatedDateTime', ...timesOfOpen]
@@ -160,9 +161,9 @@ interface About {
 }
 
 function told({ kind, user, state, level, type, place }: About, resource: JsonObject): string {
-  const name = spoken(user?.name ?? user?.uid ?? 'somebody')
+  const name = user === undefined ? 'somebody' : spokenUser(user)
   const [who, subject] =
-    kind.who === 'user' ? [name, name] : [`the service principal ${name}`, `The service principal ${name}`]
+    kind.who === 'user' ? [name, capital(name)] : [`the service principal ${name}`, `The service principal ${name}`]
   if (kind.of === 'detection') {
     const saw = type === undefined ? 'a risk' : (riskEvents.get(type.toLowerCase())?.saw ?? spoken(type))
     const standing = [level === undefined ? undefined : `risk ${level.word}`, state?.words].filter(Boolean).join(', ')

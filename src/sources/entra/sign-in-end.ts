@@ -4,12 +4,13 @@
 // How a sign-in ended. The resource says it by code in `status`, and so does the envelope in `resultType`; reduced
 // exports have one of them only, or the name of the result.
 
-import { objectOf, text, wholeOf } from '../json.ts'
+import { clip, objectOf, text, wholeOf } from '../json.ts'
 import type { Outcome } from '../ocsf-base.ts'
 import type { EntraRecord } from './record.ts'
 import { signInError } from './sign-in-errors.ts'
 import type { SignInError } from './sign-in-errors.ts'
-import { spoken } from './where.ts'
+
+const MAX_REASON_CHARS = 80
 
 export interface End {
   readonly outcome: Outcome
@@ -65,7 +66,7 @@ function plain(reason: string): string {
   const first = stop === -1 ? reason : reason.slice(0, stop)
   const bare = first.endsWith('.') ? first.slice(0, -1) : first
   // `TLS 1.0` stays as it is.
-  return spoken(/^[A-Z][a-z]/.test(bare) ? bare.charAt(0).toLowerCase() + bare.slice(1) : bare)
+  return clip(/^[A-Z][a-z]/.test(bare) ? bare.charAt(0).toLowerCase() + bare.slice(1) : bare, MAX_REASON_CHARS)
 }
 
 export function severityOf({ outcome, error }: End): 1 | 2 | 3 {

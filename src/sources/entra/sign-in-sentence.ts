@@ -5,9 +5,9 @@
 import type { User } from '../../schema/ocsf-objects.ts'
 import { objectsOf, text } from '../json.ts'
 import type { JsonObject } from '../json.ts'
+import { capital, spoken, spokenUser } from '../spoken.ts'
 import type { End } from './sign-in-end.ts'
 import type { RiskLevel, SignInKind } from './sign-in-terms.ts'
-import { spoken } from './where.ts'
 
 export interface Settings {
   readonly kind: SignInKind
@@ -25,8 +25,8 @@ export interface Settings {
 
 export function told(end: End, settings: Settings, resource: JsonObject): string {
   const { kind, user, target, place, mfa, legacy, risk, guise, protocol } = settings
-  const name = spoken(user.name ?? user.uid ?? 'somebody')
-  const who = kind.who === 'user' ? name : `The ${kind.who} ${name}`
+  const name = spokenUser(user)
+  const who = kind.who === 'user' ? capital(name) : `The ${kind.who} ${name}`
   const to = target === undefined ? '' : ` to ${spoken(target)}`
   const from = place === undefined ? '' : ` from ${place}`
   const old = legacy === undefined ? '' : ` ${protocol === '' ? 'by' : 'and'} legacy authentication (${spoken(legacy)})`

@@ -115,15 +115,9 @@ function says(value: Json): boolean {
   return (Array.isArray(value) ? value : Object.keys(value)).length > 0
 }
 
-const MAX_SPOKEN_CHARS = 80
 const MAX_LINE_CHARS = 200
 
 /** The sentence about an event. */
 export function line(told: string): string {
   return sentence(clip(told, MAX_LINE_CHARS))
-}
-
-/** A name as a sentence has it: names of ordinary length whole, and no more than a line of any other. */
-export function spoken(name: string): string {
-  return clip(name, MAX_SPOKEN_CHARS)
 }
