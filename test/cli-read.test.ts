@@ -209,7 +209,7 @@ test('nothing in an event drives, forges or reorders what the terminal shows', a
   ]
   const text = hostile.join('|')
   const { world, server } = await ground(context, JSON.stringify({ action: text }), text)
-  const safe = /^[\n\x20-\x7e\u00a1-\u00ac\u00ae-\u02ff·…]*$/
+  const safe = /^[\n\x20-\x7e\u00a1-\u00ac\u00ae-\u02ff·…“”]*$/
   for (const options of [[], ['--json']]) {
     const out = await steleOk(world, 'tail', '--no-follow', ...options)
     assert.match(out, safe)

@@ -6,6 +6,9 @@
 import { type Json, type JsonObject, objectOf, text } from './json.ts'
 import { calledUser, isGuise, spoken } from './spoken.ts'
 
+/** As long as an address may be. */
+export const MAX_SPOKEN_CHARS = 320
+
 /** Somebody or something that an event names. */
 export interface Party {
   readonly type: string | undefined
@@ -33,11 +36,13 @@ export function nameOf(party: Party | undefined): string | undefined {
 export function spokenName(party: Party | undefined): string | undefined {
   const name = nameOf(party)
   if (name === undefined) return undefined
-  return party?.name === undefined && isGuise(party?.displayName) ? calledUser(party.displayName) : spoken(name)
+  return party?.name === undefined && isGuise(party?.displayName)
+    ? calledUser(party.displayName)
+    : spoken(name, MAX_SPOKEN_CHARS)
 }
 
 export function listed(names: readonly string[]): string {
-  return names.map((name) => spoken(name)).join(', ')
+  return names.map((name) => spoken(name, MAX_SPOKEN_CHARS)).join(', ')
 }
 
 /** Whether two names may be one's: where both have an id, that decides. */

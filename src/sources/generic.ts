@@ -11,7 +11,7 @@ import { isRule, meaningOf, nounOf, singular, type Verb } from './generic-action
 import { entity } from './generic-entity.ts'
 import { Fields } from './generic-fields.ts'
 import { outcomeIdOf } from './generic-outcome.ts'
-import { isSame, listed, nameOf, type Party, spokenName } from './generic-party.ts'
+import { isSame, listed, MAX_SPOKEN_CHARS, nameOf, type Party, spokenName } from './generic-party.ts'
 import { actorFrom, isOfType, personOf, rolesOf, userFrom, whomOf } from './generic-roles.ts'
 import { isPrivileged, raised, type Said, told } from './generic-said.ts'
 import { type Json, type JsonObject, text, without } from './json.ts'
@@ -133,7 +133,12 @@ function signIn(said: Said, verb: Verb): OcsfEvent | undefined {
   const isPerson = on?.type !== undefined && personOf(on) !== undefined
   const target = on === undefined || who === undefined || isPerson || isSame(on, who) ? undefined : on
   const service = said.service ?? nameOf(target)
-  const where = service === undefined ? '' : verb === 'sign in' ? ` to ${spoken(service)}` : ` of ${spoken(service)}`
+  const where =
+    service === undefined
+      ? ''
+      : verb === 'sign in'
+        ? ` to ${spoken(service, MAX_SPOKEN_CHARS)}`
+        : ` of ${spoken(service, MAX_SPOKEN_CHARS)}`
   const placed = [who, said.service === undefined ? target : undefined]
   return authentication(told(said, placed, where, { who }), verb === 'sign in' ? 1 : 2, {
     user,
