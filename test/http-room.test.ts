@@ -49,6 +49,7 @@ test('a crowd that reads large events is bounded before anything is read, whatev
     await eventually(async () => (await held()) === 0)
     assert.ok(refusedCount > 0, path)
     const grownBytes = highestBytes - before
-    assert.ok(grownBytes < 500 * MEBIBYTE, `${path}: ${grownBytes} bytes`)
+    // Without room taken first it would be 80 events of 16 MiB, each several times. When the collector comes is its own.
+    assert.ok(grownBytes < 1_000 * MEBIBYTE, `${path}: ${grownBytes} bytes`)
   }
 })
