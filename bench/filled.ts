@@ -79,7 +79,8 @@ export async function startIndexed(folder: string, bodies: readonly Buffer[], ev
   }
 }
 
-async function reached(running: Running, holds: (progress: IndexProgress) => boolean): Promise<void> {
+/** Waits until the index is as far. */
+export async function reached(running: Running, holds: (progress: IndexProgress) => boolean): Promise<void> {
   while (!holds(await indexProgress(running))) await new Promise((resolve) => setTimeout(resolve, POLL_MS))
 }
 

@@ -11,7 +11,7 @@ import { demoStory } from '../src/demo/story.ts'
 import { documentOf } from '../src/query/document.ts'
 import { cut } from '../src/sources/cut.ts'
 import { normalise } from '../src/sources/normalise.ts'
-import { appendAll, indexProgress, inFolder, startIndexed } from './filled.ts'
+import { appendAll, indexProgress, inFolder, reached, startIndexed } from './filled.ts'
 import { entraMix, events1k } from './generate.ts'
 import { runLoad, wrkInstalled } from './load.ts'
 import { count, table } from './report.ts'
@@ -108,6 +108,8 @@ async function steady(): Promise<string> {
     const running = await startStele(folder)
     try {
       await appendAll(running, [events1k(BATCH, 99)], BATCH)
+      // Both children are there, and warm.
+      await reached(running, ({ indexed, size }) => indexed >= size)
       const events = events1k(STEADY_PER_SECOND, 5).toString('latin1').trimEnd().split('\n')
       const acknowledged: Acknowledged[] = []
       const tookMs: number[] = []
