@@ -24,6 +24,7 @@ const BODY_COUNT = 64
 const QUESTION_COUNT = 200
 const WARM_UP_COUNT = 20
 const LIMIT = 50
+const SETTLED_MS = 15_000
 
 interface Question {
   readonly name: string
@@ -37,6 +38,8 @@ export async function benchSearch(eventCount: number): Promise<string> {
   return await inFolder(async (folder) => {
     const bodies = Array.from({ length: BODY_COUNT }, (_, seed) => events1k(BATCH, seed))
     const { running } = await startIndexed(folder, bodies, eventCount)
+    // ClickHouse merges what was just inserted.
+    await new Promise((resolve) => setTimeout(resolve, SETTLED_MS))
     const rows = [['question', 'hits', 'Stele p50 ms', 'p95 ms', 'ClickHouse alone p50 ms', 'p95 ms']]
     try {
       const questions = await questionsOf(running)
