@@ -54,11 +54,14 @@ async function pageOf(page: Page, { search, gone }: Searching, call: SearchCall,
   // Rows of older mappings, which are being made anew, may well say something else than the event does now.
   const sources = { ledgers, normalise, holding: call.holding, gone, isCurrent: index.isCurrent, onDamage }
   const reader = new HitReader(sources, scope, after, question.ledger === EVERY_LEDGER)
-  const counting = cursor === undefined ? search.count(scope, gone) : Promise.resolve(cursor.total)
-  // Where it fails, that is told below, once nothing is being read any more.
-  counting.catch(() => {})
   // One more than is shown says whether there are more.
   const { hits } = await search.hits(scope, { limit: limit + 1, ...(after === undefined ? {} : { after }) }, gone)
+  // A first page that holds all of them has counted them; else they are counted while they are read.
+  const isAll = cursor === undefined && hits.length <= limit
+  const known = isAll ? { count: hits.length, exact: true } : cursor?.total
+  const counting = known === undefined ? search.count(scope, gone) : Promise.resolve(known)
+  // Where it fails, that is told below, once nothing is being read any more.
+  counting.catch(() => {})
   const read = await reader.read(hits.slice(0, limit))
   const total = await counting
   metrics.disagreed(read.disagreements)
