@@ -121,7 +121,6 @@ export async function indexGround(context: Pick<TestContext, 'after'>, url: stri
         disk,
         directory,
         indexed,
-        signal: new AbortController().signal,
         onProgress: () => {},
       }),
   }

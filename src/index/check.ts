@@ -58,7 +58,6 @@ export interface CheckOptions {
   /** Entries of each ledger that the index is said to hold. */
   readonly indexed: Readonly<Record<string, number>>
   readonly onProgress: (progress: CheckProgress) => void
-  readonly signal: AbortSignal
 }
 
 export async function checkIndex(options: CheckOptions): Promise<CheckResult> {
@@ -190,14 +189,13 @@ class IndexCheck {
     visit: (ledger: string, index: number, row: Buffer) => Promise<void>,
     wanted: (ledger: string, index: number) => boolean = () => true,
   ): Promise<void> {
-    const { source, disk, directory, signal, indexed } = this.#options
+    const { source, disk, directory, indexed } = this.#options
     const { end } = await source.now()
     const tail = await FrameTail.at(disk, directory, await source.locate({}))
     try {
       const block = new RowBlock()
       for (let frame = await tail.next(end); frame !== undefined; frame = await tail.next(end)) {
         for (const section of frame.sections) {
-          signal.throwIfAborted()
           const { ledger, first, count } = section
           const last = Math.min(first + count, isIndexed(ledger) ? countIn(indexed, ledger) : 0)
           for (let index = first; index < last; index++) {

@@ -77,7 +77,7 @@ export class Feed {
         if (this.#narrows(error)) continue
         const reason = error instanceof Error ? error.message : String(error)
         onTrouble(reason, error)
-        log({ level: 'warning', message: 'indexing begins anew', table: tableName(table), reason })
+        log({ level: 'warn', message: 'indexing begins anew', table: tableName(table), reason })
         if (clock.monotonicMs() - startedMs > MAX_AGAIN_AFTER_MS) againMs = AGAIN_AFTER_MS
         await clock.sleep(againMs, this.#stopped.signal).catch(() => {})
         againMs = Math.min(againMs * 2, MAX_AGAIN_AFTER_MS)

@@ -12,8 +12,7 @@ import type { Random } from '../platform/random.ts'
 import { checkIndex } from './check.ts'
 import { connect } from './connection.ts'
 import { Feed, type Render, TableDisagrees } from './feed.ts'
-import type { Durable } from './ledger-source.ts'
-import { countIn } from './ledger-source.ts'
+import { countIn, type Durable } from './ledger-source.ts'
 import type { CheckReport, IndexTrouble, Order, Report } from './messages.ts'
 import { IndexStore, StoreFault } from './store.ts'
 import { TABLE_VERSION, type TableKey, tableName } from './tables.ts'
@@ -234,7 +233,6 @@ export class Follower {
         disk,
         directory: this.#directory,
         indexed,
-        signal: new AbortController().signal,
         onProgress: (progress) => {
           checked = progress.checked
           tell({ state: 'running', checked })

@@ -79,7 +79,7 @@ export class IndexStore {
 
   /** This installation's tables, the oldest first. */
   async tables(): Promise<TableKey[]> {
-    const rows = await this.#rows<{ name: string }>('SELECT name FROM system.tables WHERE database = currentDatabase()')
+    const rows = await this.rows<{ name: string }>('SELECT name FROM system.tables WHERE database = currentDatabase()')
     return rows
       .map(({ name }) => tableKey(name, this.#installId))
       .filter((key) => key !== undefined)
@@ -97,7 +97,7 @@ export class IndexStore {
   /** How far a table reaches, by ledger. An insert into it that an earlier follower left running is ended first. */
   async cursors(key: TableKey): Promise<Map<string, Cursor>> {
     await this.#command(`KILL QUERY WHERE startsWith(query_id, '${insertsInto(key)}') AND user = currentUser() SYNC`)
-    const rows = await this.#rows<{ ledger: string; next: string; count: string }>(
+    const rows = await this.rows<{ ledger: string; next: string; count: string }>(
       `SELECT ledger, toString(max(index) + 1) AS next, toString(count()) AS count FROM ${quoted(tableName(key))} GROUP BY ledger`,
     )
     return new Map(rows.map(({ ledger, next, count }) => [ledger, { next: Number(next), count: Number(count) }]))
@@ -121,20 +121,6 @@ export class IndexStore {
   }
 
   async rows<Row>(query: string, parameters: Record<string, unknown> = {}): Promise<Row[]> {
-    return await this.#rows<Row>(query, parameters)
-  }
-
-  /** An answer in RowBinary. */
-  async bytes(query: string, parameters: Record<string, unknown> = {}): Promise<Buffer> {
-    return await this.#guarded(async () => {
-      const { stream } = await this.#client().exec({ query, query_params: parameters })
-      const parts: Buffer[] = []
-      for await (const part of stream) parts.push(part as Buffer)
-      return Buffer.concat(parts)
-    })
-  }
-
-  async #rows<Row>(query: string, parameters: Record<string, unknown> = {}): Promise<Row[]> {
     return await this.#guarded(async () => {
       const result = await this.#client().query({ query, query_params: parameters, format: 'JSONEachRow' })
       return await result.json<Row>()

@@ -134,7 +134,7 @@ export class IndexService {
     return countIn(this.#progress?.indexed ?? {}, ledger)
   }
 
-  /** Whether the rows were made by the mappings that this process has, so that both give the same of an event. */
+  /** Whether an event must say now what its row says: not while rows of older mappings are being made anew. */
   get isCurrent(): boolean {
     const progress = this.#progress
     // An older table that nobody is replacing was put there by somebody else: it is not believed.
@@ -270,21 +270,22 @@ export class IndexService {
   }
 
   #demandFollower(): void {
-    if (this.#follower?.ready === true && this.#opened !== undefined) return
-    const { state, reason } = this.status()
-    throw new SearchFault('unavailable', reason ?? `the index is ${state}`)
+    if (this.#follower?.ready !== true || this.#opened === undefined) throw this.#away()
   }
 
   #searched(): IndexProgress {
-    if (this.#progress !== undefined) return this.#progress
-    const { state, reason } = this.status()
-    throw new SearchFault('unavailable', reason ?? `the index is ${state}`)
+    if (this.#progress === undefined) throw this.#away()
+    return this.#progress
   }
 
   #searchClient(): ClickHouseClient {
-    if (this.#client !== undefined) return this.#client
-    const { state, reason } = this.status()
-    throw new SearchFault('unavailable', reason ?? `the index is ${state}`)
+    if (this.#client === undefined) throw this.#away()
+    return this.#client
+  }
+
+  #away(): SearchFault {
+    const { state, reason } = this.#state()
+    return new SearchFault('unavailable', reason ?? `the index is ${state}`)
   }
 }
 

@@ -79,18 +79,13 @@ export function timeOf(record: EntraRecord, names: readonly string[], context: M
   let original: string | undefined
   for (const name of names) {
     const written = text(record.resource[name])
-    const time = written === undefined ? undefined : parseTime(zulu(written))
+    const time = written === undefined ? undefined : parseTime(written)
     if (time !== undefined) return { time, original: undefined }
     original ??= written
   }
   const time = record.time === undefined ? undefined : parseTime(record.time)
   if (time !== undefined) return { time, original }
   return { time: context.receivedMs, original: original ?? record.time }
-}
-
-/** Most times of resources end like this, and those in `Z` are read several times as fast. */
-function zulu(written: string): string {
-  return written.endsWith('+00:00') ? `${written.slice(0, -6)}Z` : written
 }
 
 /** Members that say something, under their own names; null, false, empty and `none` say nothing. */
