@@ -1,14 +1,13 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Parts of a search that need no server: cursors, steps of time, and room.
+// Parts of a search that need no server: cursors and room.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { ByteBudget, Holding } from '../src/http/budget.ts'
 import { type Cursor, formatCursor, parseCursor, type Question } from '../src/http/cursor.ts'
-import { stepsOver } from '../src/http/time-steps.ts'
 import { Problem } from '../src/schema/problem.ts'
 
 const question: Question = { ledger: '*', q: 'actor:alice', since: '-7d', until: undefined }
@@ -83,40 +82,6 @@ test('whatever else is given as a cursor is refused in the same words', () => {
     made((parts) => parts.push(1)),
   ]
   for (const one of forged) assert.throws(() => parseCursor(one, question, names), isForeign, one)
-})
-
-test('buckets have a round step, begin at a round time in UTC, hold every moment, and are not too many', () => {
-  const day = 86_400_000
-  const monday = Date.parse('2026-01-05T00:00:00Z')
-  const cases: readonly (readonly [firstMs: number, endMs: number, count: number, from: string, stepMs: number])[] = [
-    [monday, monday + 3_600_000, 60, '2026-01-05T00:00:00.000Z', 60_000],
-    [monday + 1, monday + 2, 60, '2026-01-05T00:00:00.000Z', 1_000],
-    [monday - 1, monday + 1, 1, '2025-12-22T00:00:00.000Z', 28 * day],
-    [monday + 12_345, monday + day, 24, '2026-01-05T00:00:00.000Z', 3_600_000],
-    [monday, monday + 40 * day, 10, '2026-01-05T00:00:00.000Z', 7 * day],
-    [monday, monday, 5, '2026-01-05T00:00:00.000Z', 1_000],
-    [0, monday, 500, '1969-10-06T00:00:00.000Z', 7 * 13 * day],
-  ]
-  for (const [firstMs, endMs, count, from, stepMs] of cases) {
-    const steps = stepsOver(firstMs, endMs, count)
-    assert.deepEqual(
-      [new Date(steps.fromMs).toISOString(), steps.stepMs],
-      [from, stepMs],
-      `${firstMs} ${endMs} ${count}`,
-    )
-  }
-  let seed = 7
-  const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647
-  for (let turn = 0; turn < 2_000; turn++) {
-    const firstMs = Math.floor(random() * 1e13)
-    const endMs = firstMs + Math.floor(10 ** (random() * 13))
-    const count = 1 + Math.floor(random() * 500)
-    const { fromMs, toMs, stepMs } = stepsOver(firstMs, endMs, count)
-    const told = JSON.stringify({ seed, firstMs, endMs, count, fromMs, toMs, stepMs })
-    assert.ok(fromMs <= firstMs && toMs >= endMs, told)
-    assert.ok(Number.isInteger((toMs - fromMs) / stepMs) && (toMs - fromMs) / stepMs <= count, told)
-    assert.equal(stepMs % 1_000, 0, told)
-  }
 })
 
 test('a request holds what it took until it settles on less, small ones hold nothing, and none holds more than there is', () => {

@@ -94,3 +94,16 @@ test('events that arrive during a check are no findings', { skip }, async (conte
   await ground.caughtUp()
   assert.deepEqual((await ground.check()).findings, [])
 })
+
+test('a check that fails before its end has what it found by then', { skip }, async (context) => {
+  const ground = await filled(context)
+  await byHand(ground, `ALTER TABLE ${ground.sql} DELETE WHERE ledger = 'main' AND index = 17`)
+  const rows = ground.store.rows.bind(ground.store)
+  ground.store.rows = async <Row>(query: string, parameters?: Record<string, unknown>) => {
+    if (query.includes('GROUP BY ledger')) throw new Error('gone')
+    return await rows<Row>(query, parameters)
+  }
+  const check = ground.checkOf()
+  await assert.rejects(check.run(), /gone/)
+  assert.deepEqual(check.result.findings, [{ ledger: 'main', index: 17, kind: 'missing' }])
+})

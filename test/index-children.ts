@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 
+import { isIndexed } from '../src/index/ledger-source.ts'
 import { type CheckReport } from '../src/index/messages.ts'
 import { eventText } from './index-ground.ts'
 import { eventually, type TestServer } from './server-fixture.ts'
@@ -61,10 +62,10 @@ export async function append(server: TestServer, count: number, batch = 1_000, l
 /** Resolves once the index is said to hold all that the ledgers do. */
 export async function caughtUp(server: TestServer, withinMs = 30_000): Promise<void> {
   await eventually(() => {
-    const { state, reason, ledgers } = server.index.status()
-    return (
-      state === 'ready' && reason === undefined && Object.values(ledgers).every(({ indexed, size }) => indexed >= size)
-    )
+    const { state, reason } = server.index.status()
+    const names = server.ledgers.names.filter(isIndexed)
+    const isWhole = names.every((name) => server.index.indexed(name) >= server.ledgers.log(name).size)
+    return state === 'ready' && reason === undefined && isWhole
   }, withinMs)
 }
 

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type ClickHouseClient, createClient } from '@clickhouse/client'
-import { checkIndex, type CheckResult } from '../src/index/check.ts'
+import { type CheckResult, IndexCheck } from '../src/index/check.ts'
 import { Feed, type FeedOptions, type Render } from '../src/index/feed.ts'
 import type { Durable, LedgerSource } from '../src/index/ledger-source.ts'
 import { IndexStore } from '../src/index/store.ts'
@@ -45,6 +45,8 @@ export interface Ground {
   feed(options?: Partial<FeedOptions>): Feed
   /** Resolves once the index is said to hold all entries. */
   caughtUp(): Promise<void>
+  /** A check that was not run yet. */
+  checkOf(table?: TableKey): IndexCheck
   check(table?: TableKey): Promise<CheckResult>
 }
 
@@ -69,6 +71,8 @@ export async function indexGround(context: Pick<TestContext, 'after'>, url: stri
     await stele.close()
     await rm(directory, { recursive: true, force: true })
   })
+  const checkOf = (of = table) =>
+    new IndexCheck({ store, table: of, source, render, disk, directory, indexed, onProgress: () => {} })
   return {
     stele,
     directory,
@@ -112,17 +116,12 @@ export async function indexGround(context: Pick<TestContext, 'after'>, url: stri
         await new Promise((resolve) => setTimeout(resolve, 10))
       }
     },
-    check: async (of = table) =>
-      await checkIndex({
-        store,
-        table: of,
-        source,
-        render,
-        disk,
-        directory,
-        indexed,
-        onProgress: () => {},
-      }),
+    checkOf,
+    async check(of) {
+      const check = checkOf(of)
+      await check.run()
+      return check.result
+    },
   }
 }
 

@@ -59,7 +59,6 @@ export class ListedIndex {
     own('status', () => () => ({
       state: this.state,
       ...(this.reason === undefined ? {} : { reason: this.reason }),
-      ledgers: {},
       mapperVersion: 1,
       generation: this.generation,
       ...(this.rebuild === undefined ? {} : { rebuild: this.rebuild }),

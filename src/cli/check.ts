@@ -59,7 +59,10 @@ const index = defineCommand({
       await stderr.write('stele: the server goes on by itself; stele check index shows it again while it does.\n')
       return 0
     }
-    if (done.state === 'failed') throw failed(done.reason)
+    if (done.state === 'failed') {
+      if (done.findingCount > 0) await stdout.write(options.json === true ? jsonLine(done) : reportText(done))
+      throw failed(done.reason)
+    }
     await stdout.write(options.json === true ? jsonLine(done) : reportText(done))
     return done.findingCount === 0 ? 0 : 1
   },

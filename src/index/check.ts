@@ -60,13 +60,8 @@ export interface CheckOptions {
   readonly onProgress: (progress: CheckProgress) => void
 }
 
-export async function checkIndex(options: CheckOptions): Promise<CheckResult> {
-  const check = new IndexCheck(options)
-  await check.run()
-  return check.result
-}
-
-class IndexCheck {
+/** One run; `result` is what was found by then, also where it fails. */
+export class IndexCheck {
   readonly #options: CheckOptions
   readonly #sql: string
   readonly #size: number

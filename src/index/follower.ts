@@ -9,7 +9,7 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import { type Clock, timeText } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { Random } from '../platform/random.ts'
-import { checkIndex } from './check.ts'
+import { IndexCheck } from './check.ts'
 import { connect } from './connection.ts'
 import { Feed, type Render, TableDisagrees } from './feed.ts'
 import { countIn, type Durable } from './ledger-source.ts'
@@ -221,11 +221,11 @@ export class Follower {
     const begun = { findings: [], findingCount: 0, startedAt: timeText(clock.wallMs()) }
     const tell = (report: Partial<CheckReport> & Pick<CheckReport, 'state' | 'checked'>) =>
       send({ type: 'check', report: { ...begun, size, ...report } })
-    let checked = 0
-    tell({ state: 'running', checked })
+    let check: IndexCheck | undefined
+    tell({ state: 'running', checked: 0 })
     try {
       if (live === undefined) throw new Error('the index is not open yet')
-      const result = await checkIndex({
+      check = new IndexCheck({
         store: this.#opened(),
         table: live.key,
         source: this.#source,
@@ -233,14 +233,14 @@ export class Follower {
         disk,
         directory: this.#directory,
         indexed,
-        onProgress: (progress) => {
-          checked = progress.checked
-          tell({ state: 'running', checked })
-        },
+        onProgress: ({ checked }) => tell({ state: 'running', checked }),
       })
-      tell({ state: 'done', ...result, endedAt: timeText(clock.wallMs()) })
+      await check.run()
+      tell({ state: 'done', ...check.result, endedAt: timeText(clock.wallMs()) })
     } catch (error) {
-      tell({ state: 'failed', checked, reason: reasonOf(error), endedAt: timeText(clock.wallMs()) })
+      // What was found by then is told all the same.
+      const found = check?.result ?? { checked: 0 }
+      tell({ state: 'failed', ...found, reason: reasonOf(error), endedAt: timeText(clock.wallMs()) })
     } finally {
       this.#checking = false
     }

@@ -15,7 +15,7 @@ import type { Files } from '../platform/files.ts'
 import type { Random } from '../platform/random.ts'
 import { connect, type IndexAccess } from './connection.ts'
 import { EmbeddedServer } from './embedded.ts'
-import { countIn, isIndexed } from './ledger-source.ts'
+import { countIn } from './ledger-source.ts'
 import type { CheckReport, IndexProgress, IndexTrouble, Order, Report } from './messages.ts'
 import { Search, SearchFault } from './search.ts'
 import { tableKey } from './tables.ts'
@@ -36,7 +36,6 @@ export interface IndexStatus {
   readonly state: 'off' | 'starting' | 'building' | 'ready' | 'unavailable'
   /** Why it cannot be searched; of one that can, what holds indexing up. */
   readonly reason?: string
-  readonly ledgers: Readonly<Record<string, { readonly indexed: number; readonly size: number }>>
   /** Of the mappings that made what is searched. */
   readonly mapperVersion: number
   /** Of the table that is searched: one that was made anew has a higher one. 0 while it is not known. */
@@ -112,16 +111,12 @@ export class IndexService {
   }
 
   status(): IndexStatus {
-    const { choice, ledgers, mapperVersion, installId } = this.#options
+    const { choice, mapperVersion, installId } = this.#options
     const progress = this.#progress
-    const names = ledgers.names.filter(isIndexed)
     const server = Math.max(0, (this.#server?.startCount ?? 1) - 1)
     const follower = Math.max(0, (this.#follower?.startCount ?? 1) - 1)
     return {
       ...this.#state(),
-      ledgers: Object.fromEntries(
-        names.map((name) => [name, { indexed: this.indexed(name), size: ledgers.log(name).size }]),
-      ),
       mapperVersion: progress?.mapperVersion ?? mapperVersion,
       generation: progress === undefined ? 0 : this.#lostGenerations + generationOf(progress, installId),
       ...(progress?.rebuild === undefined ? {} : { rebuild: progress.rebuild }),
