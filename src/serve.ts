@@ -11,7 +11,7 @@ import { IndexUrlFault } from './index/connection.ts'
 import { OwnedError } from './ledger/ledgers.ts'
 import { KeyFault } from './ledger/keys.ts'
 import { HeadFault } from './ledger/publish.ts'
-import { WalFault } from './ledger/wal/format.ts'
+import { DataFault } from './ledger/data-fault.ts'
 import { SystemClock, timeText } from './platform/clock.ts'
 import { type DemoPlayed, playDemo } from './play-demo.ts'
 import { type RunningServer, startServer } from './server.ts'
@@ -139,7 +139,7 @@ function startFailure(error: unknown, config: ServeConfig): unknown {
     )
   }
   if (error instanceof ConfigFault || error instanceof IndexUrlFault) return new Failure(2, printable(error.message))
-  if (error instanceof WalFault || error instanceof StateFault) {
+  if (error instanceof DataFault || error instanceof StateFault) {
     const mend =
       `'stele verify --data ${config.dataDirectory}' says all that is wrong. Then put a good copy of the directory, or of ` +
       'the file, in its place; Stele repairs nothing silently'

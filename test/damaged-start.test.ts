@@ -9,7 +9,8 @@ import { join } from 'node:path'
 import { before, test } from 'node:test'
 
 import { HeadFault } from '../src/ledger/publish.ts'
-import { decodeFileHeader, encodeFileHeader, FRAME_HEADER_BYTES, WalFault } from '../src/ledger/wal/format.ts'
+import { DataFault } from '../src/ledger/data-fault.ts'
+import { decodeFileHeader, encodeFileHeader, FRAME_HEADER_BYTES } from '../src/ledger/wal/format.ts'
 import { isFlaw, parseFrame } from '../src/ledger/wal/frame-reader.ts'
 import { framesOf, resealFrame } from './forge.ts'
 import { anchor, flipped, last, leave, type Left, refused, reopen, wal } from './left-directory.ts'
@@ -75,7 +76,7 @@ test('P4: a WAL file that is missing stops the start, with an anchor and without
       const disk = left.disk.copy()
       disk.tamper(path, undefined)
       await assert.rejects(reopen(disk, left.head), (error) => {
-        assert(error instanceof WalFault || error instanceof HeadFault, `file ${position}: ${String(error)}`)
+        assert(error instanceof DataFault || error instanceof HeadFault, `file ${position}: ${String(error)}`)
         return true
       })
     }

@@ -151,8 +151,8 @@ test('an interrupted drill, and one on a damaged directory, leave nothing behind
   await assert.rejects(holdIn(context, directory, { onStep, interrupted: controller.signal }), { name: 'AbortError' })
   const [first = ''] = readdirSync(join(directory, 'wal'))
   truncateSync(join(directory, 'wal', first), 40_000)
-  await assert.rejects(holdIn(context, directory), { name: 'WalFault' })
-  await assert.rejects(holdIn(context, directory, { ledger: 'nobody' }), { name: 'WalFault' })
+  await assert.rejects(holdIn(context, directory), { name: 'DataFault' })
+  await assert.rejects(holdIn(context, directory, { ledger: 'nobody' }), { name: 'DataFault' })
 })
 
 async function holdIn(context: TestContext, directory: string, rest: Partial<DrillOptions> = {}): Promise<void> {

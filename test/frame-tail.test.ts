@@ -6,7 +6,8 @@ import { test } from 'node:test'
 import { SALT_BYTES } from '@stele/proof'
 import { WriterSide } from '../src/index/writer-side.ts'
 import type { Durable } from '../src/index/ledger-source.ts'
-import { BLOCK_BYTES, WalFault } from '../src/ledger/wal/format.ts'
+import { DataFault } from '../src/ledger/data-fault.ts'
+import { BLOCK_BYTES } from '../src/ledger/wal/format.ts'
 import { eventBounds } from '../src/ledger/wal/frame-reader.ts'
 import { type DurableEnd, FrameTail } from '../src/ledger/wal/frame-tail.ts'
 import { MemoryDisk } from './memory-disk.ts'
@@ -107,6 +108,6 @@ test('a follower stops at a frame that was changed, and names it', async () => {
   const position = end.file === at.file ? at.position : BLOCK_BYTES
   await file.write(Buffer.from([0x55]), position + 400)
   const tail = await FrameTail.at(disk, directory, { file: end.file, position })
-  await assert.rejects(tail.next(end), (error) => error instanceof WalFault && error.message.includes(path[number]!))
-  await assert.rejects(tail.next(end), WalFault)
+  await assert.rejects(tail.next(end), (error) => error instanceof DataFault && error.message.includes(path[number]!))
+  await assert.rejects(tail.next(end), DataFault)
 })

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 
-import { WalFault } from '../src/ledger/wal/format.ts'
+import { DataFault } from '../src/ledger/data-fault.ts'
 import { PowerCutDisk, powerCutDirectory as directory } from './power-cut-disk.ts'
 import {
   append,
@@ -79,10 +79,10 @@ export function flipped(bytes: Buffer, at: number): Buffer {
   return changed
 }
 
-/** The start must be refused with a WalFault that names this file. */
+/** The start must be refused with a DataFault that names this file. */
 export async function refused(disk: PowerCutDisk, file: string, what: RegExp, head?: Buffer): Promise<void> {
   await assert.rejects(reopen(disk, head), (error) => {
-    assert(error instanceof WalFault, String(error))
+    assert(error instanceof DataFault, String(error))
     assert.match(error.message, what)
     assert.equal(error.file, file)
     assert(error.expected !== error.found && error.expected !== '')

@@ -7,7 +7,8 @@ import { test } from 'node:test'
 import { hashLeaf, parseEntry } from '@stele/proof'
 
 import { type Batch, commitsTo, fillSection, measure, ownBatch } from '../src/ledger/batch.ts'
-import { BLOCK_BYTES, decodeFileHeader, encodeFileHeader, WalFault } from '../src/ledger/wal/format.ts'
+import { DataFault } from '../src/ledger/data-fault.ts'
+import { BLOCK_BYTES, decodeFileHeader, encodeFileHeader } from '../src/ledger/wal/format.ts'
 import { FrameBuilder, type SealedFrame } from '../src/ledger/wal/frame-builder.ts'
 import { eventBounds, firstBadLeaf, isFlaw, parseFrame } from '../src/ledger/wal/frame-reader.ts'
 import { SeededRandom } from './scratch.ts'
@@ -115,7 +116,7 @@ test('P4: every bit of a file header that is flipped is a fault', () => {
   for (let bit = 0; bit < block.length * 8; bit++) {
     const bytes = Buffer.from(block)
     bytes[bit >>> 3]! ^= 1 << (bit & 7)
-    assert.throws(() => decodeFileHeader('file', bytes), WalFault, `bit ${bit}`)
+    assert.throws(() => decodeFileHeader('file', bytes), DataFault, `bit ${bit}`)
   }
 })
 

@@ -10,7 +10,8 @@ import { formatReceipt, parseEntry, SALT_BYTES } from '@stele/proof'
 import { type Batch, ownBatch } from '../ledger/batch.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import { listWalFiles } from '../ledger/wal/files.ts'
-import { BLOCK_BYTES, WalFault } from '../ledger/wal/format.ts'
+import { DataFault } from '../ledger/data-fault.ts'
+import { BLOCK_BYTES } from '../ledger/wal/format.ts'
 import { isFlaw, readFrame } from '../ledger/wal/frame-reader.ts'
 import { type Clock, timeText } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
@@ -143,7 +144,7 @@ async function copyBeginning(
   let copiedBytes = 0
   for (const [position, { path, header }] of files.entries()) {
     const { end, why } = await endOfWhole(disk, path, header.fileId, capBytes - copiedBytes, copiedBytes === 0)
-    if (why instanceof WalFault && position < files.length - 1) throw why
+    if (why instanceof DataFault && position < files.length - 1) throw why
     if (end > BLOCK_BYTES) {
       await copyFile(disk, path, join(to, 'wal', basename(path)), end)
       copiedBytes += end
@@ -160,7 +161,7 @@ async function endOfWhole(
   fileId: Buffer,
   capBytes: number,
   isFirst: boolean,
-): Promise<{ end: number; why: 'cap' | WalFault | undefined }> {
+): Promise<{ end: number; why: 'cap' | DataFault | undefined }> {
   const file = await disk.open(path, 'read')
   try {
     const sizeBytes = await file.sizeBytes()
@@ -168,7 +169,7 @@ async function endOfWhole(
       const frame = await readFrame(file, sizeBytes, fileId, end)
       if (frame === undefined) return { end, why: undefined }
       if (isFlaw(frame))
-        return { end, why: new WalFault(path, end + frame.at, frame.what, frame.expected, frame.found) }
+        return { end, why: new DataFault(path, end + frame.at, frame.what, frame.expected, frame.found) }
       const next = end + frame.header.frameBytes
       if (next > capBytes && !(isFirst && end === BLOCK_BYTES)) return { end, why: 'cap' }
       end = next

@@ -12,7 +12,8 @@ import { contentHash, type Entry, formatEntry, Frontier, hashLeaf, parseEntry, S
 import type { Signer } from '../ledger/keys.ts'
 import { publishedHead } from '../ledger/recover.ts'
 import { walPath } from '../ledger/wal/files.ts'
-import { BLOCK_BYTES, decodeFileHeader, encodeFileHeader, HASH_BYTES, WalFault } from '../ledger/wal/format.ts'
+import { DataFault } from '../ledger/data-fault.ts'
+import { BLOCK_BYTES, decodeFileHeader, encodeFileHeader, HASH_BYTES } from '../ledger/wal/format.ts'
 import { FrameBuilder } from '../ledger/wal/frame-builder.ts'
 import { eventBounds, isFlaw, readFrame, type ReadFrame } from '../ledger/wal/frame-reader.ts'
 import type { Disk, DiskFile } from '../platform/disk.ts'
@@ -86,7 +87,7 @@ async function* wholeFrames(
   for (let position = BLOCK_BYTES; position < sizeBytes;) {
     const frame = await readFrame(file, sizeBytes, fileId, position)
     assert(frame !== undefined)
-    if (isFlaw(frame)) throw new WalFault(path, position + frame.at, frame.what, frame.expected, frame.found)
+    if (isFlaw(frame)) throw new DataFault(path, position + frame.at, frame.what, frame.expected, frame.found)
     yield frame
     position += frame.header.frameBytes
   }

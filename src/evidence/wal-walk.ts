@@ -8,6 +8,7 @@
  */
 import { join } from 'node:path'
 import type { Disk, DiskFile } from '../platform/disk.ts'
+import { DataFault } from '../ledger/data-fault.ts'
 import {
   BLOCK_BYTES,
   decodeFileHeader,
@@ -15,7 +16,6 @@ import {
   encodeFileHeader,
   FRAME_HEADER_BYTES,
   FRAME_MAGIC,
-  WalFault,
   type WalFileHeader,
 } from '../ledger/wal/format.ts'
 import type { Finding } from './finding.ts'
@@ -78,7 +78,7 @@ async function openWalFile(disk: Disk, directory: string, name: string): Promise
       const header = decodeFileHeader(path, block.subarray(0, got))
       return { ...walked, header, finding: headerFinding(walked.name, name, header, block) }
     } catch (fault) {
-      if (!(fault instanceof WalFault)) throw fault
+      if (!(fault instanceof DataFault)) throw fault
       const { offset, what, expected, found } = fault
       return {
         ...walked,

@@ -10,7 +10,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Disk, replaceFile } from '../platform/disk.ts'
-import { WalFault } from './wal/format.ts'
+import { DataFault } from './data-fault.ts'
 
 const count = z.int().nonnegative()
 const cutSchema = z.strictObject({ file: z.string(), position: count, bytes: count })
@@ -54,7 +54,13 @@ async function readNote(disk: Disk, directory: string): Promise<z.infer<typeof n
     return noteSchema.parse(JSON.parse(text))
   } catch (error) {
     if (!(error instanceof SyntaxError) && !(error instanceof z.ZodError)) throw error
-    throw new WalFault(path, 0, 'the note of what a start cut off cannot be read', 'what Stele wrote', 'something else')
+    throw new DataFault(
+      path,
+      0,
+      'the note of what a start cut off cannot be read',
+      'what Stele wrote',
+      'something else',
+    )
   }
 }
 

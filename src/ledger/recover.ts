@@ -5,7 +5,7 @@
  * Reads the WAL back into memory after a start: from the anchor if the derived files agree with it, else from the
  * beginning. It replays frames through the functions that appends use, recomputes every root, and changes nothing
  * on the disk: a torn last frame is reported, and cut by the caller only after the head that is kept outside has
- * been compared. Anything else that is wrong is a WalFault that names file, offset, expected and found.
+ * been compared. Anything else that is wrong is a DataFault that names file, offset, expected and found.
  */
 import { join } from 'node:path'
 import { type Entry, parseCheckpoint, parseEntry, SALT_BYTES } from '@stele/proof'
@@ -17,7 +17,8 @@ import type { FileCache } from './file-cache.ts'
 import { signerIn } from './keys.ts'
 import { Log } from './log.ts'
 import { fileBytes, listWalFiles, type WalFile, type WalFiles } from './wal/files.ts'
-import { BLOCK_BYTES, type Section, WalFault } from './wal/format.ts'
+import { DataFault } from './data-fault.ts'
+import { BLOCK_BYTES, type Section } from './wal/format.ts'
 import {
   eventBounds,
   firstBadLeaf,
@@ -112,7 +113,7 @@ async function whyUnusable(
 ): Promise<string | undefined> {
   const file = files.find((candidate) => candidate.header.firstCommit === anchor.file)
   if (file === undefined || file.header.originPrefix !== anchor.originPrefix) {
-    throw new WalFault(
+    throw new DataFault(
       anchorPath(options.directory),
       0,
       'the WAL ends before the anchor',
@@ -125,7 +126,7 @@ async function whyUnusable(
     const found = earlier === undefined ? 0 : await fileBytes(options.disk, earlier.path)
     if (earlier?.header.firstCommit !== firstCommit || found !== sizeBytes) {
       const path = earlier?.path ?? join(options.directory, 'wal')
-      throw new WalFault(
+      throw new DataFault(
         path,
         found,
         `WAL file ${firstCommit} is missing or cut`,
@@ -136,7 +137,7 @@ async function whyUnusable(
   }
   const sizeBytes = await fileBytes(options.disk, file.path)
   if (sizeBytes < anchor.position) {
-    throw new WalFault(
+    throw new DataFault(
       file.path,
       sizeBytes,
       'the WAL ends before the anchor',
@@ -227,7 +228,7 @@ class Replay {
     const expected = `commit ${end.commit + 1} after ${end.hash.toString('hex')}`
     const found = `commit ${file.header.firstCommit} after ${file.header.previousHash.toString('hex')}`
     if (expected !== found)
-      throw new WalFault(file.path, 32, 'the file does not follow the one before', expected, found)
+      throw new DataFault(file.path, 32, 'the file does not follow the one before', expected, found)
     this.end = { ...end, file, position: BLOCK_BYTES }
     this.lastFrame = undefined
   }
@@ -258,7 +259,7 @@ class Replay {
     const behind = last ? await goesOnAt(opened, sizeBytes, file.header.fileId, position) : sizeBytes
     if (behind !== undefined) {
       const what = `${flaw.what}, and the log goes on behind it (at byte ${behind})`
-      throw new WalFault(file.path, position + flaw.at, what, flaw.expected, flaw.found)
+      throw new DataFault(file.path, position + flaw.at, what, flaw.expected, flaw.found)
     }
     return { path: file.path, position, bytes: sizeBytes - position, why: flaw.what }
   }
@@ -269,7 +270,7 @@ class Replay {
     if (end === undefined || header.commit !== end.commit + 1 || !header.previousHash.equals(end.hash)) {
       const expected = `commit ${(end?.commit ?? 0) + 1} after ${end?.hash.toString('hex')}`
       const found = `commit ${header.commit} after ${header.previousHash.toString('hex')}`
-      throw new WalFault(file.path, position + 24, 'the chain of frames is broken', expected, found)
+      throw new DataFault(file.path, position + 24, 'the chain of frames is broken', expected, found)
     }
     for (const row of frame.rows) {
       const log = await this.#log(row.ledger)
@@ -278,7 +279,7 @@ class Replay {
       for (const section of sections) {
         if (section.first !== size) {
           const expected = `entry ${size} of ${row.ledger}`
-          throw new WalFault(
+          throw new DataFault(
             file.path,
             position + section.at,
             'entries are missing',
@@ -293,7 +294,7 @@ class Replay {
       const expectedRoot = `${computed.size} ${Buffer.from(computed.root).toString('hex')}`
       const foundRoot = `${row.size} ${Buffer.from(row.root).toString('hex')}`
       if (expectedRoot !== foundRoot) {
-        throw new WalFault(file.path, position, `the root of ${row.ledger} does not follow`, expectedRoot, foundRoot)
+        throw new DataFault(file.path, position, `the root of ${row.ledger} does not follow`, expectedRoot, foundRoot)
       }
       log.apply(sections, computed, file.header.firstCommit, position)
       if (log.pendingBytes > MAX_PENDING_BYTES) await log.flush(false)
@@ -306,7 +307,7 @@ class Replay {
     if (bad !== undefined) {
       const what = `entry ${section.first + bad} of ${section.ledger} does not have its leaf hash`
       const expected = section.bytes.toString('hex', section.hashesAt + bad * 32, section.hashesAt + bad * 32 + 32)
-      throw new WalFault(file.path, frame.position + section.at, what, expected, 'another')
+      throw new DataFault(file.path, frame.position + section.at, what, expected, 'another')
     }
     this.lastMs = Math.max(this.lastMs, timeMs(entryAt(file, frame, section, section.count - 1).at))
     if (section.ledger === 'heads') this.#noteHeads(file, frame, section)
@@ -319,7 +320,7 @@ class Replay {
       const { sha256, size } = entryAt(file, frame, section, position)
       if (!commitsTo(content, sha256, size)) {
         const what = `entry ${section.first + position} of heads does not commit to its content`
-        throw new WalFault(file.path, frame.position + contentStart, what, sha256, 'another')
+        throw new DataFault(file.path, frame.position + contentStart, what, sha256, 'another')
       }
       const head = publishedHead(content.subarray(SALT_BYTES))
       this.published.set(head.ledger, { size: head.size, root: head.root })
@@ -343,7 +344,13 @@ function entryAt(file: WalFile, frame: ReadFrame, section: Section, position: nu
     return parseEntry(section.bytes.subarray(entryStart, entryEnd))
   } catch (error) {
     const what = `entry ${section.first + position} of ${section.ledger} cannot be read`
-    throw new WalFault(file.path, frame.position + entryStart, what, 'an entry in its one serialisation', String(error))
+    throw new DataFault(
+      file.path,
+      frame.position + entryStart,
+      what,
+      'an entry in its one serialisation',
+      String(error),
+    )
   }
 }
 

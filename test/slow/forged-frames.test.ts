@@ -11,13 +11,13 @@ import { before, test } from 'node:test'
 import { verifyDirectory } from '../../src/evidence/verify-directory.ts'
 import { FileCache } from '../../src/ledger/file-cache.ts'
 import { recover } from '../../src/ledger/recover.ts'
+import { DataFault } from '../../src/ledger/data-fault.ts'
 import {
   BLOCK_BYTES,
   decodeFileHeader,
   encodeFrameHeader,
   FRAME_HEADER_BYTES,
   keyedCrc,
-  WalFault,
 } from '../../src/ledger/wal/format.ts'
 import { eventBounds, type ReadFrame } from '../../src/ledger/wal/frame-reader.ts'
 import { framesOf } from '../forge.ts'
@@ -157,7 +157,7 @@ test('P2: a frame copied by somebody who can read the disk, in a last frame with
     if (at !== 0) await assertCut(disk, left, lengthBytes, `copies at ${at}`)
     else {
       await assert.rejects(recover({ disk, directory, cache: new FileCache(disk) }), (error) => {
-        assert(error instanceof WalFault)
+        assert(error instanceof DataFault)
         assert.match(error.message, /the log goes on behind it/)
         assert.equal(error.offset, left.position)
         return true

@@ -7,7 +7,8 @@
  */
 import { join } from 'node:path'
 import { type Disk, type DiskFile, readExactly } from '../../platform/disk.ts'
-import { BLOCK_BYTES, decodeFileHeader, encodeFileHeader, WalFault, type WalFileHeader } from './format.ts'
+import { DataFault } from '../data-fault.ts'
+import { BLOCK_BYTES, decodeFileHeader, encodeFileHeader, type WalFileHeader } from './format.ts'
 
 export interface WalFile {
   readonly path: string
@@ -45,7 +46,7 @@ export async function listWalFiles(disk: Disk, directory: string): Promise<WalFi
   for (const [position, name] of names.entries()) {
     const path = join(directory, 'wal', name)
     if (!isWalName(name)) {
-      throw new WalFault(path, 0, 'not a file of Stele', 'a name of 16 digits', name)
+      throw new DataFault(path, 0, 'not a file of Stele', 'a name of 16 digits', name)
     }
     const { block, sizeBytes } = await readHeaderBlock(disk, path)
     try {
@@ -61,13 +62,13 @@ export async function listWalFiles(disk: Disk, directory: string): Promise<WalFi
 function checkedFile(path: string, name: string, header: WalFileHeader, previous: WalFile | undefined): WalFile {
   const commit = `commit ${header.firstCommit}`
   if (header.firstCommit !== Number(name)) {
-    throw new WalFault(path, 32, 'the file has another name', `commit ${Number(name)}`, commit)
+    throw new DataFault(path, 32, 'the file has another name', `commit ${Number(name)}`, commit)
   }
   if (previous === undefined && header.firstCommit !== 1) {
-    throw new WalFault(path, 32, 'the first WAL file is missing', 'commit 1', commit)
+    throw new DataFault(path, 32, 'the first WAL file is missing', 'commit 1', commit)
   }
   if (previous !== undefined && previous.header.originPrefix !== header.originPrefix) {
-    throw new WalFault(path, 72, 'a file of another directory', previous.header.originPrefix, header.originPrefix)
+    throw new DataFault(path, 72, 'a file of another directory', previous.header.originPrefix, header.originPrefix)
   }
   return { path, header }
 }

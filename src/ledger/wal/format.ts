@@ -12,6 +12,7 @@
  */
 import { createHash, hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import { DataFault } from '../data-fault.ts'
 
 export const WAL_VERSION = 1
 export const BLOCK_BYTES = 4_096
@@ -19,25 +20,6 @@ export const HASH_BYTES = 32
 
 const FILE_MAGIC = Buffer.from('fffefdfcfbfaf9f8', 'hex')
 export const FRAME_MAGIC = Buffer.from('f8f9fafbfcfdfeff', 'hex')
-
-/** What is wrong with a file, and where: found by recovery and by `verify`, which name it to a person. */
-export class WalFault extends Error {
-  override readonly name = 'WalFault'
-  readonly file: string
-  readonly offset: number
-  readonly what: string
-  readonly expected: string
-  readonly found: string
-
-  constructor(file: string, offset: number, what: string, expected: string, found: string) {
-    super(`${file} at byte ${offset}: ${what}; expected ${expected}, found ${found}`)
-    this.file = file
-    this.offset = offset
-    this.what = what
-    this.expected = expected
-    this.found = found
-  }
-}
 
 export interface WalFileHeader {
   /** 16 random bytes, drawn when the file was made. */
@@ -69,21 +51,21 @@ export function encodeFileHeader(header: WalFileHeader): Buffer {
   return bytes
 }
 
-/** Reads the header block of a WAL file; throws a WalFault where it is not one of this version. */
+/** Reads the header block of a WAL file; throws a DataFault where it is not one of this version. */
 export function decodeFileHeader(file: string, bytes: Buffer): WalFileHeader {
   if (bytes.length < BLOCK_BYTES) {
-    throw new WalFault(file, 0, 'the file header is cut off', `${BLOCK_BYTES} bytes`, `${bytes.length}`)
+    throw new DataFault(file, 0, 'the file header is cut off', `${BLOCK_BYTES} bytes`, `${bytes.length}`)
   }
   if (!bytes.subarray(0, 8).equals(FILE_MAGIC)) {
-    throw new WalFault(file, 0, 'not a WAL file', FILE_MAGIC.toString('hex'), bytes.toString('hex', 0, 8))
+    throw new DataFault(file, 0, 'not a WAL file', FILE_MAGIC.toString('hex'), bytes.toString('hex', 0, 8))
   }
   const expected = hash('sha256', bytes.subarray(0, FILE_HASH_AT), 'hex')
   const found = bytes.toString('hex', FILE_HASH_AT, BLOCK_BYTES)
-  if (expected !== found) throw new WalFault(file, FILE_HASH_AT, 'the file header was changed', expected, found)
+  if (expected !== found) throw new DataFault(file, FILE_HASH_AT, 'the file header was changed', expected, found)
   const version = bytes.readUInt32BE(8)
   if (version !== WAL_VERSION) {
     const mend = `format ${WAL_VERSION} (start the Stele version that wrote this directory, or a newer one)`
-    throw new WalFault(file, 8, 'the file is of another format', mend, `format ${version}`)
+    throw new DataFault(file, 8, 'the file is of another format', mend, `format ${version}`)
   }
   return {
     fileId: Buffer.from(bytes.subarray(16, 32)),

@@ -8,14 +8,8 @@
  */
 import { type Disk, type DiskFile, readExactly } from '../../platform/disk.ts'
 import { walPath } from './files.ts'
-import {
-  BLOCK_BYTES,
-  decodeFileHeader,
-  decodeFrameHeader,
-  FRAME_HEADER_BYTES,
-  WalFault,
-  type WalFileHeader,
-} from './format.ts'
+import { DataFault } from '../data-fault.ts'
+import { BLOCK_BYTES, decodeFileHeader, decodeFrameHeader, FRAME_HEADER_BYTES, type WalFileHeader } from './format.ts'
 import { isFlaw, type ReadFrame, readFrame } from './frame-reader.ts'
 
 /** Where the log is durable up to: a position in the WAL file whose first commit is `file`. */
@@ -66,7 +60,7 @@ export class FrameTail {
   }
 
   /**
-   * The next frame, or undefined where the announced end is reached. Throws a WalFault where a frame was changed: it
+   * The next frame, or undefined where the announced end is reached. Throws a DataFault where a frame was changed: it
    * stays before that frame.
    */
   async next(end: DurableEnd): Promise<ReadFrame | undefined> {
@@ -79,7 +73,7 @@ export class FrameTail {
       await this.#enterNextFile()
       return await this.next(end)
     }
-    if (isFlaw(frame)) throw new WalFault(path, position + frame.at, frame.what, frame.expected, frame.found)
+    if (isFlaw(frame)) throw new DataFault(path, position + frame.at, frame.what, frame.expected, frame.found)
     this.#position = { file: this.#position.file, position: position + frame.header.frameBytes }
     this.#commit = frame.header.commit + 1
     return frame
@@ -97,7 +91,7 @@ export class FrameTail {
     for (let at = BLOCK_BYTES; at < position;) {
       const got = await file.read(head, at)
       const decoded = decodeFrameHeader(head.subarray(0, got), header.fileId)
-      if (!('hash' in decoded)) throw new WalFault(path, at, decoded.what, decoded.expected, decoded.found)
+      if (!('hash' in decoded)) throw new DataFault(path, at, decoded.what, decoded.expected, decoded.found)
       if (at + decoded.frameBytes > position) return
       at += decoded.frameBytes
       this.#position = { file: this.#position.file, position: at }
