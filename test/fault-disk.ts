@@ -12,6 +12,7 @@ export const OPERATIONS = [
   'datasync',
   'truncate',
   'rename',
+  'link',
   'remove',
   'makeDirectory',
   'syncDirectory',
@@ -83,6 +84,10 @@ export class FaultDisk implements Disk {
 
   async rename(from: string, to: string): Promise<void> {
     await this.#operate({ operation: 'rename', path: to }, async () => await this.#disk.rename(from, to))
+  }
+
+  async link(from: string, to: string): Promise<boolean> {
+    return await this.#operate({ operation: 'link', path: to }, async () => await this.#disk.link(from, to))
   }
 
   async remove(path: string): Promise<void> {

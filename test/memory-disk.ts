@@ -76,6 +76,14 @@ export class MemoryDisk implements Disk {
     this.#files.delete(from)
   }
 
+  async link(from: string, to: string): Promise<boolean> {
+    this.#demandFolder(dirname(to))
+    const contents = this.#demand(from)
+    if (this.#files.has(to) || this.#folders.has(to)) return false
+    this.#files.set(to, contents)
+    return true
+  }
+
   async remove(path: string): Promise<void> {
     const isBelow = (name: string) => name === path || name.startsWith(`${path}/`)
     for (const name of [...this.#files.keys()].filter(isBelow)) this.#files.delete(name)

@@ -139,6 +139,15 @@ export class PowerCutDisk implements Disk {
     this.#rename([dirname(from), dirname(to)], (names) => names.set(to, inode).delete(from))
   }
 
+  async link(from: string, to: string): Promise<boolean> {
+    this.#operate()
+    const inode = this.#names.get(from)
+    if (inode === undefined || !this.#folders.has(dirname(to))) throw failure('ENOENT', from)
+    if (this.#names.has(to) || this.#folders.has(to)) return false
+    this.#rename([dirname(to)], (names) => names.set(to, inode))
+    return true
+  }
+
   async remove(path: string): Promise<void> {
     this.#operate()
     for (const name of [...this.#names.keys()].filter((name) => name === path || name.startsWith(`${path}/`))) {

@@ -60,6 +60,10 @@ class ReadOnlyDisk implements Disk {
     assert.fail(path)
   }
 
+  link(path: string): Promise<boolean> {
+    assert.fail(path)
+  }
+
   remove(path: string): Promise<void> {
     assert.fail(path)
   }

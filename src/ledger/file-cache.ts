@@ -11,6 +11,8 @@ import type { Disk, DiskFile } from '../platform/disk.ts'
 interface Slot {
   readonly file: Promise<DiskFile>
   users: number
+  /** The file's name is gone: its last user closes it. */
+  isDropped?: true
 }
 
 export class FileCache {
@@ -37,6 +39,19 @@ export class FileCache {
     } finally {
       slot.users--
       this.#waiting.shift()?.()
+      if (slot.isDropped && slot.users === 0) await (await slot.file).close()
+    }
+  }
+
+  /** Lets go of a file that is removed: an open one would keep its room on the disk. */
+  async drop(path: string): Promise<void> {
+    for (const key of [`read ${path}`, `write ${path}`]) {
+      const slot = this.#slots.get(key)
+      if (slot === undefined) continue
+      this.#slots.delete(key)
+      this.#waiting.shift()?.()
+      slot.isDropped = true
+      if (slot.users === 0) await (await slot.file).close()
     }
   }
 

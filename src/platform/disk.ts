@@ -30,6 +30,8 @@ export interface Disk {
   /** Makes a folder and those above it, as far as they are not there, and makes their names durable. */
   makeDirectory(path: string, mode?: number): Promise<void>
   rename(from: string, to: string): Promise<void>
+  /** Gives a file a second name; false where there is something of that name, which stays. */
+  link(from: string, to: string): Promise<boolean>
   /** Removes a file or a folder with all in it; that it is not there is no error. */
   remove(path: string): Promise<void>
   /** Makes the names in a directory durable. */
@@ -108,7 +110,11 @@ const openFlags = {
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  return hasCode(error, 'ENOENT')
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
 }
 
 export class NodeDisk implements Disk {
@@ -147,6 +153,16 @@ export class NodeDisk implements Disk {
 
   async rename(from: string, to: string): Promise<void> {
     await fs.promises.rename(from, to)
+  }
+
+  async link(from: string, to: string): Promise<boolean> {
+    try {
+      await fs.promises.link(from, to)
+      return true
+    } catch (error) {
+      if (hasCode(error, 'EEXIST')) return false
+      throw error
+    }
   }
 
   async remove(path: string): Promise<void> {

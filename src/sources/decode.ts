@@ -9,7 +9,7 @@ import { constants, gunzip, zstdDecompress } from 'node:zlib'
 import { MAX_BODY_BYTES } from '../schema/limits.ts'
 import { Problem } from '../schema/problem.ts'
 import { figure } from './figure.ts'
-import { readZstdFrame } from './zstd-frame.ts'
+import { zstdFrameOf } from './zstd-frame.ts'
 
 const OUTPUT = { maxOutputLength: MAX_BODY_BYTES, chunkSize: 256 * 1024, info: true }
 const MAX_WINDOW_LOG = Math.log2(MAX_BODY_BYTES)
@@ -31,7 +31,7 @@ export async function decode(body: Buffer, encoding: string | undefined): Promis
     case 'gzip':
       return inflate(body, (done) => gunzip(body, OUTPUT, done))
     case 'zstd': {
-      const { end, contentSize, windowBytes } = readZstdFrame(body)
+      const { end, contentSize, windowBytes } = zstdFrameOf(body)
       if (contentSize !== undefined && contentSize > MAX_BODY_BYTES) throw tooLarge()
       if (windowBytes > MAX_BODY_BYTES) {
         throw malformed(

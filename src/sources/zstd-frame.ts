@@ -1,76 +1,20 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The outline of a Zstandard frame (RFC 8878, section 3.1): where it ends and how large it says that its content is,
-// without decompressing. Node's decoder stops after the first frame, passes over what follows it and answers nothing
-// for a skippable frame, all in silence; whoever asks here first is not deceived.
+// The outline of a body that is one Zstandard frame, and the refusal of one that is not.
 
+import { readZstdFrame, ZstdFault, type ZstdFrame } from '../platform/zstd-frame.ts'
 import { Problem } from '../schema/problem.ts'
 import { figure } from './figure.ts'
 
-const MAGIC = 0xfd2fb528
-const SKIPPABLE_MAGIC = 0x184d2a50
-const BLOCK_HEADER_BYTES = 3
-const MAX_BLOCK_BYTES = 128 * 1024
-
-export interface ZstdFrame {
-  /** Offset behind the frame. */
-  readonly end: number
-  /** Undefined where the frame does not say. */
-  readonly contentSize: number | undefined
-  /** What the decoder must keep at hand. */
-  readonly windowBytes: number
-}
-
-/** Reads the frame at the beginning of `bytes`; throws `malformed-compression` where there is none that is whole. */
-export function readZstdFrame(bytes: Buffer): ZstdFrame {
-  const magic = unsigned(bytes, 0, 4)
-  if ((magic & 0xfffffff0) === SKIPPABLE_MAGIC) throw malformed('a skippable zstd frame', 0)
-  if (magic !== MAGIC) throw malformed('no zstd frame', 0)
-  const descriptor = unsigned(bytes, 4, 1)
-  if ((descriptor & 0x08) !== 0) throw malformed('a reserved bit is set in the zstd frame header', 4)
-  const singleSegment = (descriptor & 0x20) !== 0
-  let p = 5
-  const windowBytes = singleSegment ? 0 : windowOf(unsigned(bytes, p++, 1))
-  const dictionaryBytes = [0, 1, 2, 4][descriptor & 0x03]!
-  if (dictionaryBytes > 0 && unsigned(bytes, p, dictionaryBytes) !== 0)
-    throw malformed('a zstd dictionary is needed', p)
-  p += dictionaryBytes
-  const sizeBytes = [singleSegment ? 1 : 0, 2, 4, 8][descriptor >>> 6]!
-  // The two-byte form counts from 256.
-  const contentSize = sizeBytes === 0 ? undefined : unsigned(bytes, p, sizeBytes) + (sizeBytes === 2 ? 256 : 0)
-  p = blocksEnd(bytes, p + sizeBytes)
-  if ((descriptor & 0x04) !== 0) p += 4
-  if (p > bytes.length) throw malformed('the zstd frame is cut off', bytes.length)
-  return { end: p, contentSize, windowBytes: singleSegment ? contentSize! : windowBytes }
-}
-
-function blocksEnd(bytes: Buffer, start: number): number {
-  let p = start
-  for (;;) {
-    const header = unsigned(bytes, p, BLOCK_HEADER_BYTES)
-    const type = (header >>> 1) & 0x03
-    const size = header >>> 3
-    if (type === 3) throw malformed('a zstd block of the reserved type', p)
-    if (size > MAX_BLOCK_BYTES) throw malformed('a zstd block of more than 128 KiB', p)
-    // A run-length block is one byte that is repeated `size` times.
-    p += BLOCK_HEADER_BYTES + (type === 1 ? 1 : size)
-    if ((header & 1) !== 0) return p
+/** Reads the frame at the beginning of `body`; throws `malformed-compression` where there is none that is whole. */
+export function zstdFrameOf(body: Buffer): ZstdFrame {
+  try {
+    return readZstdFrame(body)
+  } catch (error) {
+    if (!(error instanceof ZstdFault)) throw error
+    const { message, offset } = error
+    const detail = `${message} at byte ${figure(offset)} of the compressed body: send one whole zstd frame and nothing else`
+    throw new Problem('malformed-compression', detail, { offset })
   }
-}
-
-function windowOf(descriptor: number): number {
-  const base = 2 ** (10 + (descriptor >>> 3))
-  return base + (base / 8) * (descriptor & 0x07)
-}
-
-/** Little-endian; exact below 2^53, and above it large enough to pass every limit. */
-function unsigned(bytes: Buffer, at: number, size: number): number {
-  if (at + size > bytes.length) throw malformed('the zstd frame is cut off', bytes.length)
-  return size === 8 ? Number(bytes.readBigUInt64LE(at)) : bytes.readUIntLE(at, size)
-}
-
-function malformed(what: string, offset: number): Problem {
-  const detail = `${what} at byte ${figure(offset)} of the compressed body: send one whole zstd frame and nothing else`
-  return new Problem('malformed-compression', detail, { offset })
 }

@@ -41,20 +41,19 @@ export function segmentKey({ ledger, first, count, root, kind, sha256 }: Segment
   return `${ledger}/${digits(first, 16)}-${digits(count, 5)}-${root}-${sha256}.${kind}`
 }
 
-const KEY = /^([^/]+)\/([0-9]{16})-([0-9]{5})-([0-9a-f]{64})-([0-9a-f]{64})\.(log|content)$/
+const KEY = /^([a-z0-9][a-z0-9-]{0,62})\/([0-9]{16})-([0-9]{5})-([0-9a-f]{64})-([0-9a-f]{64})\.(log|content)$/
 
 /** Undefined where the key is not one of a segment in its one spelling. */
 export function parseSegmentKey(key: string): SegmentName | undefined {
   const [, ledger, first, count, root, sha256, kind] = KEY.exec(key) ?? []
   if (ledger === undefined || root === undefined || sha256 === undefined) return undefined
-  return {
-    ledger,
-    first: Number(first),
-    count: Number(count),
-    root,
-    sha256,
-    kind: kind === 'log' ? 'log' : 'content',
-  }
+  const run = { first: Number(first), count: Number(count) }
+  if (!isSegmentRun(run.first, run.count)) return undefined
+  return { ledger, ...run, root, sha256, kind: kind === 'log' ? 'log' : 'content' }
+}
+
+export function isSegmentRun(first: number, count: number): boolean {
+  return Number.isSafeInteger(first + count) && first % BUNDLE_ENTRIES === 0 && count > 0 && count <= SEGMENT_ENTRIES
 }
 
 function digits(value: number, width: number): string {

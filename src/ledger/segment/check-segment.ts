@@ -1,0 +1,259 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Checks every byte of a segment, each read once: both objects are what their names say, every entry has its leaf,
+ * every content is what its entry commits to, and the hashes above the leaves are those of the leaves.
+ */
+import { createHash, hash, type Hash } from 'node:crypto'
+import { type Entry, Frontier, MAX_ENTRY_BYTES, parseEntry, ProofError } from '@stele/proof'
+import { commitsTo } from '../batch.ts'
+import { DataFault } from '../data-fault.ts'
+import { type ObjectInfo, ObjectMissing, type ObjectStore } from '../store/object-store.ts'
+import { HASH_BYTES } from '../wal/format.ts'
+import { HEADER_BYTES } from './segment-format.ts'
+import type { SegmentObject } from './segment-object.ts'
+import { SegmentReader } from './segment-reader.ts'
+import { BUNDLE_ENTRIES, parseSegmentKey, type Segment } from './segment.ts'
+
+export interface SegmentFlaw {
+  readonly key: string
+  readonly offset?: number
+  readonly index?: number
+  readonly what: string
+  readonly expected: string
+  readonly found: string
+}
+
+export type OnEntry = (index: number, entry: Buffer, content: Buffer, leaf: Buffer) => void | Promise<void>
+export type Pace = (bytes: number) => Promise<void>
+
+/** `onEntry` is told of those that could be read, flawed or not; `leaf` is the entry's own. Views hold during a call. */
+export async function* checkSegment(
+  store: ObjectStore,
+  segment: Segment,
+  onEntry?: OnEntry,
+  pace?: Pace,
+): AsyncGenerator<SegmentFlaw> {
+  const log = new HashedObject(store, segment.log, pace)
+  const content = new HashedObject(store, segment.content, pace)
+  try {
+    const reader = await SegmentReader.open(store, segment)
+    yield* new Check(reader, log, content, onEntry).run()
+  } catch (error) {
+    // That one is missing is said once, by its end.
+    if (error instanceof DataFault) {
+      yield flawOfFault(error, error.file.endsWith(segment.content.key) ? content.key : log.key)
+    } else if (!(error instanceof ObjectMissing)) throw error
+  }
+  yield* log.finish()
+  yield* content.finish()
+}
+
+class Check {
+  readonly #reader: SegmentReader
+  readonly #log: HashedObject
+  readonly #contents: Contents
+  readonly #onEntry: OnEntry | undefined
+  /** Leaves of the entries that were read; zeros where one was not. */
+  readonly #leaves: Buffer
+  readonly #isRead: Uint8Array
+  readonly #scratch = Buffer.alloc(1 + MAX_ENTRY_BYTES)
+
+  constructor(reader: SegmentReader, log: HashedObject, content: HashedObject, onEntry: OnEntry | undefined) {
+    this.#reader = reader
+    this.#log = log
+    this.#contents = new Contents(reader.content, content)
+    this.#onEntry = onEntry
+    this.#leaves = Buffer.alloc(reader.segment.count * HASH_BYTES)
+    this.#isRead = new Uint8Array(reader.segment.count)
+  }
+
+  async *run(): AsyncGenerator<SegmentFlaw> {
+    const { log } = this.#reader
+    await this.#log.take(HEADER_BYTES)
+    for (let row = 0; row < log.table.ends.length; row++) {
+      const first = log.table.firsts[row]!
+      const bytes = await this.#log.take(log.table.ends[row]! - log.startOf(row))
+      const entries = await itemsOf(log, row, bytes)
+      if (!Array.isArray(entries)) yield { ...flawOfFault(entries, this.#log.key), index: this.#index(first) }
+      for (let at = 0; at < log.countOf(row); at++) {
+        const content = await this.#contents.next()
+        yield* this.#contents.flaws.splice(0).map((flaw) => ({ ...flaw, index: this.#index(first + at) }))
+        if (Array.isArray(entries)) yield* this.#entry(first + at, entries[at]!, content)
+      }
+    }
+    yield* this.#hashes()
+  }
+
+  async *#entry(ordinal: number, entry: Buffer, content: Buffer | undefined): AsyncGenerator<SegmentFlaw> {
+    const index = this.#index(ordinal)
+    entry.copy(this.#scratch, 1)
+    const leaf = hash('sha256', this.#scratch.subarray(0, 1 + entry.length), 'buffer')
+    leaf.copy(this.#leaves, ordinal * HASH_BYTES)
+    this.#isRead[ordinal] = 1
+    if (content === undefined) return
+    const parsed = parsedEntry(entry)
+    if (parsed === undefined) {
+      yield {
+        key: this.#log.key,
+        index,
+        what: 'an entry is not of its form',
+        expected: 'an entry',
+        found: 'another line',
+      }
+    } else if (!commitsTo(content, parsed.sha256, parsed.size)) {
+      const found = `${hash('sha256', content, 'base64url')}, ${content.length} bytes with its salt`
+      const expected = `${parsed.sha256}, ${parsed.size} bytes and its salt`
+      yield { key: this.#contents.key, index, what: 'a content is not what its entry commits to', expected, found }
+    }
+    await this.#onEntry?.(index, entry, content, leaf)
+  }
+
+  /** Leaves against the entries, level 1 and the root against the leaves. */
+  async *#hashes(): AsyncGenerator<SegmentFlaw> {
+    const { segment } = this.#reader
+    const { key } = this.#log
+    const leavesAt = this.#log.position
+    const leaves = await this.#log.take(segment.count * HASH_BYTES)
+    const tree = new Frontier()
+    const parents: Buffer[] = []
+    for (let ordinal = 0; ordinal < segment.count; ordinal++) {
+      const at = ordinal * HASH_BYTES
+      tree.append(leaves, at, (level, node, from) => {
+        if (level === 1) parents.push(Buffer.from(node.subarray(from, from + HASH_BYTES)))
+      })
+      if (this.#isRead[ordinal] === 0 || leaves.compare(this.#leaves, at, at + HASH_BYTES, at, at + HASH_BYTES) === 0) {
+        continue
+      }
+      const [expected, found] = [leaves, this.#leaves].map((bytes) => bytes.toString('hex', at, at + HASH_BYTES))
+      const what = 'an entry has not the leaf hash that stands there'
+      yield { key, offset: leavesAt + at, index: this.#index(ordinal), what, expected: expected!, found: found! }
+    }
+    const parentsAt = this.#log.position
+    const stored = await this.#log.take(Math.floor(segment.count / BUNDLE_ENTRIES) * HASH_BYTES)
+    for (const [position, expected] of parents.entries()) {
+      const at = position * HASH_BYTES
+      const found = stored.subarray(at, at + HASH_BYTES)
+      if (found.equals(expected)) continue
+      const what = 'a hash of level 1 is not that of its leaves'
+      const place = { key, offset: parentsAt + at, index: this.#index(position * BUNDLE_ENTRIES) }
+      yield { ...place, what, expected: expected.toString('hex'), found: found.toString('hex') }
+    }
+    const found = Buffer.from(tree.root()).toString('hex')
+    if (found !== segment.root) yield { key, what: 'the leaves have another root', expected: segment.root, found }
+  }
+
+  #index(ordinal: number): number {
+    return this.#reader.segment.first + ordinal
+  }
+}
+
+/** The contents in order; undefined for those of a block that could not be read. */
+class Contents {
+  readonly flaws: SegmentFlaw[] = []
+  readonly #object: SegmentObject
+  readonly #bytes: HashedObject
+  #row = -1
+  #items: readonly (Buffer | undefined)[] = []
+  #at = 0
+
+  constructor(object: SegmentObject, bytes: HashedObject) {
+    this.#object = object
+    this.#bytes = bytes
+  }
+
+  get key(): string {
+    return this.#bytes.key
+  }
+
+  async next(): Promise<Buffer | undefined> {
+    if (this.#at === this.#items.length) await this.#nextBlock()
+    return this.#items[this.#at++]
+  }
+
+  async #nextBlock(): Promise<void> {
+    const row = ++this.#row
+    const object = this.#object
+    if (row === 0) await this.#bytes.take(HEADER_BYTES)
+    const bytes = await this.#bytes.take(object.table.ends[row]! - object.startOf(row))
+    const items = await itemsOf(object, row, bytes)
+    if (!Array.isArray(items)) this.flaws.push(flawOfFault(items, this.key))
+    this.#items = Array.isArray(items) ? items : Array.from({ length: object.countOf(row) }, () => undefined)
+    this.#at = 0
+  }
+}
+
+const READ_BYTES = 1024 * 1024
+
+/** An object's bytes in order, read and hashed once. */
+class HashedObject {
+  position = 0
+  readonly #store: ObjectStore
+  readonly #info: ObjectInfo
+  readonly #pace: Pace | undefined
+  readonly #hash: Hash = createHash('sha256')
+  #ahead = Buffer.alloc(0)
+
+  constructor(store: ObjectStore, info: ObjectInfo, pace: Pace | undefined) {
+    this.#store = store
+    this.#info = info
+    this.#pace = pace
+  }
+
+  get key(): string {
+    return this.#info.key
+  }
+
+  async take(lengthBytes: number): Promise<Buffer> {
+    if (this.#ahead.length < lengthBytes) {
+      const at = this.position + this.#ahead.length
+      const wanted = Math.max(lengthBytes - this.#ahead.length, Math.min(READ_BYTES, this.#info.sizeBytes - at))
+      const bytes = await this.#store.read(this.#info.key, at, wanted)
+      this.#hash.update(bytes)
+      await this.#pace?.(bytes.length)
+      this.#ahead = Buffer.concat([this.#ahead, bytes])
+    }
+    const taken = this.#ahead.subarray(0, lengthBytes)
+    this.#ahead = this.#ahead.subarray(lengthBytes)
+    this.position += lengthBytes
+    return taken
+  }
+
+  /** Reads what is left and says whether all of it is what the name says. */
+  async *finish(): AsyncGenerator<SegmentFlaw> {
+    const { key, sizeBytes } = this.#info
+    try {
+      while (this.position < sizeBytes) await this.take(Math.min(READ_BYTES, sizeBytes - this.position))
+    } catch (error) {
+      if (error instanceof DataFault) return yield flawOfFault(error, key)
+      if (!(error instanceof ObjectMissing)) throw error
+      return yield { key, what: 'the object is missing', expected: `${sizeBytes} bytes`, found: 'none' }
+    }
+    const expected = parseSegmentKey(key)?.sha256 ?? ''
+    const found = this.#hash.digest('hex')
+    if (found !== expected) yield { key, what: 'the object has not the SHA-256 of its name', expected, found }
+  }
+}
+
+async function itemsOf(object: SegmentObject, row: number, bytes: Buffer): Promise<Buffer[] | DataFault> {
+  try {
+    return await object.items({ row, bytes })
+  } catch (error) {
+    if (error instanceof DataFault) return error
+    throw error
+  }
+}
+
+function parsedEntry(bytes: Buffer): Entry | undefined {
+  try {
+    return parseEntry(bytes)
+  } catch (error) {
+    if (error instanceof ProofError) return undefined
+    throw error
+  }
+}
+
+function flawOfFault({ offset, what, expected, found }: DataFault, key: string): SegmentFlaw {
+  return { key, offset, what, expected, found }
+}

@@ -1,0 +1,166 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * One object of a segment, opened: its blocks of fixed form held against its name and against each other, and where
+ * its parts lie. What the parts hold is held against nothing yet; that is for whoever has the tree.
+ */
+import { hash } from 'node:crypto'
+import { DataFault } from '../data-fault.ts'
+import type { ObjectStore } from '../store/object-store.ts'
+import { ZstdFault } from '../../platform/zstd-frame.ts'
+import { blockContents, bundleEntries, decompressPart } from './part.ts'
+import {
+  decodeFooter,
+  decodeHeader,
+  decodeTable,
+  type Footer,
+  FOOTER_BYTES,
+  hashAreaBytes,
+  HEADER_BYTES,
+  type PartTable,
+  tableBytes,
+} from './segment-format.ts'
+import { BUNDLE_ENTRIES, type Segment, type SegmentKind } from './segment.ts'
+
+/** Parts that lie beside each other are read together, up to as many bytes. */
+const READ_BYTES = 1024 * 1024
+
+/** A part as it lies there, compressed. */
+export interface StoredPart {
+  readonly row: number
+  readonly bytes: Buffer
+}
+
+export class SegmentObject {
+  readonly kind: SegmentKind
+  /** Where the object lies, for messages. */
+  readonly file: string
+  readonly origin: string
+  readonly count: number
+  readonly table: PartTable
+  readonly #store: ObjectStore
+  readonly #key: string
+
+  private constructor(store: ObjectStore, segment: Segment, kind: SegmentKind, origin: string, table: PartTable) {
+    this.#store = store
+    this.#key = segment[kind].key
+    this.kind = kind
+    this.file = fileOf(store, this.#key)
+    this.origin = origin
+    this.count = segment.count
+    this.table = table
+  }
+
+  static async open(store: ObjectStore, segment: Segment, kind: SegmentKind): Promise<SegmentObject> {
+    const { key, sizeBytes } = segment[kind]
+    const file = fileOf(store, key)
+    if (sizeBytes < HEADER_BYTES + FOOTER_BYTES) {
+      throw new DataFault(file, 0, 'the object is cut off', `${HEADER_BYTES + FOOTER_BYTES} bytes`, `${sizeBytes}`)
+    }
+    const footerAt = sizeBytes - FOOTER_BYTES
+    const [header, end] = await Promise.all([store.read(key, 0, HEADER_BYTES), store.read(key, footerAt, FOOTER_BYTES)])
+    const origin = decodeHeader(file, header, kind, segment.ledger)
+    const footer = decodeFooter(file, footerAt, end)
+    checkFooter(file, footerAt, footer, segment, kind)
+    const bytes = await store.read(key, footer.tableAt, footerAt - footer.tableAt)
+    const found = hash('sha256', bytes, 'buffer')
+    if (!found.equals(footer.tableHash)) {
+      const expected = Buffer.from(footer.tableHash).toString('hex')
+      throw new DataFault(file, footer.tableAt, 'the table was changed', expected, found.toString('hex'))
+    }
+    const table = decodeTable(file, kind, footer, bytes)
+    const partsEnd = footer.tableAt - (kind === 'log' ? hashAreaBytes(segment.count) : 0)
+    if (table.ends.at(-1) !== partsEnd) {
+      throw new DataFault(file, footer.tableAt, 'the parts end elsewhere', `${partsEnd}`, `${table.ends.at(-1)}`)
+    }
+    return new SegmentObject(store, segment, kind, origin, table)
+  }
+
+  get partsEnd(): number {
+    return this.table.ends.at(-1)!
+  }
+
+  /** Bytes `position` to `position + lengthBytes` of the object. */
+  async read(position: number, lengthBytes: number): Promise<Buffer> {
+    return await this.#store.read(this.#key, position, lengthBytes)
+  }
+
+  /** The part that entry `ordinal` of the segment is in. */
+  rowOf(ordinal: number): number {
+    const { firsts } = this.table
+    let low = 0
+    let high = firsts.length
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2)
+      if (firsts[middle]! <= ordinal) low = middle
+      else high = middle
+    }
+    return low
+  }
+
+  startOf(row: number): number {
+    return row === 0 ? HEADER_BYTES : this.table.ends[row - 1]!
+  }
+
+  countOf(row: number): number {
+    return (this.table.firsts[row + 1] ?? this.count) - this.table.firsts[row]!
+  }
+
+  /** Parts `from` to `to`, in order. */
+  async *parts(from: number, to: number): AsyncGenerator<StoredPart> {
+    const { ends } = this.table
+    for (let row = from; row < to;) {
+      const start = this.startOf(row)
+      let next = row + 1
+      while (next < to && ends[next]! - start <= READ_BYTES) next++
+      const bytes = await this.read(start, ends[next - 1]! - start)
+      for (; row < next; row++) yield { row, bytes: bytes.subarray(this.startOf(row) - start, ends[row]! - start) }
+    }
+  }
+
+  /** The entries or contents of a part, as views into what it decompresses to. */
+  async items({ row, bytes }: StoredPart): Promise<Buffer[]> {
+    const raw = await this.#decompressed(row, bytes)
+    const items = this.kind === 'log' ? bundleEntries(raw, this.countOf(row)) : blockContents(raw, this.countOf(row))
+    if (items !== undefined) return items
+    const found = `${raw.length} bytes that are not so many`
+    throw new DataFault(this.file, this.startOf(row), 'the part does not add up', `${this.countOf(row)} of them`, found)
+  }
+
+  async #decompressed(row: number, bytes: Buffer): Promise<Buffer> {
+    const rawBytes = this.table.rawBytes[row]!
+    try {
+      return await decompressPart(bytes, rawBytes)
+    } catch (error) {
+      if (!(error instanceof ZstdFault)) throw error
+      const expected = `one zstd frame of ${rawBytes} bytes`
+      const position = this.startOf(row) + error.offset
+      throw new DataFault(this.file, position, 'the part does not decompress', expected, error.message)
+    }
+  }
+}
+
+export function fileOf(store: ObjectStore, key: string): string {
+  return `${store.where}/${key}`
+}
+
+function checkFooter(file: string, at: number, footer: Footer, segment: Segment, kind: SegmentKind): void {
+  const described = (run: { first: number; count: number }, root: string) => `${run.first}, ${run.count}, ${root}`
+  const expected = described(segment, segment.root)
+  const found = described(footer, Buffer.from(footer.root).toString('hex'))
+  if (found !== expected) {
+    throw new DataFault(file, at + 8, 'the footer has not the first, count and root of the name', expected, found)
+  }
+  const { tableAt, rowCount, count } = footer
+  const isRows = kind === 'log' ? rowCount === Math.ceil(count / BUNDLE_ENTRIES) : rowCount > 0 && rowCount <= count
+  if (!isRows || tableAt + tableBytes(kind, rowCount) !== at) {
+    throw new DataFault(
+      file,
+      at + 20,
+      'the table does not end at the footer',
+      `${at}`,
+      `${rowCount} rows at ${tableAt}`,
+    )
+  }
+}

@@ -1,0 +1,126 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Reads a segment by index. What it hands out has the form of what was written; whether it is that, the caller sees by
+ * the tree: entries by their leaves, contents by what their entries commit to.
+ */
+import assert from 'node:assert/strict'
+import { DataFault } from '../data-fault.ts'
+import type { Admit } from '../read.ts'
+import type { ObjectStore } from '../store/object-store.ts'
+import { HASH_BYTES } from '../wal/format.ts'
+import { SegmentObject } from './segment-object.ts'
+import { BUNDLE_ENTRIES, type Segment } from './segment.ts'
+
+/** Leaves that `walk` reads at once. */
+const LEAVES_COUNT = 8_192
+
+export interface SegmentEntry {
+  readonly index: number
+  readonly entry: Buffer
+  readonly leaf: Buffer
+  readonly content: Buffer
+}
+
+export class SegmentReader {
+  readonly segment: Segment
+  /** `<name>/<install id>/<ledger>` of the log that this was written for. */
+  readonly origin: string
+  readonly log: SegmentObject
+  readonly content: SegmentObject
+
+  private constructor(segment: Segment, log: SegmentObject, content: SegmentObject) {
+    this.segment = segment
+    this.origin = log.origin
+    this.log = log
+    this.content = content
+  }
+
+  /** Reads headers, footers and tables and holds them against the names; rejects with a DataFault. */
+  static async open(store: ObjectStore, segment: Segment): Promise<SegmentReader> {
+    const [log, content] = await Promise.all([
+      SegmentObject.open(store, segment, 'log'),
+      SegmentObject.open(store, segment, 'content'),
+    ])
+    if (log.origin !== content.origin) {
+      throw new DataFault(content.file, 16, 'the objects are of two logs', log.origin, content.origin)
+    }
+    return new SegmentReader(segment, log, content)
+  }
+
+  /** Index behind the last entry. */
+  get end(): number {
+    return this.segment.first + this.segment.count
+  }
+
+  /** Leaf hashes of `count` entries from index `start` on. */
+  async leaves(start: number, count: number): Promise<Buffer> {
+    const ordinal = this.#ordinal(start, start + count)
+    return await this.log.read(this.log.partsEnd + ordinal * HASH_BYTES, count * HASH_BYTES)
+  }
+
+  /** Hashes of level 1, by their positions in that level of the whole tree. */
+  async parents(start: number, count: number): Promise<Buffer> {
+    const ordinal = start - this.segment.first / BUNDLE_ENTRIES
+    assert(ordinal >= 0 && count >= 0 && ordinal + count <= Math.floor(this.segment.count / BUNDLE_ENTRIES))
+    return await this.log.read(this.log.partsEnd + (this.segment.count + ordinal) * HASH_BYTES, count * HASH_BYTES)
+  }
+
+  async entries(start: number, end: number): Promise<Buffer[]> {
+    return await this.#items(this.log, start, end)
+  }
+
+  /** Contents (salt ‖ event); `admit` is told of the bytes of all blocks that have to be decompressed, before that. */
+  async contents(start: number, end: number, admit?: Admit): Promise<Buffer[]> {
+    const { content } = this
+    if (admit !== undefined && end > start) {
+      const [from, to] = rows(content, this.#ordinal(start, end), end - this.segment.first)
+      admit(content.table.rawBytes.subarray(from, to).reduce((sum, bytes) => sum + bytes, 0))
+    }
+    return await this.#items(content, start, end)
+  }
+
+  /** All from index `start` on, in order; no more at hand than what is read at once. */
+  async *walk(start: number): AsyncGenerator<SegmentEntry> {
+    const entries = this.#each(this.log, start)
+    const contents = this.#each(this.content, start)
+    let leaves: Buffer = Buffer.alloc(0)
+    for (let index = start; index < this.end; index++) {
+      const at = ((index - start) % LEAVES_COUNT) * HASH_BYTES
+      if (at === 0) leaves = await this.leaves(index, Math.min(LEAVES_COUNT, this.end - index))
+      const [entry, content] = [await entries.next(), await contents.next()]
+      assert(!entry.done && !content.done)
+      yield { index, entry: entry.value, leaf: leaves.subarray(at, at + HASH_BYTES), content: content.value }
+    }
+  }
+
+  async *#each(object: SegmentObject, start: number): AsyncGenerator<Buffer> {
+    const ordinal = this.#ordinal(start, this.end)
+    const [from, to] = rows(object, ordinal, this.segment.count)
+    for await (const part of object.parts(from, to)) {
+      const first = object.table.firsts[part.row]!
+      yield* (await object.items(part)).slice(Math.max(0, ordinal - first))
+    }
+  }
+
+  async #items(object: SegmentObject, start: number, end: number): Promise<Buffer[]> {
+    const items: Buffer[] = []
+    const [ordinal, ordinalEnd] = [this.#ordinal(start, end), end - this.segment.first]
+    for await (const part of object.parts(...rows(object, ordinal, ordinalEnd))) {
+      const first = object.table.firsts[part.row]!
+      items.push(...(await object.items(part)).slice(Math.max(0, ordinal - first), ordinalEnd - first))
+    }
+    return items
+  }
+
+  #ordinal(start: number, end: number): number {
+    assert(start >= this.segment.first && start <= end && end <= this.end, `${start} to ${end} are not all of this`)
+    return start - this.segment.first
+  }
+}
+
+/** The parts that hold [start, end). */
+function rows(object: SegmentObject, start: number, end: number): [from: number, to: number] {
+  return start === end ? [0, 0] : [object.rowOf(start), object.rowOf(end - 1) + 1]
+}
