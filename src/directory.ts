@@ -9,8 +9,10 @@ import { join } from 'node:path'
 import { mintToken } from './access/credentials.ts'
 import { FileHeadStore, type HeadStore, StateDirectory, UrlHeadStore } from './ledger/head-store.ts'
 import { Ledgers } from './ledger/ledgers.ts'
-import { lookAround } from './ledger/opening.ts'
+import { type LedgerSizes, lookAround } from './ledger/opening.ts'
 import { HeadFault } from './ledger/publish.ts'
+import { SEGMENTS } from './ledger/sealed-entries.ts'
+import { ThreadedCheck } from './ledger/segment/threaded-check.ts'
 import { SystemClock } from './platform/clock.ts'
 import { type Disk, NodeDisk, replaceFile } from './platform/disk.ts'
 import { GuardedHttpClient } from './platform/http-client.ts'
@@ -34,6 +36,8 @@ export interface DirectoryConfig {
   /** Whether an empty directory may be begun; it may where that is not said. */
   readonly mayBegin?: boolean
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void
+  /** Smaller than they are in use, for tests. */
+  readonly sizes?: Partial<LedgerSizes>
 }
 
 const SHOWN_STRANGERS = 3
@@ -76,6 +80,7 @@ export async function openDirectory(config: DirectoryConfig, parts = systemParts
   const states = new StateDirectory(disk, stateDirectory)
   const before = config.head === undefined ? await states.heldBefore(dataDirectory) : undefined
   const jumps: { wallMs: number; ledgerMs: number }[] = []
+  const segments = new ThreadedCheck(join(dataDirectory, SEGMENTS))
   let administration: Administration | undefined
   const ledgers = await Ledgers.open({
     disk,
@@ -95,6 +100,8 @@ export async function openDirectory(config: DirectoryConfig, parts = systemParts
       if (config.head?.match(/^https?:\/\//)) return new UrlHeadStore(new GuardedHttpClient(), config.head)
       return new FileHeadStore(disk, clock, config.head ?? states.headPath(originPrefix))
     },
+    checkSegment: segments.check,
+    ...(config.sizes === undefined ? {} : { sizes: config.sizes }),
     ...(config.onProgress === undefined ? {} : { onProgress: config.onProgress }),
     onClockJump: (jump) => {
       log({
@@ -129,7 +136,11 @@ export async function openDirectory(config: DirectoryConfig, parts = systemParts
     adminTokenPath,
     async close() {
       if (ledgers.failure === undefined) await opened.recordStop()
-      await ledgers.close()
+      try {
+        await ledgers.close()
+      } finally {
+        await segments.close()
+      }
     },
   }
 }

@@ -23,8 +23,8 @@ test('a start without its anchor, or with one that was changed, derives everythi
     undefined,
     Buffer.alloc(0),
     Buffer.from('{}\n'),
-    Buffer.from(stopped.disk.bytes(anchor).toString().replace('"v":1', '"v":2')),
-    Buffer.from(stopped.disk.bytes(anchor).toString().replace('"v":1,', '"v":1, ')),
+    Buffer.from(stopped.disk.bytes(anchor).toString().replace('"v":2', '"v":3')),
+    Buffer.from(stopped.disk.bytes(anchor).toString().replace('"v":2,', '"v":2, ')),
     Buffer.from(
       stopped.disk
         .bytes(anchor)
@@ -40,7 +40,7 @@ test('a start without its anchor, or with one that was changed, derives everythi
 })
 
 test('a start whose derived files were cut, changed at the edge, or removed derives them again, and has the same roots', async () => {
-  for (const name of ['level-0', 'places']) {
+  for (const name of ['level-0-00000000', 'places-00000000']) {
     for (const ledger of ['main', 'system', 'heads']) {
       const path = join(directory, 'derived', ledger, name)
       const bytes = stopped.disk.bytes(path)
@@ -69,7 +69,7 @@ test('a level of the tree that was cut is noticed where its last hash is no part
     Array.from({ length: 256 }, (_, index) => Buffer.from(`event ${index}`)),
   )
   await first.close()
-  const path = join(directory, 'derived', 'main', 'level-0')
+  const path = join(directory, 'derived', 'main', 'level-0-00000000')
   disk.tamper(path, disk.bytes(path).subarray(0, 100 * 32))
   const { ledgers } = await reopen(disk, undefined)
   assert.equal(ledgers.opening.rederived, 'the derived files of main are cut')
@@ -78,7 +78,7 @@ test('a level of the tree that was cut is noticed where its last hash is no part
 
 test('a start whose derived files are longer than the anchor says overwrites what is too much', async () => {
   const disk = stopped.disk.copy()
-  for (const name of ['level-0', 'places']) {
+  for (const name of ['level-0-00000000', 'places-00000000']) {
     const path = join(directory, 'derived', 'main', name)
     disk.tamper(path, Buffer.concat([disk.bytes(path), Buffer.alloc(320, 0xee)]))
   }
@@ -112,7 +112,7 @@ test('P3: tree files and anchor that were forged to fit each other, without a ke
   for (let number = 0; number < 5; number++) await append(before.ledgers, 'main', [Buffer.from(`event ${number}`)])
   const root = hex(before.ledgers.log('main').root)
   await before.close()
-  const levelPath = join(directory, 'derived', 'main', 'level-0')
+  const levelPath = join(directory, 'derived', 'main', 'level-0-00000000')
   const hashes = disk.bytes(levelPath)
   Buffer.from(hashLeaf(Buffer.from('forged'))).copy(hashes, 3 * 32)
   const forged = new Frontier()

@@ -7,11 +7,10 @@ import { before, test } from 'node:test'
 
 import { rootAt } from '@stele/proof'
 
-import { FileCache } from '../src/ledger/file-cache.ts'
 import { recover, type Recovered } from '../src/ledger/recover.ts'
 import { ground, last, leave, type Left, reopen, systemEvents } from './left-directory.ts'
 import { PowerCutDisk, powerCutDirectory as directory } from './power-cut-disk.ts'
-import { append, hex, openStele, readAll, SeededRandom } from './scratch.ts'
+import { append, hex, openStele, readAll, recovery, SeededRandom } from './scratch.ts'
 
 let killed: Left
 let small: Left
@@ -21,7 +20,7 @@ before(async () => {
 })
 
 async function recovered(disk: PowerCutDisk): Promise<Recovered> {
-  return await recover({ disk, directory, cache: new FileCache(disk) })
+  return await recover(recovery(disk, directory))
 }
 
 test('P1: a directory that was killed opens with every acknowledged event byte for byte and the same roots', async () => {

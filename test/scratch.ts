@@ -12,9 +12,13 @@ import type { TestContext } from 'node:test'
 import { mintToken } from '../src/access/credentials.ts'
 import { ownBatch } from '../src/ledger/batch.ts'
 import type { Committed } from '../src/ledger/commit.ts'
+import { FileCache } from '../src/ledger/file-cache.ts'
 import { type HeadStore, sameBytes } from '../src/ledger/head-store.ts'
 import { Ledgers } from '../src/ledger/ledgers.ts'
 import type { LedgerSizes } from '../src/ledger/opening.ts'
+import type { RecoveryOptions } from '../src/ledger/replay.ts'
+import { segmentParts } from '../src/ledger/sealed-entries.ts'
+import { sealWalFile } from '../src/ledger/sealing.ts'
 import type { Clock } from '../src/platform/clock.ts'
 import type { Disk } from '../src/platform/disk.ts'
 import { type Lock } from '../src/platform/lock.ts'
@@ -125,7 +129,7 @@ export interface Ground {
   readonly random: Random
   readonly head: HeadStore
   readonly lock?: (path: string) => Lock | undefined
-  readonly sizes?: LedgerSizes
+  readonly sizes?: Partial<LedgerSizes>
 }
 
 export interface Stele {
@@ -174,6 +178,23 @@ export async function openStele(ground: Ground): Promise<Stele> {
       await ledgers.close()
     },
   }
+}
+
+/** What `recover` is given for a directory. */
+export function recovery(disk: Disk, directory: string): RecoveryOptions {
+  const cache = new FileCache(disk)
+  return { disk, directory, cache, ...segmentParts(disk, directory, cache) }
+}
+
+/** Seals every completed WAL file, as the keeper does. */
+export async function sealAll({ ledgers }: Stele, disk: Disk, directory: string): Promise<number> {
+  let count = 0
+  for (let task = ledgers.sealTask(); task !== undefined; task = ledgers.sealTask()) {
+    const { store } = recovery(disk, directory)
+    await ledgers.acceptSeal(await sealWalFile({ disk, directory, store }, task))
+    count++
+  }
+  return count
 }
 
 /** Appends events as the HTTP interface would. */

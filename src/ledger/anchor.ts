@@ -16,7 +16,7 @@ const index = z.int().nonnegative()
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
 
 const anchorSchema = z.strictObject({
-  v: z.literal(1),
+  v: z.literal(2),
   originPrefix: z.string(),
   /** First commit of the WAL file that the position counts in. */
   file: index,
@@ -26,9 +26,12 @@ const anchorSchema = z.strictObject({
   hash,
   /** Newest ledger time given, Unix milliseconds. */
   lastMs: index,
-  /** All WAL files before `file`: first commit and length. */
+  /** All WAL files before `file` that were not given up: first commit and length. */
   files: z.array(z.strictObject({ firstCommit: index, sizeBytes: index })),
-  ledgers: z.array(z.strictObject({ name: z.string(), size: index, root: hash, places: index })),
+  /** `places` counts all that there ever were; those from `placesFrom`, and leaf hashes from `leavesFrom` on, are kept. */
+  ledgers: z.array(
+    z.strictObject({ name: z.string(), size: index, root: hash, places: index, placesFrom: index, leavesFrom: index }),
+  ),
   /** What `heads` last said of each ledger. */
   published: z.array(z.strictObject({ name: z.string(), size: index, root: hash })),
 })

@@ -55,6 +55,12 @@ export class FileCache {
     }
   }
 
+  /** Removes a file, under whoever reads it now; that it is not there is no error. */
+  async remove(path: string): Promise<void> {
+    await this.#disk.remove(path)
+    await this.drop(path)
+  }
+
   async close(): Promise<void> {
     const slots = [...this.#slots.values()]
     this.#slots.clear()

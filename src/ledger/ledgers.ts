@@ -10,7 +10,8 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { inclusionProof } from '@stele/proof'
 import type { Lock } from '../platform/lock.ts'
-import { writeAnchor } from './anchor.ts'
+import type { Anchor } from './anchor.ts'
+import { Anchoring } from './anchoring.ts'
 import { type Batch, EntryForms, fillSection, measure } from './batch.ts'
 import { type Committed, Committer, type WalEnd } from './commit.ts'
 import { dropCutNote } from './cut-note.ts'
@@ -18,9 +19,10 @@ import { FileCache } from './file-cache.ts'
 import type { HeadStore } from './head-store.ts'
 import { KeyFault, KeyStore, type Signer } from './keys.ts'
 import { LedgerTime } from './ledger-time.ts'
-import { Log } from './log.ts'
+import { derivedDirectory, Log } from './log.ts'
 import {
   beginOrResume,
+  type CompletedFile,
   newFileId,
   type LedgersOptions,
   type LedgerSizes,
@@ -29,10 +31,21 @@ import {
 } from './opening.ts'
 import { Publisher } from './publish.ts'
 import { type Admit, Reader, type StoredEvent } from './read.ts'
-import { derivedDirectory, type Published, recover } from './recover.ts'
+import type { Published } from './published-head.ts'
+import { recover } from './recover.ts'
+import type { Seal } from './seal.ts'
+import { type SegmentParts, segmentParts } from './sealed-entries.ts'
+import { SealedLog, segmentCheckIn } from './sealed-log.ts'
+import type { SealTask } from './sealing.ts'
+import { SEGMENT_ENTRIES } from './segment/segment.ts'
+import { walPath } from './wal/files.ts'
 import type { DurableEnd } from './wal/frame-tail.ts'
 
-const DEFAULT_SIZES: LedgerSizes = { anchorEveryBytes: 64 * 1024 * 1024, walFileBytes: 256 * 1024 * 1024 }
+const DEFAULT_SIZES: LedgerSizes = {
+  anchorEveryBytes: 64 * 1024 * 1024,
+  walFileBytes: 256 * 1024 * 1024,
+  segmentEntries: SEGMENT_ENTRIES,
+}
 const PUBLISH_EVERY_MS = 1_000
 
 /** Another process holds the data directory. */
@@ -58,17 +71,18 @@ export class Ledgers {
   readonly #committer: Committer
   readonly #kept: Buffer | undefined
   readonly #store: HeadStore
-  readonly #completedFiles: { firstCommit: number; sizeBytes: number }[]
+  readonly #completedFiles: CompletedFile[]
+  readonly #sealedLog: SealedLog
+  readonly #anchoring: Anchoring
   readonly #commitListeners = new Set<() => void>()
+  readonly #fileListeners = new Set<() => void>()
   #publisher: Publisher | undefined
   #stopPublishing = () => {}
-  #bytesSinceAnchor = 0
-  #anchoring: Promise<void> | undefined
   #lastEnd: WalEnd
 
-  private constructor(options: LedgersOptions, lock: Lock, cache: FileCache, opened: Opened) {
+  private constructor(options: LedgersOptions, lock: Lock, cache: FileCache, parts: SegmentParts, opened: Opened) {
     this.#options = options
-    this.#sizes = options.sizes ?? DEFAULT_SIZES
+    this.#sizes = { ...DEFAULT_SIZES, ...options.sizes }
     this.#lock = lock
     this.#cache = cache
     this.originPrefix = opened.end.header.originPrefix
@@ -82,6 +96,19 @@ export class Ledgers {
     this.#kept = opened.kept
     this.#completedFiles = opened.completedFiles
     this.#lastEnd = opened.end
+    const { originPrefix } = this
+    const check = options.checkSegment ?? segmentCheckIn(options.disk, options.directory)
+    const sealing = { ...parts, logs: this.#logs, originPrefix, check }
+    this.#sealedLog = new SealedLog(sealing, opened.recovered.sealed)
+    this.#anchoring = new Anchoring({
+      disk: options.disk,
+      directory: options.directory,
+      everyBytes: this.#sizes.anchorEveryBytes,
+      logs: () => [...this.#logs.values()],
+      rest: () => this.#whereItEnds(),
+      signer: () => this.#signers.get('heads'),
+      onFailure: (error) => this.#committer.stop(error),
+    })
     this.#committer = new Committer({
       disk: options.disk,
       directory: options.directory,
@@ -103,10 +130,11 @@ export class Ledgers {
       throw new OwnedError(`${directory} is in use by another Stele process. ${mend}`)
     }
     const cache = new FileCache(disk)
+    const parts = segmentParts(disk, directory, cache)
     try {
       const progress = options.onProgress === undefined ? {} : { onProgress: options.onProgress }
-      const recovered = await recover({ disk, directory, cache, ...progress })
-      return new Ledgers(options, lock, cache, await beginOrResume(options, recovered))
+      const recovered = await recover({ disk, directory, cache, ...parts, ...progress })
+      return new Ledgers(options, lock, cache, parts, await beginOrResume(options, recovered))
     } catch (error) {
       await cache.close()
       lock.release()
@@ -141,7 +169,7 @@ export class Ledgers {
     return { file: this.#lastEnd.header.firstCommit, position: this.#lastEnd.position }
   }
 
-  /** Where in the WAL the entry `index` lies; its frame begins before. */
+  /** Where in the WAL the entry `index`, which is not sealed, lies; its frame begins before. */
   async placeOf(name: string, index: number): Promise<DurableEnd> {
     const { file, position } = await this.log(name).place(index)
     return { file, position }
@@ -151,6 +179,40 @@ export class Ledgers {
   onCommit(listener: () => void): () => void {
     this.#commitListeners.add(listener)
     return () => void this.#commitListeners.delete(listener)
+  }
+
+  /** Calls `listener` whenever a WAL file is completed, until the returned function is called. */
+  onFileCompleted(listener: () => void): () => void {
+    this.#fileListeners.add(listener)
+    return () => void this.#fileListeners.delete(listener)
+  }
+
+  /** Up to where the segments hold everything: the last commit, and how many entries of each ledger. */
+  get sealed(): { readonly commit: number; readonly sizes: Readonly<Record<string, number>> } {
+    const sizes = [...this.#logs.values()].map((log) => [log.name, log.sealedSize] as const)
+    return { commit: this.#sealedLog.seal?.commit ?? 0, sizes: Object.fromEntries(sizes) }
+  }
+
+  /** The oldest WAL file that is completed, for a follower to seal. */
+  sealTask(): SealTask | undefined {
+    const [oldest] = this.#completedFiles
+    if (oldest === undefined || this.failure !== undefined) return undefined
+    const { originPrefix } = this
+    const { segmentEntries } = this.#sizes
+    return { file: oldest.header.firstCommit, before: this.#sealedLog.seal, segmentEntries, originPrefix }
+  }
+
+  /** Takes a follower's word for nothing; then moves the seal and gives up the WAL file that `sealTask` named. */
+  async acceptSeal(proposed: Seal): Promise<void> {
+    const [oldest, following] = this.#completedFiles
+    assert(oldest !== undefined && this.failure === undefined, 'nothing is to be sealed')
+    await this.#sealedLog.accept(proposed, following?.header ?? this.#lastEnd.header, this.#signer('heads'))
+    // From here on the start begins behind the file: the anchor must, too, before the file goes.
+    this.#completedFiles.shift()
+    await this.#anchoring.write()
+    await this.#cache.remove(walPath(this.#options.directory, oldest.header.firstCommit))
+    await this.#options.disk.syncDirectory(join(this.#options.directory, 'wal'))
+    await this.#sealedLog.dropSuperseded()
   }
 
   /** Why nothing is appended any more, if the writer has stopped. */
@@ -284,8 +346,8 @@ export class Ledgers {
   async #letGo(): Promise<void> {
     try {
       await this.#committer.close()
-      await this.#anchoring
-      if (this.failure === undefined) await this.#anchor(this.#committer.end)
+      await this.#anchoring.settled()
+      if (this.failure === undefined) await this.#anchoring.write()
     } finally {
       await this.#cache.close()
       this.#lock.release()
@@ -300,41 +362,26 @@ export class Ledgers {
 
   #committed(end: WalEnd, frameBytes: number): void {
     if (end.header.firstCommit !== this.#lastEnd.header.firstCommit) {
-      this.#completedFiles.push({ firstCommit: this.#lastEnd.header.firstCommit, sizeBytes: this.#lastEnd.position })
+      this.#completedFiles.push({ header: this.#lastEnd.header, sizeBytes: this.#lastEnd.position })
+      for (const listener of this.#fileListeners) listener()
     }
     this.#lastEnd = end
     for (const listener of this.#commitListeners) listener()
-    this.#bytesSinceAnchor += frameBytes
-    if (this.#bytesSinceAnchor < this.#sizes.anchorEveryBytes || this.#anchoring !== undefined) return
-    this.#anchoring = this.#anchor(end)
-      .catch((error: unknown) => this.#committer.stop(error))
-      .finally(() => (this.#anchoring = undefined))
+    this.#anchoring.grown(frameBytes)
   }
 
-  /** Writes the anchor of the state as it is now; what comes meanwhile is beyond it and does no harm. */
-  async #anchor(end: WalEnd): Promise<void> {
-    const signer = this.#signers.get('heads')
-    // A start that failed before its keys were there leaves no anchor: the next one reads the log instead.
-    if (signer === undefined) return
-    this.#bytesSinceAnchor = 0
-    const logs = [...this.#logs.values()]
-    const anchor = {
-      v: 1 as const,
+  #whereItEnds(): Omit<Anchor, 'v' | 'ledgers'> {
+    const { header, position, commit, hash } = this.#lastEnd
+    const published = [...this.#published].map(([name, { size, root }]) => ({ name, size, root }))
+    return {
       originPrefix: this.originPrefix,
-      file: end.header.firstCommit,
-      position: end.position,
-      commit: end.commit,
-      hash: end.hash.toString('hex'),
+      file: header.firstCommit,
+      position,
+      commit,
+      hash: hash.toString('hex'),
       lastMs: this.time.lastMs,
-      files: [...this.#completedFiles],
-      ledgers: logs.map((log) => ({ name: log.name, size: log.size, root: hex(log.root), places: log.placeCount })),
-      published: [...this.#published].map(([name, { size, root }]) => ({ name, size, root })),
+      files: this.#completedFiles.map(({ header: { firstCommit }, sizeBytes }) => ({ firstCommit, sizeBytes })),
+      published,
     }
-    for (const log of logs) await log.flush(true)
-    await writeAnchor(this.#options.disk, this.#options.directory, anchor, signer)
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
 }

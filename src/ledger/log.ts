@@ -10,7 +10,8 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { EMPTY_ROOT, Frontier, frontierAt, type HashReader } from '@stele/proof'
 import type { FileCache } from './file-cache.ts'
-import { RecordFile } from './record-file.ts'
+import { CHUNK_RECORDS, RecordFile, type RecordRun } from './record-file.ts'
+import type { SealedEntries } from './sealed-entries.ts'
 import { HASH_BYTES, type Section, type TableRow } from './wal/format.ts'
 
 const TILE_WIDTH = 256
@@ -30,12 +31,28 @@ export interface Place {
   readonly position: number
 }
 
+/** Which derived records there are: of leaf hashes those from `leavesFrom` on. */
+export interface LogRuns {
+  readonly leavesFrom: number
+  readonly places: RecordRun
+}
+
+/** Where the derived files of a ledger lie. */
+export function derivedDirectory(directory: string, ledger: string): string {
+  return join(directory, 'derived', ledger)
+}
+
+/** Leaf hashes of segments that are read together, 128 KiB. */
+const LEAVES_AT_ONCE = 4_096
+
 export class Log {
   readonly name: string
   readonly #files: FileCache
   readonly #directory: string
   readonly #levels: RecordFile[] = []
   readonly #places: RecordFile
+  /** Where the leaf hashes and places begin that will be kept, once an anchor has said so. */
+  #kept: { readonly leaves: number; readonly places: number }
   readonly #firsts: number[] = []
   readonly #pages = new Map<number, Buffer>()
   #frontier: Frontier
@@ -44,13 +61,20 @@ export class Log {
   #root: Uint8Array
   #staged: Uint8Array[][] = []
   #waiters: { readonly size: number; readonly wake: () => void }[] = []
+  /** What is read from segments; all of it is durable. */
+  #sealed: SealedEntries | undefined
 
-  private constructor(files: FileCache, directory: string, name: string, size: number, placeCount: number) {
+  private constructor(files: FileCache, directory: string, name: string, size: number, runs: LogRuns) {
     this.name = name
     this.#files = files
     this.#directory = directory
-    this.#places = new RecordFile(files, join(directory, 'places'), PLACE_BYTES, placeCount)
-    for (let count = size; count > 0; count = Math.floor(count / TILE_WIDTH)) this.#level(this.#levels.length, count)
+    this.#kept = { leaves: runs.leavesFrom, places: runs.places.from }
+    this.#places = RecordFile.chunked(files, join(directory, 'places'), PLACE_BYTES, runs.places)
+    const leaves = { from: runs.leavesFrom, count: size }
+    this.#levels.push(RecordFile.chunked(files, join(directory, 'level-0'), HASH_BYTES, leaves))
+    for (let count = Math.floor(size / TILE_WIDTH); count > 0; count = Math.floor(count / TILE_WIDTH)) {
+      this.#level(this.#levels.length, count)
+    }
     this.#frontier = new Frontier()
     this.#reservedSize = size
     this.#size = size
@@ -58,13 +82,44 @@ export class Log {
   }
 
   static empty(files: FileCache, directory: string, name: string): Log {
-    return new Log(files, directory, name, 0, 0)
+    return new Log(files, directory, name, 0, { leavesFrom: 0, places: { from: 0, count: 0 } })
   }
 
   /** A log of `size` entries whose derived files are there; its root is recomputed from the edge tiles. */
-  static async at(files: FileCache, directory: string, name: string, size: number, placeCount: number): Promise<Log> {
-    const log = new Log(files, directory, name, size, placeCount)
+  static async at(
+    files: FileCache,
+    directory: string,
+    name: string,
+    size: number,
+    runs: LogRuns,
+    sealed?: SealedEntries,
+  ): Promise<Log> {
+    const log = new Log(files, directory, name, size, runs)
+    log.#sealed = sealed
     log.#frontier = await frontierAt(size, log.hashes)
+    log.#root = log.#frontier.root()
+    return log
+  }
+
+  /** A log of what is sealed and nothing else, its tree files made anew from the leaf hashes of the segments. */
+  static async fromSegments(files: FileCache, directory: string, name: string, sealed: SealedEntries): Promise<Log> {
+    // Leaf hashes of whole segments are read from there: only the last, unfinished one's are written.
+    const leavesFrom = Math.floor(sealed.size / CHUNK_RECORDS) * CHUNK_RECORDS
+    const log = Log.empty(files, directory, name)
+    log.#sealed = sealed
+    log.#kept = { leaves: leavesFrom, places: 0 }
+    const run = { from: leavesFrom, count: leavesFrom }
+    log.#levels[0] = RecordFile.chunked(files, join(directory, 'level-0'), HASH_BYTES, run)
+    for (let start = 0; start < sealed.size; start += LEAVES_AT_ONCE) {
+      const count = Math.min(LEAVES_AT_ONCE, sealed.size - start)
+      const leaves = await sealed.leaves(start, count)
+      for (let at = 0; at < count; at++) log.#frontier.append(leaves, at * HASH_BYTES, log.#stage)
+      if (start >= leavesFrom) log.#level(0, 0).append(leaves)
+      log.#settleStaged()
+      await log.flush(false)
+    }
+    log.#reservedSize = sealed.size
+    log.#size = sealed.size
     log.#root = log.#frontier.root()
     return log
   }
@@ -79,8 +134,18 @@ export class Log {
     return this.#root
   }
 
-  get placeCount(): number {
-    return this.#places.count
+  /** How many of the entries are read from segments. */
+  get sealedSize(): number {
+    return this.#sealed?.size ?? 0
+  }
+
+  get sealed(): SealedEntries | undefined {
+    return this.#sealed
+  }
+
+  /** What an anchor that is written now counts on: the runs as they are once `dropSealed` has been called. */
+  get keptRuns(): LogRuns {
+    return { leavesFrom: this.#kept.leaves, places: { from: this.#kept.places, count: this.#places.count } }
   }
 
   /** Bytes of derived data not yet written to their files. */
@@ -92,7 +157,27 @@ export class Log {
   readonly hashes: HashReader = async (level, start, count) => {
     const file = this.#levels[level]
     assert(file !== undefined || count === 0, `${this.name} has no level ${level}`)
-    return file === undefined ? new Uint8Array(0) : await file.read(start, count)
+    if (file === undefined || count === 0) return new Uint8Array(0)
+    const given = Math.min(count, file.from - start)
+    if (given <= 0) return await file.read(start, count)
+    assert(this.#sealed !== undefined && level === 0)
+    const leaves = await this.#sealed.leaves(start, given)
+    return given === count ? leaves : Buffer.concat([leaves, await file.read(start + given, count - given)])
+  }
+
+  /** From now on these entries are read from segments; where the derived files may begin is said by `keptRuns`. */
+  async seal(sealed: SealedEntries): Promise<void> {
+    assert(sealed.size >= this.sealedSize && sealed.size <= this.#size)
+    this.#sealed = sealed
+    const place = sealed.size === this.#size ? this.#places.count : await this.#recordOf(sealed.size)
+    this.#kept = { leaves: this.#level(0, 0).runFrom(sealed.size), places: this.#places.runFrom(place) }
+  }
+
+  /** Gives up the derived data that an anchor no longer counts on. */
+  async dropSealed({ leavesFrom, places }: LogRuns): Promise<void> {
+    await this.#level(0, 0).drop(leavesFrom)
+    await this.#places.drop(places.from)
+    for (const page of this.#pages.keys()) if (page * PAGE_COUNT < places.from) this.#pages.delete(page)
   }
 
   /** Takes the next `count` indexes; what takes them is committed in this order, or the writer stops. */
@@ -121,10 +206,7 @@ export class Log {
       this.#level(0, 0).append(bytes.subarray(hashesAt, hashesAt + count * HASH_BYTES))
       this.#places.append(encodePlace({ first: section.first, count, file, position: framePosition + section.at }))
     }
-    for (const [index, hashes] of this.#staged.entries()) {
-      for (const hash of hashes) this.#level(index + 1, 0).append(hash)
-    }
-    this.#staged = []
+    this.#settleStaged()
     this.#size = row.size
     this.#root = row.root
     const ready = this.#waiters.filter((waiter) => waiter.size < row.size)
@@ -150,16 +232,23 @@ export class Log {
 
   /** Whether the derived files reach as far as the log; rejects where one is cut. Their middle is not looked at. */
   async reachesItsEnd(): Promise<boolean> {
-    for (const level of this.#levels) await level.read(level.count - 1, 1)
-    if (this.#size === 0) return this.#places.count === 0
+    for (const level of this.#levels) if (level.count > level.from) await level.read(level.count - 1, 1)
+    if (this.#size === this.sealedSize) return true
+    if (this.#places.count === this.#places.from) return false
     const { first, count } = decodePlace(await this.#places.read(this.#places.count - 1, 1), 0)
     return first + count === this.#size
   }
 
-  /** The place that holds entry `index`, by bisection; it is as good as the file it comes from. */
+  /** The place that holds entry `index`, which is not sealed, by bisection; it is as good as the file it comes from. */
   async place(index: number): Promise<Place> {
+    const record = await this.#recordOf(index)
+    const page = await this.#page(Math.floor(record / PAGE_COUNT))
+    return decodePlace(page, (record % PAGE_COUNT) * PLACE_BYTES)
+  }
+
+  async #recordOf(index: number): Promise<number> {
     assert(index >= 0 && index < this.#size)
-    let low = 0
+    let low = this.#places.from / PAGE_COUNT
     let high = Math.ceil(this.#places.count / PAGE_COUNT)
     while (high - low > 1) {
       const middle = Math.floor((low + high) / 2)
@@ -173,12 +262,19 @@ export class Log {
       if (firstOf(page, middle * PLACE_BYTES) <= index) at = middle
       else end = middle
     }
-    return decodePlace(page, at * PLACE_BYTES)
+    return low * PAGE_COUNT + at
   }
 
   async flush(sync: boolean): Promise<void> {
     for (const level of this.#levels) await level.flush(sync)
     await this.#places.flush(sync)
+  }
+
+  #settleStaged(): void {
+    for (const [index, hashes] of this.#staged.entries()) {
+      for (const hash of hashes) this.#level(index + 1, 0).append(hash)
+    }
+    this.#staged = []
   }
 
   readonly #stage = (level: number, hash: Uint8Array, offset: number) => {
@@ -207,7 +303,7 @@ export class Log {
 
   #level(level: number, count: number): RecordFile {
     const path = join(this.#directory, `level-${level}`)
-    return (this.#levels[level] ??= new RecordFile(this.#files, path, HASH_BYTES, count))
+    return (this.#levels[level] ??= RecordFile.whole(this.#files, path, HASH_BYTES, count))
   }
 }
 

@@ -18,11 +18,21 @@ import { KeyFault, KeyStore } from './keys.ts'
 import type { ClockJump } from './ledger-time.ts'
 import { checkKeptHead, checkPublished, HeadFault } from './publish.ts'
 import type { Recovered } from './recover.ts'
+import type { SegmentCheck } from './sealed-log.ts'
 import { createWalFile, fileBytes, isWalName } from './wal/files.ts'
-import { BLOCK_BYTES, encodeFileHeader } from './wal/format.ts'
+import { BLOCK_BYTES, encodeFileHeader, type WalFileHeader } from './wal/format.ts'
 
 /** What Stele itself puts into a data directory. */
-export const OWN_NAMES: readonly string[] = ['LOCK', 'admin.token', CUT_NOTE, 'derived', 'index', 'keys', 'wal']
+export const OWN_NAMES: readonly string[] = [
+  'LOCK',
+  'admin.token',
+  CUT_NOTE,
+  'derived',
+  'index',
+  'keys',
+  'segments',
+  'wal',
+]
 
 /** Whether a log was begun here; and if not, what lies here that is not Stele's. */
 export async function lookAround(
@@ -45,6 +55,8 @@ export async function lookAround(
 export interface LedgerSizes {
   readonly anchorEveryBytes: number
   readonly walFileBytes: number
+  /** Entries of a whole segment, a multiple of 256: 65,536 but in tests. */
+  readonly segmentEntries: number
 }
 
 export interface LedgersOptions {
@@ -57,7 +69,9 @@ export interface LedgersOptions {
   readonly newOriginPrefix: () => string
   /** Where the head of `heads` is kept; asked once the origin is known. */
   readonly headStore: (originPrefix: string) => HeadStore
-  readonly sizes?: LedgerSizes
+  readonly sizes?: Partial<LedgerSizes>
+  /** Reads and hashes every byte of a segment; where nothing else is given, in this thread. */
+  readonly checkSegment?: SegmentCheck
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void
   readonly onClockJump: (jump: ClockJump) => void
   /** Called once when the writer stops because of a failure. */
@@ -79,13 +93,20 @@ export interface Opening {
   readonly replayedBytes: number
 }
 
+/** A WAL file that nothing is added to any more. */
+export interface CompletedFile {
+  readonly header: WalFileHeader
+  readonly sizeBytes: number
+}
+
 /** A directory that may be written to. */
 export interface Opened {
   readonly recovered: Recovered
   readonly end: WalEnd
   readonly store: HeadStore
   readonly kept: Buffer | undefined
-  readonly completedFiles: { firstCommit: number; sizeBytes: number }[]
+  /** WAL files before the one that is written. */
+  readonly completedFiles: CompletedFile[]
   readonly opening: Opening
 }
 
@@ -154,7 +175,7 @@ async function resume(
   const completedFiles = []
   for (const { path, header: earlier } of recovered.files) {
     if (earlier.firstCommit === header.firstCommit) continue
-    completedFiles.push({ firstCommit: earlier.firstCommit, sizeBytes: await fileBytes(disk, path) })
+    completedFiles.push({ header: earlier, sizeBytes: await fileBytes(disk, path) })
   }
   const opening = { begun: false, cut, unrecordedCuts, rederived, headMissing: kept === undefined, replayedBytes }
   const end = { header, file, position: at.position, commit: at.commit, hash: at.hash }
@@ -171,7 +192,8 @@ async function settle(
   at: NonNullable<Recovered['end']>,
   file: DiskFile,
 ): Promise<void> {
-  const { torn, unborn, lastFrame } = recovered
+  const { torn, unborn, lastFrame, sealedFiles } = recovered
+  for (const path of sealedFiles) await options.disk.remove(path)
   if (torn !== undefined) await file.truncate(torn.position)
   if (unborn !== undefined) await options.disk.remove(unborn.path)
   if (at.position === BLOCK_BYTES) await file.write(encodeFileHeader(at.file.header), 0)

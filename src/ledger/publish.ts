@@ -12,7 +12,7 @@ import type { Committed } from './commit.ts'
 import { type HeadStore, sameBytes } from './head-store.ts'
 import type { Signer } from './keys.ts'
 import type { Log } from './log.ts'
-import { type Published, publishedHead } from './recover.ts'
+import { type Published, publishedHead } from './published-head.ts'
 
 /** The data and the head that is kept outside contradict each other. */
 export class HeadFault extends Error {

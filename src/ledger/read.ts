@@ -2,16 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Reads entries and contents back from the WAL, by index, without holding either in memory. What is handed out was
- * held against the tree: the entry has the leaf hash that the tree has, and the content is what the entry commits to.
+ * Reads entries and contents back, by index, from the WAL or from segments, without holding either in memory. What is
+ * handed out was held against the tree: the entry has the leaf hash that the tree has, and the content is what the entry commits to.
  */
-import { parseEntry, type Entry, SALT_BYTES } from '@stele/proof'
+import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
+import { type Entry, hashLeaf, parseEntry, SALT_BYTES } from '@stele/proof'
 import type { DiskFile } from '../platform/disk.ts'
 import { MAX_BODY_BYTES } from '../schema/limits.ts'
 import { commitsTo } from './batch.ts'
+import { DataFault } from './data-fault.ts'
 import type { FileCache } from './file-cache.ts'
 import type { Log, Place } from './log.ts'
+import { BUNDLE_ENTRIES } from './segment/segment.ts'
+import { ObjectMissing } from './store/object-store.ts'
 import { walPath } from './wal/files.ts'
 import { HASH_BYTES, sectionLayout } from './wal/format.ts'
 
@@ -51,7 +55,8 @@ export class Reader {
   }
 
   async event(log: Log, index: number, admit: Admit = admitAll): Promise<StoredEvent> {
-    const [found] = await this.#events(log, await this.#placeOf(log, index), index, 1, admit)
+    const read = async () => await this.#events(log, await this.#placeOf(log, index), index, 1, admit)
+    const [found] = await this.#read(log, index, read, async () => await sealedEvents(log, index, index + 1, admit))
     if (found === undefined) throw damaged(log, index)
     return found
   }
@@ -64,14 +69,17 @@ export class Reader {
     maxBytes: number,
     admit: Admit = admitAll,
   ): Promise<StoredEvent[]> {
-    const place = await this.#placeOf(log, start)
-    const count = await this.#inPlace(place, async (file) => {
-      const bounds = await readBounds(file, log, place, start, Math.min(end, place.first + place.count))
-      let fitting = 1
-      while (fitting < bounds.count && bounds.contentEnd(fitting) - bounds.contentEnd(-1) <= maxBytes) fitting++
-      return fitting
-    })
-    return await this.#events(log, place, start, count, admit)
+    const read = async () => {
+      const place = await this.#placeOf(log, start)
+      const count = await this.#inPlace(place, async (file) => {
+        const bounds = await readBounds(file, log, place, start, Math.min(end, place.first + place.count))
+        let fitting = 1
+        while (fitting < bounds.count && bounds.contentEnd(fitting) - bounds.contentEnd(-1) <= maxBytes) fitting++
+        return fitting
+      })
+      return await this.#events(log, place, start, count, admit)
+    }
+    return await this.#read(log, start, read, async () => await sealedEvents(log, start, end, admit, maxBytes))
   }
 
   /** Entry lines `start` to `end`, which must be durable: what a tlog-tiles bundle holds. */
@@ -79,16 +87,41 @@ export class Reader {
     const entries: Buffer[] = []
     while (start + entries.length < end) {
       const from = start + entries.length
-      const place = await this.#placeOf(log, from)
-      const count = Math.min(end, place.first + place.count) - from
-      const read = async (file: DiskFile): Promise<Buffer[]> => {
-        const bounds = await readBounds(file, log, place, from, from + count)
-        return await readEntries(file, log, place, from, count, bounds)
-      }
-      const [leaves, found] = await Promise.all([leavesOf(log, from, count), this.#inPlace(place, read)])
-      entries.push(...checkedEntries(log, from, found, leaves))
+      const read = async () => await this.#placedEntries(log, from, end)
+      entries.push(...(await this.#read(log, from, read, async () => await sealedEntries(log, from, end))))
     }
     return entries
+  }
+
+  /** From segments what is sealed, else from the log, whose file may be given up while it is looked for. */
+  async #read<T>(log: Log, index: number, read: () => Promise<T>, readSealed: () => Promise<T>): Promise<T> {
+    if (index >= log.sealedSize) {
+      try {
+        return await read()
+      } catch (error) {
+        if (index >= log.sealedSize) throw error
+      }
+    }
+    const { sealed } = log
+    try {
+      return await readSealed()
+    } catch (error) {
+      if (!(error instanceof DataFault) && !(error instanceof ObjectMissing)) throw error
+      // A segment may have been superseded by a longer one meanwhile.
+      if (log.sealed !== sealed) return await this.#read(log, index, read, readSealed)
+      throw damaged(log, index)
+    }
+  }
+
+  async #placedEntries(log: Log, from: number, end: number): Promise<Buffer[]> {
+    const place = await this.#placeOf(log, from)
+    const count = Math.min(end, place.first + place.count) - from
+    const read = async (file: DiskFile): Promise<Buffer[]> => {
+      const bounds = await readBounds(file, log, place, from, from + count)
+      return await readEntries(file, log, place, from, count, bounds)
+    }
+    const [leaves, found] = await Promise.all([leavesOf(log, from, count), this.#inPlace(place, read)])
+    return checkedEntries(log, from, found, leaves)
   }
 
   async #events(log: Log, place: Place, start: number, count: number, admit: Admit): Promise<StoredEvent[]> {
@@ -97,13 +130,8 @@ export class Reader {
       leavesOf(log, start, count),
       this.#inPlace(place, async (file) => await readStored(file, log, place, start, count, admit)),
     ])
-    return checkedEntries(log, start, entries, leaves).map((entryBytes, position) => {
-      const content = contents[position]!
-      const entry = parseEntry(entryBytes)
-      if (!commitsTo(content, entry.sha256, entry.size)) throw damaged(log, start + position)
-      const index = start + position
-      return { index, entryBytes, entry, salt: content.subarray(0, SALT_BYTES), event: content.subarray(SALT_BYTES) }
-    })
+    const checked = checkedEntries(log, start, entries, leaves)
+    return checked.map((entry, position) => storedEvent(log, start + position, entry, contents[position]!))
   }
 
   async #placeOf(log: Log, index: number): Promise<Place> {
@@ -115,6 +143,41 @@ export class Reader {
   async #inPlace<T>(place: Place, work: (file: DiskFile) => Promise<T>): Promise<T> {
     return await this.#cache.use(walPath(this.#directory, place.file), 'read', work)
   }
+}
+
+/** The event of an entry that was held against its leaf, its content held against the entry. */
+function storedEvent(log: Log, index: number, entryBytes: Buffer, content: Buffer): StoredEvent {
+  const entry = parseEntry(entryBytes)
+  if (!commitsTo(content, entry.sha256, entry.size)) throw damaged(log, index)
+  return { index, entryBytes, entry, salt: content.subarray(0, SALT_BYTES), event: content.subarray(SALT_BYTES) }
+}
+
+async function sealedEntries(log: Log, start: number, end: number): Promise<Buffer[]> {
+  const { sealed } = log
+  assert(sealed !== undefined)
+  const to = Math.min(end, sealed.endOfSegment(start))
+  const [leaves, entries] = await Promise.all([leavesOf(log, start, to - start), sealed.entries(start, to)])
+  return heldAgainst(log, start, entries, leaves)
+}
+
+/** From `start` up to `end`, the end of the segment, or as many as `maxBytes` allows, but at least one. */
+async function sealedEvents(
+  log: Log,
+  start: number,
+  end: number,
+  admit: Admit,
+  maxBytes = Infinity,
+): Promise<StoredEvent[]> {
+  const { sealed } = log
+  assert(sealed !== undefined)
+  const lines = await sealedEntries(log, start, Math.min(end, start + BUNDLE_ENTRIES - (start % BUNDLE_ENTRIES)))
+  let count = 0
+  for (let bytes = 0; count < lines.length; count++) {
+    bytes += SALT_BYTES + parseEntry(lines[count]!).size
+    if (bytes > maxBytes && count > 0) break
+  }
+  const contents = await sealed.contents(start, start + count, admit)
+  return contents.map((content, position) => storedEvent(log, start + position, lines[position]!, content))
 }
 
 /** What the tree has of `count` entries from `start` on. */
@@ -184,7 +247,7 @@ function slices(bytes: Buffer, count: number, endOf: (at: number) => number): Bu
   return Array.from({ length: count }, (_, at) => bytes.subarray(endOf(at - 1) - from, endOf(at) - from))
 }
 
-/** The entries, each held against its leaf of the tree. */
+/** The entries, each held against its leaf of the tree; as they lie in the log, behind a 0x00. */
 function checkedEntries(log: Log, start: number, entries: readonly Buffer[], leaves: readonly Buffer[]): Buffer[] {
   return entries.map((entry, position) => {
     if (entry[0] !== 0 || !hash('sha256', entry, 'buffer').equals(leaves[position]!)) {
@@ -192,6 +255,15 @@ function checkedEntries(log: Log, start: number, entries: readonly Buffer[], lea
     }
     return entry.subarray(1)
   })
+}
+
+/** The same of bare lines. */
+function heldAgainst(log: Log, start: number, lines: readonly Buffer[], leaves: readonly Buffer[]): Buffer[] {
+  for (const [position, line] of lines.entries()) {
+    const leaf = leaves[position]
+    if (leaf === undefined || Buffer.compare(hashLeaf(line), leaf) !== 0) throw damaged(log, start + position)
+  }
+  return [...lines]
 }
 
 /** Reads a part whose place and length come from the disk and may be anything. */

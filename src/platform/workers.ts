@@ -52,12 +52,24 @@ export class WorkerPool<Job, Answer> {
   }
 }
 
-/** Answers jobs in a worker thread, for as long as it lives. What comes is what the pool's `run` was given. */
-export function answerJobs(work: (job: unknown) => { answer: unknown; moved: readonly ArrayBuffer[] }): void {
+interface Answered {
+  readonly answer: unknown
+  readonly moved: readonly ArrayBuffer[]
+}
+
+/**
+ * Answers jobs in a worker thread, one after the other, for as long as it lives; a job that fails ends the thread. What
+ * comes is what the pool's `run` was given.
+ */
+export function answerJobs(work: (job: unknown) => Answered | Promise<Answered>): void {
   if (parentPort === null) throw new Error('this script is for a worker thread')
   const port = parentPort
-  port.on('message', (job: unknown) => {
-    const { answer, moved } = work(job)
+  let turn: Promise<void> = Promise.resolve()
+  const take = async (job: unknown) => {
+    const { answer, moved } = await work(job)
     port.postMessage(answer, [...moved])
+  }
+  port.on('message', (job: unknown) => {
+    turn = turn.then(async () => await take(job))
   })
 }

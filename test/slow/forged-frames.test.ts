@@ -9,7 +9,6 @@ import { join } from 'node:path'
 import { before, test } from 'node:test'
 
 import { verifyDirectory } from '../../src/evidence/verify-directory.ts'
-import { FileCache } from '../../src/ledger/file-cache.ts'
 import { recover } from '../../src/ledger/recover.ts'
 import { DataFault } from '../../src/ledger/data-fault.ts'
 import {
@@ -22,7 +21,16 @@ import {
 import { eventBounds, type ReadFrame } from '../../src/ledger/wal/frame-reader.ts'
 import { framesOf } from '../forge.ts'
 import { MemoryDisk } from '../memory-disk.ts'
-import { append, MemoryHeadStore, openStele, readAll, SeededRandom, type Stele, TurnedClock } from '../scratch.ts'
+import {
+  append,
+  MemoryHeadStore,
+  openStele,
+  readAll,
+  recovery,
+  SeededRandom,
+  type Stele,
+  TurnedClock,
+} from '../scratch.ts'
 
 const directory = '/stele'
 const wal = join(directory, 'wal', '0000000000000001')
@@ -112,7 +120,7 @@ async function assertCut(
   bytes: number,
   what: string,
 ): Promise<void> {
-  const found = await recover({ disk, directory, cache: new FileCache(disk) })
+  const found = await recover(recovery(disk, directory))
   assert.equal(found.logs.get('main')?.size, acknowledged.length, what)
   assert.equal(found.end?.commit, lastFrame(whole).header.commit - 1, what)
   const cut = found.torn && [found.torn.position, found.torn.bytes]
@@ -156,7 +164,7 @@ test('P2: a frame copied by somebody who can read the disk, in a last frame with
     // Only on a block boundary can a frame begin, so only there the copy counts as one, and the log as going on.
     if (at !== 0) await assertCut(disk, left, lengthBytes, `copies at ${at}`)
     else {
-      await assert.rejects(recover({ disk, directory, cache: new FileCache(disk) }), (error) => {
+      await assert.rejects(recover(recovery(disk, directory)), (error) => {
         assert(error instanceof DataFault)
         assert.match(error.message, /the log goes on behind it/)
         assert.equal(error.offset, left.position)

@@ -53,16 +53,8 @@ export class SegmentObject {
   }
 
   static async open(store: ObjectStore, segment: Segment, kind: SegmentKind): Promise<SegmentObject> {
-    const { key, sizeBytes } = segment[kind]
-    const file = fileOf(store, key)
-    if (sizeBytes < HEADER_BYTES + FOOTER_BYTES) {
-      throw new DataFault(file, 0, 'the object is cut off', `${HEADER_BYTES + FOOTER_BYTES} bytes`, `${sizeBytes}`)
-    }
-    const footerAt = sizeBytes - FOOTER_BYTES
-    const [header, end] = await Promise.all([store.read(key, 0, HEADER_BYTES), store.read(key, footerAt, FOOTER_BYTES)])
-    const origin = decodeHeader(file, header, kind, segment.ledger)
-    const footer = decodeFooter(file, footerAt, end)
-    checkFooter(file, footerAt, footer, segment, kind)
+    const { key } = segment[kind]
+    const { file, footerAt, origin, footer } = await readOutline(store, segment, kind)
     const bytes = await store.read(key, footer.tableAt, footerAt - footer.tableAt)
     const found = hash('sha256', bytes, 'buffer')
     if (!found.equals(footer.tableHash)) {
@@ -138,6 +130,36 @@ export class SegmentObject {
       const position = this.startOf(row) + error.offset
       throw new DataFault(this.file, position, 'the part does not decompress', expected, error.message)
     }
+  }
+}
+
+interface Outline {
+  readonly file: string
+  readonly footerAt: number
+  readonly origin: string
+  readonly footer: Footer
+}
+
+/** Header and footer of an object, held against its name. */
+async function readOutline(store: ObjectStore, segment: Segment, kind: SegmentKind): Promise<Outline> {
+  const { key, sizeBytes } = segment[kind]
+  const file = fileOf(store, key)
+  if (sizeBytes < HEADER_BYTES + FOOTER_BYTES) {
+    throw new DataFault(file, 0, 'the object is cut off', `${HEADER_BYTES + FOOTER_BYTES} bytes`, `${sizeBytes}`)
+  }
+  const footerAt = sizeBytes - FOOTER_BYTES
+  const [header, end] = await Promise.all([store.read(key, 0, HEADER_BYTES), store.read(key, footerAt, FOOTER_BYTES)])
+  const origin = decodeHeader(file, header, kind, segment.ledger)
+  const footer = decodeFooter(file, footerAt, end)
+  checkFooter(file, footerAt, footer, segment, kind)
+  return { file, footerAt, origin, footer }
+}
+
+/** Holds the outlines of both objects against their names and the ledger's origin: two small reads each. */
+export async function checkOutline(store: ObjectStore, segment: Segment, origin: string): Promise<void> {
+  for (const kind of ['log', 'content'] as const) {
+    const { file, origin: found } = await readOutline(store, segment, kind)
+    if (found !== origin) throw new DataFault(file, 16, 'the object is of another directory', origin, found)
   }
 }
 

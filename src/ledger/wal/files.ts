@@ -33,44 +33,80 @@ export async function createWalFile(disk: Disk, directory: string, header: WalFi
   return file
 }
 
+/** What the log follows: nothing, or what was sealed of it and given up. */
+export interface LogStart {
+  /** The last commit before it, and the hash of its frame. */
+  readonly commit: number
+  readonly hash: Buffer
+  /** The origin prefix that the log must have; undefined where only its first file says it. */
+  readonly originPrefix: string | undefined
+}
+
+export const LOG_BEGIN: LogStart = { commit: 0, hash: Buffer.alloc(32), originPrefix: undefined }
+
 export interface WalFiles {
   readonly files: readonly WalFile[]
+  /** Paths of files before the start: sealed, and not yet removed when a crash came. */
+  readonly sealed: readonly string[]
   /** A last file whose creation a crash cut short: a header block that is not whole, and nothing behind it. */
   readonly unborn: { readonly path: string; readonly sizeBytes: number } | undefined
 }
 
-/** All WAL files in order, their headers checked against their names and each other. */
-export async function listWalFiles(disk: Disk, directory: string): Promise<WalFiles> {
+/** All WAL files in order, their headers checked against their names, each other and what they follow. */
+export async function listWalFiles(disk: Disk, directory: string, start: LogStart = LOG_BEGIN): Promise<WalFiles> {
   const names = await disk.list(join(directory, 'wal'))
   const files: WalFile[] = []
-  for (const [position, name] of names.entries()) {
+  const stranger = names.find((name) => !isWalName(name))
+  if (stranger !== undefined) {
+    throw new DataFault(join(directory, 'wal', stranger), 0, 'not a file of Stele', 'a name of 16 digits', stranger)
+  }
+  // Up to the start the log is in segments, whatever lies there still.
+  const sealed = names.filter((name) => Number(name) <= start.commit).map((name) => join(directory, 'wal', name))
+  const listed = names.slice(sealed.length)
+  for (const [position, name] of listed.entries()) {
     const path = join(directory, 'wal', name)
-    if (!isWalName(name)) {
-      throw new DataFault(path, 0, 'not a file of Stele', 'a name of 16 digits', name)
-    }
     const { block, sizeBytes } = await readHeaderBlock(disk, path)
     try {
-      files.push(checkedFile(path, name, decodeFileHeader(path, block), files.at(-1)))
+      files.push(checkedFile(path, name, decodeFileHeader(path, block), files.at(-1), start))
     } catch (fault) {
-      if (position === names.length - 1 && sizeBytes <= BLOCK_BYTES) return { files, unborn: { path, sizeBytes } }
+      const isUnborn = position === listed.length - 1 && sizeBytes <= BLOCK_BYTES
+      // The file behind a sealed one was whole before that was sealed.
+      if (isUnborn && !(files.length === 0 && start.commit > 0)) {
+        return { files, sealed, unborn: { path, sizeBytes } }
+      }
       throw fault
     }
   }
-  return { files, unborn: undefined }
+  if (files.length === 0 && start.commit > 0) throw missing(join(directory, 'wal'), start, 'no file')
+  return { files, sealed, unborn: undefined }
 }
 
-function checkedFile(path: string, name: string, header: WalFileHeader, previous: WalFile | undefined): WalFile {
+function checkedFile(
+  path: string,
+  name: string,
+  header: WalFileHeader,
+  previous: WalFile | undefined,
+  start: LogStart,
+): WalFile {
   const commit = `commit ${header.firstCommit}`
   if (header.firstCommit !== Number(name)) {
     throw new DataFault(path, 32, 'the file has another name', `commit ${Number(name)}`, commit)
   }
-  if (previous === undefined && header.firstCommit !== 1) {
-    throw new DataFault(path, 32, 'the first WAL file is missing', 'commit 1', commit)
+  const originPrefix = previous?.header.originPrefix ?? start.originPrefix ?? header.originPrefix
+  if (originPrefix !== header.originPrefix) {
+    throw new DataFault(path, 72, 'a file of another directory', originPrefix, header.originPrefix)
   }
-  if (previous !== undefined && previous.header.originPrefix !== header.originPrefix) {
-    throw new DataFault(path, 72, 'a file of another directory', previous.header.originPrefix, header.originPrefix)
+  if (previous !== undefined) return { path, header }
+  if (header.firstCommit !== start.commit + 1) throw missing(path, start, commit)
+  if (!header.previousHash.equals(start.hash)) {
+    const [expected, found] = [start.hash.toString('hex'), header.previousHash.toString('hex')]
+    throw new DataFault(path, 40, 'the log does not follow what was sealed', expected, found)
   }
   return { path, header }
+}
+
+function missing(path: string, { commit }: LogStart, found: string): DataFault {
+  return new DataFault(path, 32, 'the first WAL file is missing', `commit ${commit + 1}`, found)
 }
 
 export async function fileBytes(disk: Disk, path: string): Promise<number> {

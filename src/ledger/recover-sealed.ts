@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What a start learns of the segments: the seal, held against the key of `heads`, and for every ledger the segments that
+ * leave no gap up to its sealed size, their outlines held against their names. Their contents are not read here: the
+ * tree's root is held against the seal, every entry against the tree when it is read, every byte by the verification
+ * that runs behind the writer.
+ */
+import { join } from 'node:path'
+import type { Disk } from '../platform/disk.ts'
+import { DataFault } from './data-fault.ts'
+import { KeyFault, signerIn } from './keys.ts'
+import { readSeal, type Seal } from './seal.ts'
+import { SealedEntries, SegmentReaders } from './sealed-entries.ts'
+import { coverOf, listSegments } from './segment/cover.ts'
+import { checkOutline } from './segment/segment-object.ts'
+import type { Segment } from './segment/segment.ts'
+import type { ObjectStore } from './store/object-store.ts'
+import { LOG_BEGIN, type LogStart } from './wal/files.ts'
+
+/** The seal's file in a store that is a directory. */
+const SEAL = '_head'
+
+export interface SealedState {
+  readonly seal: Seal
+  /** Version of the store's head, for the next swap. */
+  readonly version: string
+  readonly byLedger: ReadonlyMap<string, SealedEntries>
+}
+
+/** What is sealed, or undefined where nothing is. */
+export async function recoverSealed(
+  disk: Disk,
+  directory: string,
+  store: ObjectStore,
+  readers: SegmentReaders,
+): Promise<SealedState | undefined> {
+  const head = await store.readHead()
+  if (head === undefined) return undefined
+  const seal = await signedSeal(disk, directory, store, head.bytes)
+  const listed = await listSegments(store)
+  const byLedger = new Map<string, SealedEntries>()
+  for (const { name, size } of seal.ledgers) {
+    const cover = await demandCover(store, seal, name, listed.get(name) ?? [], size)
+    byLedger.set(name, new SealedEntries(readers, cover, size))
+  }
+  return { seal, version: head.version, byLedger }
+}
+
+export function startBehind(sealed: SealedState | undefined): LogStart {
+  if (sealed === undefined) return LOG_BEGIN
+  const { commit, hash, originPrefix } = sealed.seal
+  return { commit, hash: Buffer.from(hash, 'hex'), originPrefix }
+}
+
+/** The segments of a ledger without a gap up to `size`; a DataFault names what is missing. */
+export function coverUpTo(
+  store: ObjectStore,
+  ledger: string,
+  segments: readonly Segment[],
+  size: number,
+): readonly Segment[] {
+  const { cover, missing } = coverOf(segments, size)
+  if (missing === undefined) return cover
+  const entries = `entries ${missing.first} to ${missing.end - 1} of ${ledger}`
+  throw new DataFault(join(store.where, ledger), 0, 'a segment is missing', entries, 'no segment that holds them')
+}
+
+async function demandCover(
+  store: ObjectStore,
+  { originPrefix }: Seal,
+  ledger: string,
+  segments: readonly Segment[],
+  size: number,
+): Promise<readonly Segment[]> {
+  const cover = coverUpTo(store, ledger, segments, size)
+  for (const segment of cover) await checkOutline(store, segment, `${originPrefix}/${ledger}`)
+  return cover
+}
+
+async function signedSeal(disk: Disk, directory: string, store: ObjectStore, bytes: Buffer): Promise<Seal> {
+  const path = join(store.where, SEAL)
+  const read = readSeal(bytes)
+  if (typeof read === 'string') throw new DataFault(path, 0, read, 'what Stele wrote', 'something else')
+  const origin = `${read.seal.originPrefix}/heads`
+  const signer = await signerIn(disk, directory, 'heads', origin)
+  if (signer === undefined) {
+    const keyPath = join(directory, 'keys', 'heads.key')
+    throw new KeyFault(`${keyPath} is missing, or not the key of ${origin}: put it back from where it is kept`)
+  }
+  if (read.isSignedBy(signer)) return read.seal
+  throw new DataFault(path, 0, 'the seal was not made by this directory', `a signature by ${signer.vkey}`, 'another')
+}

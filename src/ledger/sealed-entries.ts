@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The entries of one ledger that are read from segments. What a segment gives is held against nothing here: its leaf
+ * hashes against the tree's root where they are used, entries and contents by whoever hands them out.
+ */
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import type { Disk } from '../platform/disk.ts'
+import type { FileCache } from './file-cache.ts'
+import type { Admit } from './read.ts'
+import type { Segment } from './segment/segment.ts'
+import { SegmentReader } from './segment/segment-reader.ts'
+import { DirectoryStore } from './store/directory-store.ts'
+import type { ObjectStore } from './store/object-store.ts'
+
+/** Of a whole segment with small events, 16 KiB of offsets each. */
+const KEPT_READERS = 64
+
+/** Open segments, bounded; segments never change, so one that was opened stays good. */
+export class SegmentReaders {
+  readonly #store: ObjectStore
+  readonly #readers = new Map<string, Promise<SegmentReader>>()
+
+  constructor(store: ObjectStore) {
+    this.#store = store
+  }
+
+  async open(segment: Segment): Promise<SegmentReader> {
+    const { key } = segment.log
+    const known = this.#readers.get(key)
+    const reader = known ?? SegmentReader.open(this.#store, segment)
+    // The last used stands last; one that could not be opened is not kept.
+    this.#readers.delete(key)
+    this.#readers.set(key, reader)
+    reader.catch(() => this.#readers.delete(key))
+    const [oldest] = this.#readers.keys()
+    if (this.#readers.size > KEPT_READERS && oldest !== undefined) this.#readers.delete(oldest)
+    return await reader
+  }
+}
+
+/** Below the data directory. */
+export const SEGMENTS = 'segments'
+
+/** Where the segments of a data directory are, and those of them that are open. */
+export interface SegmentParts {
+  readonly store: ObjectStore
+  readonly readers: SegmentReaders
+}
+
+export function segmentParts(disk: Disk, directory: string, cache: FileCache): SegmentParts {
+  const store = new DirectoryStore(disk, join(directory, SEGMENTS), cache)
+  return { store, readers: new SegmentReaders(store) }
+}
+
+export class SealedEntries {
+  /** Entries below it are sealed. */
+  readonly size: number
+  readonly cover: readonly Segment[]
+  readonly #readers: SegmentReaders
+
+  /** `cover` leaves no gap from 0 to `size`. */
+  constructor(readers: SegmentReaders, cover: readonly Segment[], size: number) {
+    this.#readers = readers
+    this.cover = cover
+    this.size = size
+  }
+
+  /** Where the segment ends that holds entry `index`, as far as it is sealed. */
+  endOfSegment(index: number): number {
+    const { first, count } = this.#at(index)
+    return first + count
+  }
+
+  async leaves(start: number, count: number): Promise<Buffer> {
+    const parts: Buffer[] = []
+    await this.#each(start, start + count, async (reader, from, end) => {
+      parts.push(await reader.leaves(from, end - from))
+    })
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+  }
+
+  async entries(start: number, end: number): Promise<Buffer[]> {
+    const entries: Buffer[] = []
+    await this.#each(start, end, async (reader, from, to) => {
+      entries.push(...(await reader.entries(from, to)))
+    })
+    return entries
+  }
+
+  async contents(start: number, end: number, admit: Admit): Promise<Buffer[]> {
+    const contents: Buffer[] = []
+    await this.#each(start, end, async (reader, from, to) => {
+      contents.push(...(await reader.contents(from, to, admit)))
+    })
+    return contents
+  }
+
+  async #each(
+    start: number,
+    end: number,
+    read: (reader: SegmentReader, from: number, end: number) => Promise<void>,
+  ): Promise<void> {
+    for (let from = start; from < end;) {
+      const segment = this.#at(from)
+      const to = Math.min(end, segment.first + segment.count)
+      await read(await this.#readers.open(segment), from, to)
+      from = to
+    }
+  }
+
+  /** By bisection: the last segment that begins at or before the index. */
+  #at(index: number): Segment {
+    assert(index >= 0 && index < this.size)
+    let low = 0
+    for (let high = this.cover.length; high - low > 1;) {
+      const middle = Math.floor((low + high) / 2)
+      if (this.cover[middle]!.first <= index) low = middle
+      else high = middle
+    }
+    return this.cover[low]!
+  }
+}

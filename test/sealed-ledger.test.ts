@@ -1,0 +1,263 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Ledgers of which a part lies in segments and no longer in the log, as the writer sees them.
+
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+import { hashLeaf, inclusionProof, rootAt, verifyInclusion } from '@stele/proof'
+
+import { DataFault } from '../src/ledger/data-fault.ts'
+import type { Seal } from '../src/ledger/seal.ts'
+import { sealWalFile } from '../src/ledger/sealing.ts'
+import { PowerCutDisk, powerCutDirectory as directory } from './power-cut-disk.ts'
+import {
+  append,
+  type Ground,
+  hex,
+  MemoryHeadStore,
+  openStele,
+  readAll,
+  recovery,
+  sealAll,
+  SeededRandom,
+  type Stele,
+  TurnedClock,
+} from './scratch.ts'
+
+const SIZES = { anchorEveryBytes: 20_000, walFileBytes: 120_000, segmentEntries: 256 }
+const segments = join(directory, 'segments')
+const objects = (disk: PowerCutDisk) => disk.paths.filter((path) => /\.(log|content)$/.test(path))
+const walFiles = (disk: PowerCutDisk) => disk.paths.filter((path) => path.startsWith(join(directory, 'wal')))
+
+function ground(disk: PowerCutDisk, head = new MemoryHeadStore()): Ground {
+  return { disk, directory, clock: new TurnedClock(), random: new SeededRandom(11), head, sizes: SIZES }
+}
+
+/** Appends to two ledgers until so many WAL files are completed. */
+async function fill(stele: Stele, fileCount: number, seed = 1): Promise<void> {
+  const random = new SeededRandom(seed)
+  const { ledgers, administration } = stele
+  if (!ledgers.has('other')) await administration.createLedger({ name: 'other' }, 'tester')
+  let completed = 0
+  const stop = ledgers.onFileCompleted(() => completed++)
+  while (completed < fileCount) {
+    const events = Array.from({ length: 1 + random.below(80) }, () => random.bytes(random.below(300)))
+    await append(ledgers, random.below(4) === 0 ? 'other' : 'main', events)
+    await ledgers.publish()
+  }
+  stop()
+}
+
+interface Contents {
+  readonly events: ReadonlyMap<string, readonly Buffer[]>
+  readonly roots: ReadonlyMap<string, string>
+}
+
+async function contentsOf({ ledgers }: Stele): Promise<Contents> {
+  const events = new Map<string, Buffer[]>()
+  for (const name of ['main', 'other']) events.set(name, await readAll(ledgers, name))
+  return { events, roots: new Map(['main', 'other'].map((name) => [name, hex(ledgers.log(name).root)])) }
+}
+
+async function assertHolds(stele: Stele, { events, roots }: Contents): Promise<void> {
+  const { ledgers } = stele
+  for (const [name, expected] of events) {
+    const found = await readAll(ledgers, name)
+    assert.equal(found.length, expected.length)
+    for (const [index, event] of expected.entries()) assert(found[index]?.equals(event), `${name} ${index}`)
+    assert.equal(hex(await rootAt(expected.length, ledgers.log(name).hashes)), roots.get(name))
+    assert.equal(ledgers.log(name).size, expected.length)
+    const entries = await ledgers.entries(name, 0, expected.length)
+    const index = expected.length >> 1
+    const proof = await inclusionProof(index, expected.length, ledgers.log(name).hashes)
+    verifyInclusion(hashLeaf(entries[index]!), index, expected.length, proof, ledgers.log(name).root)
+  }
+}
+
+test('P1 P5: what is sealed comes back byte for byte, with the same roots and proofs, and the log before it is gone', async () => {
+  const disk = new PowerCutDisk()
+  const parts = ground(disk)
+  const stele = await openStele(parts)
+  await fill(stele, 4)
+  const before = await contentsOf(stele)
+  const files = walFiles(disk).length
+  assert.equal(await sealAll(stele, disk, directory), files - 1)
+  assert.equal(walFiles(disk).length, 1)
+  assert(stele.ledgers.sealed.sizes['main']! > 256)
+  await assertHolds(stele, before)
+  // Superseded segments are gone: what is left of a ledger are whole ones and the run behind them.
+  const names = objects(disk).filter((path) => path.startsWith(join(segments, 'main')) && path.endsWith('.log'))
+  assert(names.length <= Math.ceil(stele.ledgers.sealed.sizes['main']! / 256) + 3, `${names.length} segments`)
+  await fill(stele, 3, 2)
+  const after = await contentsOf(stele)
+  await sealAll(stele, disk, directory)
+  await assertHolds(stele, after)
+  await stele.close()
+  const again = await openStele({ ...parts, disk: disk.copy() })
+  assert.equal(again.ledgers.opening.rederived, undefined)
+  await assertHolds(again, after)
+})
+
+test('P1: without its derived files a directory that is sealed has the same tree, and is appended to', async () => {
+  const disk = new PowerCutDisk()
+  const parts = ground(disk)
+  const stele = await openStele(parts)
+  await fill(stele, 3)
+  await sealAll(stele, disk, directory)
+  const before = await contentsOf(stele)
+  await stele.close()
+  for (const path of disk.paths) if (path.startsWith(join(directory, 'derived'))) disk.tamper(path, undefined)
+  const again = await openStele(parts)
+  assert.equal(again.ledgers.opening.rederived, 'there is no anchor')
+  await assertHolds(again, before)
+  await fill(again, 2, 5)
+  const more = await contentsOf(again)
+  await sealAll(again, disk, directory)
+  await assertHolds(again, more)
+})
+
+test('P2 P3: of a proposed seal the writer believes nothing: whatever is left out, changed or missing is refused, and nothing goes', async () => {
+  const disk = new PowerCutDisk()
+  const stele = await openStele(ground(disk))
+  await fill(stele, 2)
+  const task = stele.ledgers.sealTask()!
+  const { store } = recovery(disk, directory)
+  const seal = await sealWalFile({ disk, directory, store }, task)
+  const head = (name: string, change: object) =>
+    seal.ledgers.map((ledger) => (ledger.name === name ? { ...ledger, ...change } : ledger))
+  const main = seal.ledgers.find(({ name }) => name === 'main')!
+  const wrong: Seal[] = [
+    { ...seal, commit: seal.commit - 1 },
+    { ...seal, hash: '0'.repeat(64) },
+    { ...seal, originPrefix: 'stele.test/other' },
+    { ...seal, ledgers: seal.ledgers.filter(({ name }) => name !== 'main') },
+    { ...seal, ledgers: head('main', { size: main.size - 1 }) },
+    { ...seal, ledgers: head('main', { size: main.size + 1 }) },
+    { ...seal, ledgers: head('main', { root: '0'.repeat(64) }) },
+    { ...seal, published: seal.published.map((said) => ({ ...said, root: '0'.repeat(64) })) },
+  ]
+  const files = walFiles(disk)
+  for (const proposed of wrong) {
+    await assert.rejects(stele.ledgers.acceptSeal(proposed), DataFault, JSON.stringify(proposed))
+  }
+  for (const path of objects(disk)) {
+    const bytes = disk.bytes(path)
+    const changed = Buffer.from(bytes)
+    changed[changed.length >> 1]! ^= 4
+    disk.tamper(path, changed)
+    await assert.rejects(stele.ledgers.acceptSeal(seal), DataFault, path)
+    disk.tamper(path, undefined)
+    await assert.rejects(stele.ledgers.acceptSeal(seal), DataFault, path)
+    disk.tamper(path, bytes)
+  }
+  assert.deepEqual(walFiles(disk), files)
+  assert.equal(stele.ledgers.sealed.commit, 0)
+  await stele.ledgers.acceptSeal(seal)
+  assert.deepEqual(walFiles(disk), files.slice(1))
+})
+
+test('P4: a start names what is missing of the segments, the seal or the log behind it, and changes nothing', async () => {
+  const disk = new PowerCutDisk()
+  const parts = ground(disk)
+  const stele = await openStele(parts)
+  await fill(stele, 3)
+  const earlier = new Map<string, Buffer>()
+  await sealAll(stele, disk, directory)
+  earlier.set('head', disk.bytes(join(segments, '_head')))
+  await fill(stele, 2, 3)
+  await sealAll(stele, disk, directory)
+  await stele.close()
+  const refused = async (change: (copy: PowerCutDisk) => void, what: RegExp): Promise<void> => {
+    const copy = disk.copy()
+    change(copy)
+    const before = copy.paths.map((path) => [path, copy.bytes(path)])
+    await assert.rejects(openStele({ ...parts, disk: copy }), (error) => {
+      assert(error instanceof DataFault, String(error))
+      assert.match(error.message, what)
+      assert(error.expected !== error.found)
+      return true
+    })
+    const beside = (paths: typeof before) => paths.filter(([path]) => !String(path).includes('derived'))
+    assert.deepEqual(beside(copy.paths.map((path) => [path, copy.bytes(path)])), beside(before))
+  }
+  for (const path of objects(disk)) {
+    await refused((copy) => copy.tamper(path, undefined), /a segment is missing; expected entries \d+ to \d+ of /)
+    await refused((copy) => copy.tamper(path, copy.bytes(path).subarray(0, 300)), /segment|cut|ends/)
+  }
+  const [one, two] = objects(disk)
+  await refused((copy) => {
+    const bytes = copy.bytes(one!)
+    copy.tamper(one!, copy.bytes(two!))
+    copy.tamper(two!, bytes)
+  }, /expected .* found /)
+  const head = join(segments, '_head')
+  await refused((copy) => copy.tamper(head, undefined), /the first WAL file is missing/)
+  await refused((copy) => copy.tamper(head, earlier.get('head')), /the first WAL file is missing|a segment is missing/)
+  await refused((copy) => copy.tamper(head, Buffer.from('{}')), /the seal cannot be read|the seal was changed/)
+  const forged = Buffer.from(
+    disk
+      .bytes(head)
+      .toString()
+      .replace(/"lastMs":\d/, '"lastMs":9'),
+  )
+  await refused((copy) => copy.tamper(head, forged), /the seal was not made by this directory/)
+  const [first] = walFiles(disk)
+  await refused((copy) => copy.tamper(first!, undefined), /the first WAL file is missing/)
+})
+
+test('P1 P2: a power cut at any moment of sealing loses and doubles nothing, and what was begun is finished', async () => {
+  const begun = new PowerCutDisk()
+  const head = new MemoryHeadStore()
+  const stele = await openStele(ground(begun, head))
+  await fill(stele, 2)
+  await stele.close()
+  const seed = new SeededRandom(99)
+  for (let operations = 0, isDone = false; !isDone; operations += 1 + seed.below(3)) {
+    const disk = begun.copy()
+    const keptHead = new MemoryHeadStore()
+    keptHead.kept = head.kept
+    const before = await openStele(ground(disk, keptHead))
+    const expected = await contentsOf(before)
+    disk.operationsLeft = operations
+    isDone = await sealAll(before, disk, directory).then(
+      () => true,
+      () => false,
+    )
+    const left = seed.below(2) === 0 ? disk.afterKill(seed) : disk.afterPowerCut(seed)
+    const after = await openStele(ground(left, keptHead))
+    await assertHolds(after, expected)
+    await sealAll(after, left, directory)
+    assert.equal(walFiles(left).length, 1)
+    await assertHolds(after, expected)
+    assert.deepEqual(after.failures, [])
+  }
+})
+
+test('leaf hashes and places of what is sealed are kept once, in segments: whole files of them go', async () => {
+  const disk = new PowerCutDisk()
+  const parts = {
+    ...ground(disk),
+    sizes: { anchorEveryBytes: 2 ** 40, walFileBytes: 24_000_000, segmentEntries: 65_536 },
+  }
+  const stele = await openStele(parts)
+  const { ledgers } = stele
+  const events = Array.from({ length: 500 }, (_, index) => Buffer.from(String(index)))
+  while (ledgers.log('main').size < 140_000) await append(ledgers, 'main', events)
+  const root = hex(ledgers.log('main').root)
+  const { size } = ledgers.log('main')
+  await sealAll(stele, disk, directory)
+  const derived = disk.paths.filter((path) => path.startsWith(join(directory, 'derived', 'main')))
+  assert(!derived.some((path) => path.endsWith('level-0-00000000')), derived.join(' '))
+  assert(
+    derived.some((path) => path.endsWith('level-0-00000001')),
+    derived.join(' '),
+  )
+  for (const opened of [stele, await openStele({ ...parts, disk: disk.copy() })]) {
+    assert.equal(hex(await rootAt(size, opened.ledgers.log('main').hashes)), root)
+    const [event] = await opened.ledgers.events('main', 70_123, 70_124, 1_000)
+    assert.equal(event?.event.toString(), String(70_123 % 500))
+  }
+})
