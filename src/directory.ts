@@ -9,13 +9,13 @@ import { join } from 'node:path'
 import { mintToken } from './access/credentials.ts'
 import { FileHeadStore, type HeadStore, StateDirectory, UrlHeadStore } from './ledger/head-store.ts'
 import { Ledgers } from './ledger/ledgers.ts'
-import { lookAround } from './ledger/opening.ts'
+import { type LedgerSizes, lookAround } from './ledger/opening.ts'
 import { HeadFault } from './ledger/publish.ts'
-import { SystemClock } from './platform/clock.ts'
+import { type Clock, SystemClock } from './platform/clock.ts'
 import { type Disk, NodeDisk, replaceFile } from './platform/disk.ts'
 import { GuardedHttpClient } from './platform/http-client.ts'
 import { tryLock } from './platform/lock.ts'
-import { randomBase32, SystemRandom } from './platform/random.ts'
+import { type Random, randomBase32, SystemRandom } from './platform/random.ts'
 import { Administration } from './state/administration.ts'
 
 const INSTALL_ID_CHARS = 13
@@ -50,8 +50,21 @@ export interface OpenDirectory {
   close(): Promise<void>
 }
 
+/** What of the machine a directory is opened with. */
+export interface DirectoryParts {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly random: Random
+  /** When files are begun; as they are in use where it is not said. */
+  readonly sizes?: LedgerSizes
+}
+
 /** Disk, clock and randomness of the machine itself. */
-export const systemParts = () => ({ disk: new NodeDisk(), clock: new SystemClock(), random: new SystemRandom() })
+export const systemParts = (): DirectoryParts => ({
+  disk: new NodeDisk(),
+  clock: new SystemClock(),
+  random: new SystemRandom(),
+})
 
 /** Nothing is begun among somebody else's files, nor where a directory was to be there. */
 async function demandOwnOrEmpty(disk: Disk, { dataDirectory, mayBegin = true }: DirectoryConfig): Promise<void> {
@@ -66,8 +79,8 @@ async function demandOwnOrEmpty(disk: Disk, { dataDirectory, mayBegin = true }: 
 }
 
 /** Opens a data directory, beginning it where it is empty. */
-export async function openDirectory(config: DirectoryConfig, parts = systemParts()): Promise<OpenDirectory> {
-  const { disk, clock, random } = parts
+export async function openDirectory(config: DirectoryConfig, parts: DirectoryParts = systemParts()): Promise<OpenDirectory> {
+  const { disk, clock, random, sizes } = parts
   const { dataDirectory, stateDirectory, log } = config
   if (!NAME.test(config.name)) {
     throw new ConfigFault(`--name ${config.name}: use 1 to 177 letters, digits, dots, hyphens and underscores`)
@@ -95,6 +108,7 @@ export async function openDirectory(config: DirectoryConfig, parts = systemParts
       if (config.head?.match(/^https?:\/\//)) return new UrlHeadStore(new GuardedHttpClient(), config.head)
       return new FileHeadStore(disk, clock, config.head ?? states.headPath(originPrefix))
     },
+    ...(sizes === undefined ? {} : { sizes }),
     ...(config.onProgress === undefined ? {} : { onProgress: config.onProgress }),
     onClockJump: (jump) => {
       log({
