@@ -13,11 +13,11 @@ import { type LedgerSizes, lookAround } from './ledger/opening.ts'
 import { HeadFault } from './ledger/publish.ts'
 import { SEGMENTS } from './ledger/sealed-entries.ts'
 import { ThreadedCheck } from './ledger/segment/threaded-check.ts'
-import { SystemClock } from './platform/clock.ts'
+import { type Clock, SystemClock } from './platform/clock.ts'
 import { type Disk, NodeDisk, replaceFile } from './platform/disk.ts'
 import { GuardedHttpClient } from './platform/http-client.ts'
 import { tryLock } from './platform/lock.ts'
-import { randomBase32, SystemRandom } from './platform/random.ts'
+import { type Random, randomBase32, SystemRandom } from './platform/random.ts'
 import { Administration } from './state/administration.ts'
 
 const INSTALL_ID_CHARS = 13
@@ -36,8 +36,6 @@ export interface DirectoryConfig {
   /** Whether an empty directory may be begun; it may where that is not said. */
   readonly mayBegin?: boolean
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void
-  /** Smaller than they are in use, for tests. */
-  readonly sizes?: Partial<LedgerSizes>
 }
 
 const SHOWN_STRANGERS = 3
@@ -54,8 +52,21 @@ export interface OpenDirectory {
   close(): Promise<void>
 }
 
+/** What of the machine a directory is opened with. */
+export interface DirectoryParts {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly random: Random
+  /** When files are begun; as they are in use where it is not said. */
+  readonly sizes?: Partial<LedgerSizes>
+}
+
 /** Disk, clock and randomness of the machine itself. */
-export const systemParts = () => ({ disk: new NodeDisk(), clock: new SystemClock(), random: new SystemRandom() })
+export const systemParts = (): DirectoryParts => ({
+  disk: new NodeDisk(),
+  clock: new SystemClock(),
+  random: new SystemRandom(),
+})
 
 /** Nothing is begun among somebody else's files, nor where a directory was to be there. */
 async function demandOwnOrEmpty(disk: Disk, { dataDirectory, mayBegin = true }: DirectoryConfig): Promise<void> {
@@ -70,8 +81,11 @@ async function demandOwnOrEmpty(disk: Disk, { dataDirectory, mayBegin = true }: 
 }
 
 /** Opens a data directory, beginning it where it is empty. */
-export async function openDirectory(config: DirectoryConfig, parts = systemParts()): Promise<OpenDirectory> {
-  const { disk, clock, random } = parts
+export async function openDirectory(
+  config: DirectoryConfig,
+  parts: DirectoryParts = systemParts(),
+): Promise<OpenDirectory> {
+  const { disk, clock, random, sizes } = parts
   const { dataDirectory, stateDirectory, log } = config
   if (!NAME.test(config.name)) {
     throw new ConfigFault(`--name ${config.name}: use 1 to 177 letters, digits, dots, hyphens and underscores`)
@@ -101,7 +115,7 @@ export async function openDirectory(config: DirectoryConfig, parts = systemParts
       return new FileHeadStore(disk, clock, config.head ?? states.headPath(originPrefix))
     },
     checkSegment: segments.check,
-    ...(config.sizes === undefined ? {} : { sizes: config.sizes }),
+    ...(sizes === undefined ? {} : { sizes }),
     ...(config.onProgress === undefined ? {} : { onProgress: config.onProgress }),
     onClockJump: (jump) => {
       log({

@@ -7,12 +7,24 @@ import { isIP } from 'node:net'
 import { Audit } from './access/audit.ts'
 import { Authenticator } from './access/credentials.ts'
 import { SpaceGuard } from './access/space.ts'
-import { ConfigFault, type DirectoryConfig, openDirectory, type OpenDirectory, systemParts } from './directory.ts'
+import {
+  ConfigFault,
+  type DirectoryConfig,
+  type DirectoryParts,
+  openDirectory,
+  type OpenDirectory,
+  systemParts,
+} from './directory.ts'
+import { DAILY, type PassSchedule } from './evidence/background.ts'
+import { KeeperService } from './evidence/supervised-keeper.ts'
 import { createHttpServer } from './http/server.ts'
 import { parseIndexUrl } from './index/connection.ts'
 import { type IndexChoice, IndexService } from './index/supervised-index.ts'
 import { NodeFiles } from './platform/files.ts'
 import { MAPPER_VERSION, normalise } from './sources/normalise.ts'
+
+/** Of a record of what Stele itself found. */
+const RECORD_BYTES = 16 * 1024
 
 export interface ServerConfig extends DirectoryConfig {
   readonly listenHost: string
@@ -27,10 +39,17 @@ export interface ServerConfig extends DirectoryConfig {
 export interface RunningServer extends OpenDirectory {
   readonly url: string
   readonly index: IndexService
+  readonly keeper: KeeperService
+}
+
+/** What tests put in the place of the machine's, and have happen sooner or not at all. */
+export interface ServerParts extends DirectoryParts {
+  /** When the directory is verified; `none` is without a keeper, so nothing is sealed either. */
+  readonly keeping?: PassSchedule | 'none'
 }
 
 /** Opens the directory and serves it; resolves once the address answers. */
-export async function startServer(config: ServerConfig, parts = systemParts()): Promise<RunningServer> {
+export async function startServer(config: ServerConfig, parts: ServerParts = systemParts()): Promise<RunningServer> {
   demandSafeListening(config)
   const tls = await readTls(config)
   const choice = indexChoice(config)
@@ -54,10 +73,24 @@ export async function startServer(config: ServerConfig, parts = systemParts()): 
     random,
     log,
   })
+  const { keeping = DAILY } = parts
+  const keeper = KeeperService.start({
+    ledgers,
+    state: administration.state,
+    directory,
+    keeper: keeping === 'none' ? undefined : new URL('keeper.ts', import.meta.url),
+    schedule: keeping === 'none' ? DAILY : keeping,
+    clock,
+    record: async (event) => {
+      space.demand('audit', RECORD_BYTES)
+      await administration.record([event])
+    },
+    log,
+  })
   const closeAll = async () => {
     space.close()
     try {
-      await Promise.all([audit.close(), index.close()])
+      await Promise.all([audit.close(), index.close(), keeper.close()])
     } finally {
       await opened.close()
     }
@@ -71,6 +104,7 @@ export async function startServer(config: ServerConfig, parts = systemParts()): 
       audit,
       space,
       index,
+      keeper,
       normalise,
       clock,
       version,
@@ -82,6 +116,7 @@ export async function startServer(config: ServerConfig, parts = systemParts()): 
       ...opened,
       url,
       index,
+      keeper,
       async close() {
         try {
           await http.close()

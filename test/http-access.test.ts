@@ -35,6 +35,8 @@ const expectedRights: Readonly<Record<string, string>> = {
   listTokens: 'admin',
   createToken: 'admin',
   revokeToken: 'admin',
+  readVerification: 'verify admin',
+  startVerification: 'admin',
   confirmClock: 'admin',
   readStatus: 'verify admin',
   readHealth: 'open',

@@ -14,7 +14,7 @@ import { systemParts } from '../src/directory.ts'
 import { SystemClock } from '../src/platform/clock.ts'
 import { NodeDisk } from '../src/platform/disk.ts'
 import type { Scope } from '../src/schema/system-events.ts'
-import { type RunningServer, type ServerConfig, startServer } from '../src/server.ts'
+import { type RunningServer, type ServerConfig, type ServerParts, startServer } from '../src/server.ts'
 
 /** What `JSON.parse` gives: a test looks into it, and its assertions are the check. */
 export type Json = ReturnType<typeof JSON.parse>
@@ -81,14 +81,13 @@ export class TightDisk extends NodeDisk {
   }
 }
 
-type Parts = ReturnType<typeof systemParts>
-
 /** Starts a server. When the test ends it is stopped, and its directory removed unless the test gave it one. */
 export async function startTestServer(
   context: Pick<TestContext, 'after'>,
   options: {
     readonly config?: Partial<ServerConfig>
-    readonly parts?: Partial<Parts>
+    /** The keeper is another process, so there is none unless a test wants it. */
+    readonly parts?: Partial<ServerParts>
     readonly directory?: string
   } = {},
 ): Promise<TestServer> {
@@ -106,7 +105,7 @@ export async function startTestServer(
     log: (line) => logged.push(line),
     ...options.config,
   }
-  const running = await startServer(config, { ...systemParts(), ...options.parts })
+  const running = await startServer(config, { ...systemParts(), keeping: 'none', ...options.parts })
   let closing: Promise<void> | undefined
   const close = async () => await (closing ??= running.close())
   context.after(async () => {

@@ -147,7 +147,7 @@ function ledgerFacts(state: AnchorState, anchor: Anchor, system: SystemState): s
   return rowTexts([...rows, ...empty.map(({ name }) => ({ name, size: 0, root: toHex(EMPTY_ROOT), places: 0 }))])
 }
 
-function rowTexts(rows: Anchor['ledgers']): string[] {
+function rowTexts(rows: readonly Pick<Anchor['ledgers'][number], 'name' | 'size' | 'root' | 'places'>[]): string[] {
   return rows.map(({ name, size, root, places }) => `${name} ${size} ${root} ${places}`).toSorted()
 }
 

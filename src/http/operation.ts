@@ -10,6 +10,7 @@ import { METRICS_TYPE, MetricsText } from './metrics.ts'
 import type { Answer, Call, Services } from './route.ts'
 import type { StatusAnswer } from './schemas.ts'
 import { isSearchable } from './searches.ts'
+import { dataReasons, writeKeeper } from './verification.ts'
 
 type PlainCall = Call<undefined, undefined, undefined>
 
@@ -51,6 +52,7 @@ function unreadiness(services: Services): string[] {
   if (metrics.refusedCount('content-damaged') > 0) {
     reasons.push('Stored content was found changed: stop the server and run stele verify --data on its directory.')
   }
+  reasons.push(...dataReasons(services))
   if (unconfirmedJump(services) !== undefined) {
     reasons.push(
       'The clock jumped. Ledger time goes on without it until an administrator confirms: POST /v1/clock/confirm.',
@@ -116,6 +118,7 @@ export function metrics({ caller }: PlainCall, services: Services): Answer {
   const sizes = names.map((name) => [`{ledger="${name}"}`, ledgers.log(name).size] as const)
   text.family('stele_ledger_entries', 'gauge', 'Durable entries of a ledger.', sizes)
   writeIndex(text, names, services)
+  writeKeeper(text, services)
   gauge('stele_wal_bytes', 'Bytes of the write-ahead log.', ledgers.walBytes)
   gauge('stele_disk_free_bytes', 'Bytes free for the data directory.', space.freeBytes)
   gauge('stele_disk_reserve_bytes', 'Free bytes at which events are refused.', space.reserveBytes)

@@ -11,6 +11,7 @@ import type { z } from 'zod'
 import type { Asked, Audit, LedgerRead, Total } from '../access/audit.ts'
 import type { Authenticator, Credential } from '../access/credentials.ts'
 import type { SpaceGuard } from '../access/space.ts'
+import type { KeeperService } from '../evidence/supervised-keeper.ts'
 import type { IndexService } from '../index/supervised-index.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import type { DamagedError } from '../ledger/read.ts'
@@ -112,6 +113,7 @@ export interface Services {
   readonly metrics: Metrics
   readonly tails: Tails
   readonly index: IndexService
+  readonly keeper: KeeperService
   readonly normalise: Normalise
   readonly searches: Searches
   /** Stored content was found changed: it is said where operators look. */

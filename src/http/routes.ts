@@ -34,6 +34,7 @@ import {
 import { searchRoutes } from './search-routes.ts'
 import { tail, TAIL_TYPE } from './tail.ts'
 import { CHECKPOINT_TYPE, readCheckpoint, readTile, TILE_TYPE } from './tiles.ts'
+import { verificationRoutes } from './verification.ts'
 
 /** Whoever may read a ledger's content may see its hashes; `verify` is for those who may see nothing else. */
 const SEES_HASHES = ['verify', 'read'] as const
@@ -77,6 +78,7 @@ export const routes: readonly Route[] = [
     handler: append,
   }),
   ...searchRoutes,
+  ...verificationRoutes,
   route({
     method: 'GET',
     path: '/v1/ledgers/:ledger/events/:index',

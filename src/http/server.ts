@@ -36,7 +36,16 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as 
 
 export interface HttpOptions extends Pick<
   Services,
-  'ledgers' | 'administration' | 'authenticator' | 'audit' | 'space' | 'clock' | 'version' | 'index' | 'normalise'
+  | 'ledgers'
+  | 'administration'
+  | 'authenticator'
+  | 'audit'
+  | 'space'
+  | 'clock'
+  | 'version'
+  | 'index'
+  | 'keeper'
+  | 'normalise'
 > {
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer }
   /** Takes one line of the log; it gets no event content and no secrets. */

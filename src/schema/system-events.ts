@@ -113,6 +113,27 @@ export const systemEventSchema = z.discriminatedUnion('type', [
   z.strictObject({ ...base('clock.confirmed'), by }),
   z.strictObject({ ...base('index.rebuild.requested'), by }),
   z.strictObject({ ...base('index.check.requested'), by }),
+  z.strictObject({ ...base('verification.requested'), by }),
+  z.strictObject({
+    ...base('verification.passed'),
+    startedAt: time,
+    endedAt: time,
+    entryCount: count,
+    readBytes: count,
+  }),
+  z.strictObject({
+    ...base('verification.failed'),
+    startedAt: time,
+    endedAt: time,
+    findingCount: count,
+    first: z.strictObject({
+      what: z.string(),
+      file: z.string().optional(),
+      offset: count.optional(),
+      ledger: z.string().optional(),
+      index: count.optional(),
+    }),
+  }),
   z.strictObject({
     ...base('refused'),
     credential: z.string().optional(),

@@ -187,6 +187,18 @@ function systemEvent(event: SystemEvent, { receivedMs }: MapContext): OcsfEvent 
       return entityManagement(common(`${who} had the search index rebuilt`), 3, { entity: searchIndex })
     case 'index.check.requested':
       return entityManagement(common(`${who} had the search index checked`), 2, { entity: searchIndex })
+    case 'verification.requested':
+      return entityManagement(common(`${who} had the ledgers verified`), 2, { entity: allLedgers })
+    case 'verification.passed': {
+      const message = `Stele verified its ledgers: ${event.entryCount} entries are as they must be`
+      return entityManagement(common(message), 2, { entity: allLedgers })
+    }
+    case 'verification.failed': {
+      const { findingCount, first } = event
+      const more = findingCount > 1 ? `, and ${findingCount - 1} more` : ''
+      const message = `Stele verified its ledgers and found what must not be: ${placed(first)}${more}`
+      return finding('The stored data was changed', message, 5)
+    }
     case 'refused':
       return refused(event, common(refusalSentence(event), event.count >= 100 ? 3 : 2))
   }
@@ -197,6 +209,15 @@ function thing(type: string, name: string, uid: string | undefined): ManagedEnti
 }
 
 const searchIndex = thing('Index', 'search index', undefined)
+
+const allLedgers = thing('Ledgers', 'all ledgers', undefined)
+
+type FirstFinding = Extract<SystemEvent, { type: 'verification.failed' }>['first']
+
+function placed({ what, file, offset }: FirstFinding): string {
+  if (file === undefined) return what
+  return offset === undefined ? `${what} (${file})` : `${what} (${file}, byte ${offset})`
+}
 
 type TokenCreated = Extract<SystemEvent, { type: 'token.created' }>
 

@@ -123,6 +123,11 @@ export class Administration {
     await this.#inTurn(async () => await this.#record([event], by))
   }
 
+  /** Records that the directory is to be verified now. */
+  async requestVerification(by: string): Promise<void> {
+    await this.#inTurn(async () => await this.#record([{ type: 'verification.requested', v: 1, by }], by))
+  }
+
   async clockJumped(jump: ClockJump): Promise<void> {
     const event = {
       type: 'clock.jumped' as const,

@@ -32,6 +32,13 @@ export interface TokenRecord {
   readonly revokedBy?: string
 }
 
+/** A verification of the directory that is on record. */
+export interface VerificationRecord {
+  readonly at: string
+  /** What it found, where it found something. */
+  readonly failure: Pick<Extract<SystemEvent, { type: 'verification.failed' }>, 'findingCount' | 'first'> | undefined
+}
+
 /** An event of `system` that does not follow from what came before. */
 export class StateFault extends Error {
   override readonly name = 'StateFault'
@@ -41,6 +48,7 @@ export class SystemState {
   #install: { readonly name: string; readonly installId: string } | undefined
   #clockJump: { readonly wall: string; readonly ledger: string } | undefined
   #clean = true
+  #verification: VerificationRecord | undefined
   readonly #ledgers = new Map<string, LedgerRecord>()
   readonly #tokens = new Map<string, TokenRecord>()
 
@@ -60,6 +68,11 @@ export class SystemState {
   /** The clock jump that no administrator has confirmed yet. */
   get clockJump(): { readonly wall: string; readonly ledger: string } | undefined {
     return this.#clockJump
+  }
+
+  /** The last one on record: each that failed, and now and then one that passed. */
+  get verification(): VerificationRecord | undefined {
+    return this.#verification
   }
 
   /** Whether the server was last stopped, not killed. */
@@ -104,11 +117,20 @@ export class SystemState {
       case 'server.stopped':
         this.#clean = true
         return
+      case 'verification.passed':
+        this.#verification = { at, failure: undefined }
+        return
+      case 'verification.failed': {
+        const { findingCount, first } = event
+        this.#verification = { at, failure: { findingCount, first } }
+        return
+      }
       case 'recovered':
       case 'derived.rebuilt':
       case 'head.missing':
       case 'index.rebuild.requested':
       case 'index.check.requested':
+      case 'verification.requested':
       case 'refused':
         return
     }
