@@ -249,15 +249,16 @@ test('leaf hashes and places of what is sealed are kept once, in segments: whole
   const root = hex(ledgers.log('main').root)
   const { size } = ledgers.log('main')
   await sealAll(stele, disk, directory)
+  // What the next anchor does not count on any more goes with it.
+  await stele.close()
   const derived = disk.paths.filter((path) => path.startsWith(join(directory, 'derived', 'main')))
   assert(!derived.some((path) => path.endsWith('level-0-00000000')), derived.join(' '))
   assert(
     derived.some((path) => path.endsWith('level-0-00000001')),
     derived.join(' '),
   )
-  for (const opened of [stele, await openStele({ ...parts, disk: disk.copy() })]) {
-    assert.equal(hex(await rootAt(size, opened.ledgers.log('main').hashes)), root)
-    const [event] = await opened.ledgers.events('main', 70_123, 70_124, 1_000)
-    assert.equal(event?.event.toString(), String(70_123 % 500))
-  }
+  const opened = await openStele(parts)
+  assert.equal(hex(await rootAt(size, opened.ledgers.log('main').hashes)), root)
+  const [event] = await opened.ledgers.events('main', 70_123, 70_124, 1_000)
+  assert.equal(event?.event.toString(), String(70_123 % 500))
 })

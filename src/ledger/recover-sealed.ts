@@ -22,6 +22,9 @@ import { LOG_BEGIN, type LogStart } from './wal/files.ts'
 /** The seal's file in a store that is a directory. */
 const SEAL = '_head'
 
+/** A billion entries are 30,000 objects, whose outlines take a start a few seconds. */
+const OUTLINES_AT_ONCE = 32
+
 export interface SealedState {
   readonly seal: Seal
   /** Version of the store's head, for the next swap. */
@@ -75,7 +78,10 @@ async function demandCover(
   size: number,
 ): Promise<readonly Segment[]> {
   const cover = coverUpTo(store, ledger, segments, size)
-  for (const segment of cover) await checkOutline(store, segment, `${originPrefix}/${ledger}`)
+  for (let at = 0; at < cover.length; at += OUTLINES_AT_ONCE) {
+    const some = cover.slice(at, at + OUTLINES_AT_ONCE)
+    await Promise.all(some.map(async (segment) => await checkOutline(store, segment, `${originPrefix}/${ledger}`)))
+  }
   return cover
 }
 
