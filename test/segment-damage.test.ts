@@ -9,6 +9,7 @@ import { hash } from 'node:crypto'
 import { test } from 'node:test'
 import { constants, createZstdCompress, zstdCompressSync } from 'node:zlib'
 import { parseEntry, ProofError } from '@stele/proof'
+import fc from 'fast-check'
 
 import { commitsTo } from '../src/ledger/batch.ts'
 import { DataFault } from '../src/ledger/data-fault.ts'
@@ -115,6 +116,53 @@ for (const kind of KINDS) {
   })
 }
 
+test('P5: whatever bytes stand in an object, reading it gives what was written, or a DataFault, and never another error', async () => {
+  const { store, segment, bytes } = await ground()
+  const splice = fc.record({
+    kind: fc.constantFrom(...KINDS),
+    at: fc.double({ min: 0, max: 1, noNaN: true }),
+    removedCount: fc.nat(40),
+    put: fc.oneof(
+      fc.uint8Array({ maxLength: 40 }),
+      fc.nat(40).map((count) => new Uint8Array(count).fill(0xff)),
+    ),
+  })
+  const property = fc.asyncProperty(fc.array(splice, { minLength: 1, maxLength: 3 }), async (splices) => {
+    const changed = { log: bytes.log, content: bytes.content }
+    for (const { kind, at, removedCount, put } of splices) {
+      const before = changed[kind]
+      const start = Math.floor(at * before.length)
+      changed[kind] = Buffer.concat([before.subarray(0, start), put, before.subarray(start + removedCount)])
+    }
+    const listed = { ...segment }
+    for (const kind of KINDS) {
+      store.tamper(segment[kind].key, changed[kind])
+      listed[kind] = { key: segment[kind].key, sizeBytes: changed[kind].length }
+    }
+    await readsRightOrRefuses(store, listed, rows)
+    const isChanged = KINDS.some((kind) => !changed[kind].equals(bytes[kind]))
+    assert.equal((await flawsOf(store, listed)).length > 0, isChanged)
+  })
+  await fc.assert(property, { numRuns: 1_500, seed: 1 })
+})
+
+test('P5: the footer of a whole segment that names places beyond all is refused', async () => {
+  const { store, segment, bytes } = await ground()
+  const changed = Buffer.from(bytes.log)
+  changed.fill(0xff, changed.length - 120)
+  store.tamper(segment.log.key, changed)
+  await refused(store, segment, /no object has/)
+})
+
+test('a check reads every byte of both objects once, and tells whoever paces it', async () => {
+  const store = new MemoryStore()
+  const segment = await writeSegment(store, rowsOf(new SeededRandom(1), [100, 3_000_000, 5, 2_000_000, 70_000]))
+  let sumBytes = 0
+  const pace = async (count: number): Promise<void> => void (sumBytes += count)
+  for await (const flaw of checkSegment(store, segment, undefined, pace)) assert.fail(flaw.what)
+  assert.equal(sumBytes, segment.log.sizeBytes + segment.content.sizeBytes)
+})
+
 test('P5: an object of the other kind, ledger, place or content behind a name is refused at its opening', async () => {
   const { store, segment, bytes } = await ground()
   const others = [
@@ -209,6 +257,42 @@ function lying(frame: Buffer, bytes: number): Buffer {
   changed.writeUInt32LE(bytes, 5)
   return changed
 }
+
+test('P5: a table whose blocks do not follow each other is refused', async () => {
+  const block = (from: number, to: number): Buffer => {
+    const contents = rows.slice(from, to).map(({ content }) => content)
+    const ends = contents.map((_, at) => Buffer.concat(contents.slice(0, at + 1)).length)
+    return encodeBlock(ends, Buffer.concat(contents))
+  }
+  const written = async (parts: readonly (readonly [first: number, raw: Buffer])[], behind = Buffer.alloc(0)) => {
+    const { store, segment } = await ground()
+    const writer = await ObjectWriter.begin(store, 'content', `${originPrefix}/main`)
+    for (const [first, raw] of parts) await writer.part(first, raw)
+    await writer.write(behind)
+    const content = await writer.finish({ ...segment, root: Buffer.from(segment.root, 'hex') })
+    return { store, segment: { ...segment, content } }
+  }
+  const right = await written([
+    [0, block(0, 1)],
+    [1, block(1, 3)],
+  ])
+  await assertHolds(right.store, right.segment, rows)
+  for (const [firsts, what] of [
+    [[1, 2], /the table does not add up/],
+    [[0, 0], /the table does not add up/],
+    [[0, 3], /the table does not add up/],
+    [[0, 2 ** 32 - 1], /the table does not add up/],
+    [[0, 2], /the part does not add up/],
+  ] as const) {
+    const { store, segment } = await written([
+      [firsts[0], block(0, 1)],
+      [firsts[1], block(1, 3)],
+    ])
+    await refused(store, segment, what)
+  }
+  const { store, segment } = await written([[0, block(0, 3)]], Buffer.alloc(7))
+  await refused(store, segment, /the parts end elsewhere/)
+})
 
 test('P5: a segment that is in form and holds another entry, leaf or content is found, and the entry is named', async () => {
   const { store, segment, bytes } = await ground()

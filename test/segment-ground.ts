@@ -22,7 +22,7 @@ export interface Row {
   readonly content: Buffer
 }
 
-export function rowOf(salt: Buffer, event: Buffer): Row {
+function rowOf(salt: Buffer, event: Buffer): Row {
   const content = Buffer.concat([salt, event])
   const line = formatEntry({
     at: '2026-01-02T03:04:05.678Z',
