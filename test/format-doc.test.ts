@@ -8,6 +8,11 @@ import { test } from 'node:test'
 import { contentHash, formatProof, hashLeaf, hashNode } from '@stele/proof'
 import { ownBatch, fillSection, measure } from '../src/ledger/batch.ts'
 import { parseKey } from '../src/ledger/keys.ts'
+import { checkSegment } from '../src/ledger/segment/check-segment.ts'
+import { ObjectWriter } from '../src/ledger/segment/object-writer.ts'
+import { encodeBlock } from '../src/ledger/segment/part.ts'
+import { SegmentReader } from '../src/ledger/segment/segment-reader.ts'
+import { MemoryStore } from '../src/ledger/store/memory-store.ts'
 import { encodeFileHeader } from '../src/ledger/wal/format.ts'
 import { FrameBuilder } from '../src/ledger/wal/frame-builder.ts'
 
@@ -73,4 +78,37 @@ test('docs/format.md: the key, checkpoint and receipt of the example are what th
   assert.equal(example('checkpoint'), checkpoint)
   const extra = Buffer.concat([salt, entry])
   assert.equal(example('receipt'), formatProof({ extra, index: 0, hashes: [], checkpoint }))
+})
+
+/** A zstd frame of one block as it is, for what has fewer than 256 bytes (RFC 8878, section 3.1.1). */
+function storedFrame(raw: Buffer): Buffer {
+  const block = Buffer.alloc(3)
+  block.writeUIntLE(raw.length * 8 + 1, 0, 3)
+  return Buffer.concat([Buffer.from('28b52ffd20', 'hex'), Buffer.of(raw.length), block, raw])
+}
+
+test('docs/format.md: the segment of the example is what the code writes and reads', async () => {
+  const store = new MemoryStore()
+  const { entry, leaf } = frame()
+  const content = Buffer.concat([salt, event])
+  const bundle = Buffer.concat([Buffer.of(0, entry.length), entry])
+  const run = { ledger: 'main', first: 0, count: 1, root: leaf }
+  const written = async (kind: 'log' | 'content', raw: Buffer, behind: Buffer) => {
+    const writer = await ObjectWriter.begin(store, kind, `${originPrefix}/main`)
+    await writer.copy(0, storedFrame(raw), raw.length)
+    await writer.write(behind)
+    const info = await writer.finish(run)
+    assert.equal(example(`segment ${kind}`), dump(await store.read(info.key, 0, info.sizeBytes)))
+    return info
+  }
+  const segment = {
+    ...run,
+    root: leaf.toString('hex'),
+    log: await written('log', bundle, leaf),
+    content: await written('content', encodeBlock([content.length], content), Buffer.alloc(0)),
+  }
+  assert.equal(example('segment names'), `${segment.log.key}\n${segment.content.key}\n`)
+  for await (const flaw of checkSegment(store, segment)) assert.fail(flaw.what)
+  const reader = await SegmentReader.open(store, segment)
+  assert.deepEqual([...(await reader.entries(0, 1)), ...(await reader.contents(0, 1))], [entry, content])
 })

@@ -226,9 +226,11 @@ class HashedObject {
     try {
       while (this.position < sizeBytes) await this.take(Math.min(READ_BYTES, sizeBytes - this.position))
     } catch (error) {
-      if (error instanceof DataFault) return yield flawOfFault(error, key)
-      if (!(error instanceof ObjectMissing)) throw error
-      return yield { key, what: 'the object is missing', expected: `${sizeBytes} bytes`, found: 'none' }
+      if (error instanceof DataFault) yield flawOfFault(error, key)
+      else if (error instanceof ObjectMissing) {
+        yield { key, what: 'the object is missing', expected: `${sizeBytes} bytes`, found: 'none' }
+      } else throw error
+      return
     }
     const expected = parseSegmentKey(key)?.sha256 ?? ''
     const found = this.#hash.digest('hex')

@@ -21,7 +21,7 @@ const KIND_NUMBERS: Readonly<Record<SegmentKind, number>> = { log: 1, content: 2
 const ROW_BYTES: Readonly<Record<SegmentKind, number>> = { log: 12, content: 16 }
 
 /** The largest raw part: a bundle of the longest entries; a block that was all but full when the largest event came. */
-export const MAX_PART_BYTES: Readonly<Record<SegmentKind, number>> = {
+const MAX_PART_BYTES: Readonly<Record<SegmentKind, number>> = {
   log: BUNDLE_ENTRIES * (2 + MAX_ENTRY_BYTES),
   content: BLOCK_BYTES + 4 + SALT_BYTES + MAX_EVENT_BYTES,
 }
@@ -94,6 +94,10 @@ export function decodeFooter(file: string, position: number, bytes: Buffer): Foo
     rowCount: bytes.readUInt32BE(20),
     tableAt: Number(bytes.readBigUInt64BE(56)),
     tableHash: bytes.subarray(64, 96),
+  }
+  if (!Number.isSafeInteger(footer.first) || !Number.isSafeInteger(footer.tableAt)) {
+    const found = `first ${footer.first}, table at ${footer.tableAt}`
+    throw new DataFault(file, position, 'the footer names what no object has', 'integers below 2^53', found)
   }
   const canonical = encodeFooter(footer)
   if (!bytes.equals(canonical)) throw changed(file, position, 'the footer', canonical, bytes)

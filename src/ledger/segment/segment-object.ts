@@ -163,7 +163,7 @@ export async function checkOutline(store: ObjectStore, segment: Segment, origin:
   }
 }
 
-export function fileOf(store: ObjectStore, key: string): string {
+function fileOf(store: ObjectStore, key: string): string {
   return `${store.where}/${key}`
 }
 

@@ -161,8 +161,8 @@ export class SegmentWriter {
     for await (const part of content.parts(content.rowOf(start), content.rowOf(end - 1) + 1)) {
       const [first, count] = [firsts[part.row]!, content.countOf(part.row)]
       const isWhole = first >= start && first + count <= end
-      // The small block at an end is written anew, or there would be more of them each time.
-      if (isWhole && rawBytes[part.row]! >= BLOCK_BYTES / 2) {
+      // A block that ended early is filled up, or there would be more of them each time.
+      if (isWhole && rawBytes[part.row]! >= BLOCK_BYTES) {
         await this.#closeBlock()
         await this.#content.copy(this.#contentCount, part.bytes, rawBytes[part.row]!)
         this.#contentCount += count

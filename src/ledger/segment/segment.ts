@@ -52,7 +52,7 @@ export function parseSegmentKey(key: string): SegmentName | undefined {
   return { ledger, ...run, root, sha256, kind: kind === 'log' ? 'log' : 'content' }
 }
 
-export function isSegmentRun(first: number, count: number): boolean {
+function isSegmentRun(first: number, count: number): boolean {
   return Number.isSafeInteger(first + count) && first % BUNDLE_ENTRIES === 0 && count > 0 && count <= SEGMENT_ENTRIES
 }
 
