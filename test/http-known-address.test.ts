@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Json, startTestServer } from './server-fixture.ts'
+import { startTestServer } from './server-fixture.ts'
 
 const EVENTS = '/v1/ledgers/main/events'
 
@@ -11,7 +11,7 @@ const EVENTS = '/v1/ledgers/main/events'
 async function told(answer: Response): Promise<unknown> {
   const headers = [...answer.headers].filter(([name]) => !['date', 'content-length'].includes(name))
   const body = await answer.text()
-  const { first: _first, size: _size, root: _root, checkpoint: _checkpoint, ...rest } = JSON.parse(body) as Json
+  const { first: _first, size: _size, root: _root, checkpoint: _checkpoint, ...rest } = JSON.parse(body)
   assert.equal(answer.headers.get('content-length'), String(Buffer.byteLength(body)))
   return { status: answer.status, headers, rest }
 }
