@@ -10,6 +10,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { EMPTY_ROOT, Frontier, frontierAt, type HashReader } from '@stele/proof'
 import type { FileCache } from './file-cache.ts'
+import { platformNodeHasher } from './hash-nodes.ts'
 import { CHUNK_RECORDS, RecordFile, type RecordRun } from './record-file.ts'
 import type { SealedEntries } from './sealed-entries.ts'
 import { HASH_BYTES, type Section, type TableRow, writeSize } from './wal/format.ts'
@@ -75,7 +76,7 @@ export class Log {
     for (let count = Math.floor(size / TILE_WIDTH); count > 0; count = Math.floor(count / TILE_WIDTH)) {
       this.#level(this.#levels.length, count)
     }
-    this.#frontier = new Frontier()
+    this.#frontier = new Frontier(platformNodeHasher())
     this.#reservedSize = size
     this.#size = size
     this.#root = EMPTY_ROOT
@@ -96,7 +97,7 @@ export class Log {
   ): Promise<Log> {
     const log = new Log(files, directory, name, size, runs)
     log.#sealed = sealed
-    log.#frontier = await frontierAt(size, log.hashes)
+    log.#frontier = await frontierAt(size, log.hashes, platformNodeHasher())
     log.#root = log.#frontier.root()
     return log
   }
