@@ -14,6 +14,7 @@ import type { SystemState, TokenRecord } from '../state/system-state.ts'
 
 const ID_CHARS = 12
 const SECRET_BYTES = 32
+const MAX_SEEN = 1_000
 const TOKEN = /^stele_([a-z2-7]{12})_[A-Za-z0-9_-]{43}$/
 
 export interface Credential {
@@ -42,6 +43,8 @@ export class Authenticator {
   readonly #state: SystemState
   readonly #nowMs: () => number
   readonly #credentials = new WeakMap<TokenRecord, Credential>()
+  /** Records that headers were found to name, by the headers' hashes: no secret is kept. */
+  readonly #seen = new Map<string, TokenRecord>()
 
   /** `nowMs` is ledger time: set back, the wall clock would revive tokens that have expired. */
   constructor(state: SystemState, nowMs: () => number) {
@@ -52,6 +55,19 @@ export class Authenticator {
   /** The credential behind an Authorization header; undefined where there is none. Throws `unauthenticated`. */
   authenticate(authorization: string | undefined): Credential | undefined {
     if (authorization === undefined) return undefined
+    const record = this.#record(authorization)
+    if (record.revokedAt !== undefined) throw new Problem('unauthenticated', `The token ${record.id} was revoked.`)
+    if (record.expiresAt !== undefined && timeMs(record.expiresAt) <= this.#nowMs()) {
+      throw new Problem('unauthenticated', `The token ${record.id} expired at ${record.expiresAt}.`)
+    }
+    return this.#credential(record)
+  }
+
+  #record(authorization: string): TokenRecord {
+    const digest = hash('sha256', authorization, 'binary')
+    const seen = this.#seen.get(digest)
+    // A record that has changed since is another one.
+    if (seen !== undefined && this.#state.tokens.get(seen.id) === seen) return seen
     const [scheme, token, ...rest] = authorization.split(' ')
     if (scheme?.toLowerCase() !== 'bearer' || token === undefined || rest.length > 0) {
       throw new Problem('unauthenticated', 'The Authorization header is not of the form "Bearer TOKEN".')
@@ -61,11 +77,9 @@ export class Authenticator {
     if (record === undefined || !timingSafeEqual(Buffer.from(tokenHash(token)), Buffer.from(record.hash))) {
       throw new Problem('unauthenticated', 'The token is not one of this server.')
     }
-    if (record.revokedAt !== undefined) throw new Problem('unauthenticated', `The token ${record.id} was revoked.`)
-    if (record.expiresAt !== undefined && timeMs(record.expiresAt) <= this.#nowMs()) {
-      throw new Problem('unauthenticated', `The token ${record.id} expired at ${record.expiresAt}.`)
-    }
-    return this.#credential(record)
+    if (this.#seen.size >= MAX_SEEN) this.#seen.clear()
+    this.#seen.set(digest, record)
+    return record
   }
 
   #credential(record: TokenRecord): Credential {

@@ -8,6 +8,7 @@
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
 import { EMPTY_ROOT, Frontier } from '@stele/proof'
+import { platformNodeHasher } from '../ledger/hash-nodes.ts'
 import type { FileCache } from '../ledger/file-cache.ts'
 import { derivedDirectory, encodePlace } from '../ledger/log.ts'
 import { HASH_BYTES, type Section } from '../ledger/wal/format.ts'
@@ -42,7 +43,7 @@ export class LedgerReplay {
   readonly #directory: string
   readonly #findings: Findings
   readonly #wanted: readonly number[]
-  readonly #frontier = new Frontier()
+  readonly #frontier = new Frontier(platformNodeHasher())
   #size = 0
   #root = toHex(EMPTY_ROOT)
   #lost = false

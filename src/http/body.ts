@@ -61,22 +61,30 @@ export async function collect(
   return await new Promise((resolve, reject) => {
     let body: Buffer | undefined
     let gotBytes = 0
-    const settle = (settled: () => void) => {
-      request.off('data', onData).off('end', onEnd).off('close', onClose)
-      settled()
+    let isSettled = false
+    // Listeners stay, and do nothing any more: taking them off costs more.
+    const refuse = (problem: Problem) => {
+      isSettled = true
+      reject(problem)
     }
     const onData = (chunk: Buffer) => {
+      if (isSettled) return
       const at = gotBytes
       gotBytes += chunk.length
       const refusal = gotBytes > limitBytes ? tooLarge(limitBytes) : hold(chunk.length)
-      if (refusal !== undefined) return settle(() => reject(refusal))
+      if (refusal !== undefined) return refuse(refusal)
       if (declaredBytes === undefined) (body = roomFor(body, gotBytes, limitBytes)).set(chunk, at)
       else if (chunk.length === declaredBytes) body = chunk
       else (body ??= spare.take(declaredBytes)).set(chunk, at)
     }
-    const onEnd = () => settle(() => resolve(body?.subarray(0, gotBytes) ?? Buffer.alloc(0)))
-    const onClose = () =>
-      settle(() => reject(new Problem('malformed-request', 'The connection ended before the body did.')))
+    const onEnd = () => {
+      if (isSettled) return
+      isSettled = true
+      resolve(gotBytes === body?.length ? body : (body?.subarray(0, gotBytes) ?? Buffer.alloc(0)))
+    }
+    const onClose = () => {
+      if (!isSettled) refuse(new Problem('malformed-request', 'The connection ended before the body did.'))
+    }
     request.on('data', onData).on('end', onEnd).on('close', onClose)
   })
 }

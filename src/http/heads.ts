@@ -35,7 +35,10 @@ export class Heads {
   }
 }
 
-/** An answer in ASCII is a string of one byte a character, which is written faster: the note's dash is escaped. */
+/**
+ * An answer in ASCII is written faster: the note's dash is escaped. Without the way through bytes the string would go on
+ * with two of them a character, and every answer with it.
+ */
 function asciiJson(text: string): string {
-  return JSON.stringify(text).replaceAll('\u2014', '\\u2014')
+  return Buffer.from(JSON.stringify(text).replaceAll('\u2014', '\\u2014'), 'latin1').toString('latin1')
 }

@@ -6,6 +6,7 @@
  * record what content the answer carries, and only then send. A handler cannot send by itself, so none can forget.
  */
 import assert from 'node:assert/strict'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Problem, type ProblemCode } from '../schema/problem.ts'
@@ -13,12 +14,16 @@ import { admit } from './admission.ts'
 import { Holding } from './budget.ts'
 import { discard } from './body.ts'
 import { checked } from './checked.ts'
+import { DirectExchange, type Exchange, RoutedExchange } from './exchange.ts'
 import { asProblem, PROBLEM_TYPE, problemAnswer } from './problem-answer.ts'
-import type { Answer, Call, Caller, Route, Services } from './route.ts'
+import type { Answer, Caller, Route, Services } from './route.ts'
 
 const SLOW_MS = 1_000
 /** While nothing can be searched, every search would say so in the log. */
 const UNAVAILABLE_EVERY_MS = 5_000
+const MAX_KNOWN = 1_000
+/** Addresses longer than this are not kept. */
+const MAX_KNOWN_CHARS = 512
 
 const securityHeaders = {
   'x-content-type-options': 'nosniff',
@@ -27,11 +32,21 @@ const securityHeaders = {
   'referrer-policy': 'no-referrer',
 }
 
+/** Where a request is addressed to: its route, and what that route's schemas made of its path and query. */
+interface Addressed {
+  readonly route: Route
+  readonly ledger: string | undefined
+  readonly params: unknown
+  readonly query: unknown
+}
+
 export class RouteServer {
   readonly #services: Services
   readonly #log: (line: object) => void
   readonly #headers: Readonly<Record<string, string>>
   readonly #endings = new Set<Promise<void>>()
+  readonly #known = new Map<string, Addressed>()
+  #directCount = 0
   #unavailable: { sinceMs: number; unloggedCount: number } | undefined
 
   constructor(services: Services, log: (line: object) => void, isSecure: boolean) {
@@ -41,33 +56,76 @@ export class RouteServer {
     this.#headers = { ...securityHeaders, ...strict }
   }
 
+  /** Serves a request that Fastify found the route of. */
   async serve(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { ledger } = request.params as { ledger?: string }
+    await this.#serve(route, ledger, new RoutedExchange(request, reply), () => {
+      const params = route.params === undefined ? undefined : checked(route.params, request.params, 'path')
+      const query = route.query === undefined ? undefined : checked(route.query, request.query, 'query')
+      const { url = '' } = request.raw
+      if (route.events !== undefined && url.length <= MAX_KNOWN_CHARS) {
+        if (this.#known.size >= MAX_KNOWN) this.#known.clear()
+        this.#known.set(url, { route, ledger, params, query })
+      }
+      return { params, query }
+    })
+  }
+
+  /**
+   * Serves appends to an address that came before, and says whether this is one: the same address means the same, so
+   * routing it, taking it apart and checking it again would find nothing else.
+   */
+  serveKnown(request: IncomingMessage, response: ServerResponse): boolean {
+    const addressed = request.method === 'POST' ? this.#known.get(request.url ?? '') : undefined
+    if (addressed === undefined) return false
+    const exchange = new DirectExchange(request, response, ++this.#directCount)
+    void this.#serve(addressed.route, addressed.ledger, exchange, () => addressed)
+    return true
+  }
+
+  async #serve(
+    route: Route,
+    ledger: string | undefined,
+    exchange: Exchange,
+    address: () => Pick<Addressed, 'params' | 'query'>,
+  ): Promise<void> {
     const services = this.#services
+    const { request, response } = exchange
     const startedMs = services.clock.monotonicMs()
     const holding = new Holding(services.room)
     let by: string | undefined
     try {
-      const { ledger } = request.params as { ledger?: string }
-      const asking = { authorization: request.headers.authorization, via: addressOf(request), ledger }
+      const asking = { authorization: request.headers.authorization, via: addressOf(exchange), ledger }
       const caller = admit(route.permission, asking, services, ({ id }) => (by = id))
-      const call = await callOf(route, request, reply, caller, holding, services)
-      const answer = await route.handler(call, services)
-      await this.#send(route, answer, caller, holding, reply)
-      holding.releaseAfter(reply.raw)
+      const { params, query } = address()
+      const body =
+        route.body === undefined
+          ? undefined
+          : checked(route.body, await services.intake.json(request, response), 'body')
+      const { headers } = request
+      const answer = await route.handler({ params, query, body, headers, caller, holding, request, response }, services)
+      await this.#send(route, answer, caller, holding, exchange)
+      holding.releaseAfter(response)
     } catch (error) {
       holding.release()
-      this.refuse(error, request, reply, route, by)
+      this.#refuse(error, exchange, route, by)
     }
     const tookMs = services.clock.monotonicMs() - startedMs
     if (tookMs > SLOW_MS) {
-      this.#log({ level: 'warn', message: 'slow request', request: request.id, operation: route.operation, by, tookMs })
+      const { id } = exchange
+      this.#log({ level: 'warn', message: 'slow request', request: id, operation: route.operation, by, tookMs })
     }
   }
 
+  /** Answers with the problem behind an error that Fastify met before there was a route. */
+  refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    this.#refuse(error, new RoutedExchange(request, reply))
+  }
+
   /** Answers with the problem behind an error, counts it, and logs what the server itself is to blame for. */
-  refuse(error: unknown, request: FastifyRequest, reply: FastifyReply, route?: Route, by?: string): void {
+  #refuse(error: unknown, exchange: Exchange, route?: Route, by?: string): void {
     const { audit, metrics } = this.#services
-    const via = addressOf(request)
+    const via = addressOf(exchange)
     let problem = asProblem(error)
     if (problem.code === 'unauthenticated' && audit.throttled(via)) {
       problem = new Problem('too-many-requests', 'Too many attempts failed from this address. Wait a minute.', {
@@ -78,16 +136,20 @@ export class RouteServer {
     metrics.refused(code)
     const action = route === undefined ? 'none' : route.audit.to === 'none' ? route.operation : route.audit.action
     if (status === 401 || status === 403 || status === 429) audit.refuse({ by, via, code, action })
-    if (status >= 500) this.#logFailure(error, problem.code, { request: request.id, action, by, via })
-    if (reply.sent || reply.raw.destroyed) return
-    discard(request.raw)
-    reply.code(status).headers(this.#headers).header('cache-control', 'no-store').header('content-type', PROBLEM_TYPE)
-    if (status === 401) reply.header('www-authenticate', 'Bearer realm="stele"')
+    if (status >= 500) this.#logFailure(error, problem.code, { request: exchange.id, action, by, via })
+    if (exchange.isAnswered) return
+    discard(exchange.request)
     const { retryAfter, allow } = problem.place
-    if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
-    if (allow !== undefined) reply.header('allow', allow.join(', '))
+    const headers = {
+      ...this.#headers,
+      'cache-control': 'no-store',
+      'content-type': PROBLEM_TYPE,
+      ...(status === 401 ? { 'www-authenticate': 'Bearer realm="stele"' } : {}),
+      ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
+      ...(allow === undefined ? {} : { allow: allow.join(', ') }),
+    }
     // Bytes, because Fastify adds a charset to a text, which problem+json does not have.
-    reply.send(Buffer.from(JSON.stringify(problemAnswer(problem, request.id))))
+    exchange.send(status, headers, Buffer.from(JSON.stringify(problemAnswer(problem, exchange.id))))
   }
 
   #logFailure(error: unknown, code: ProblemCode, who: object): void {
@@ -108,7 +170,7 @@ export class RouteServer {
     await Promise.all(this.#endings)
   }
 
-  async #send(route: Route, answer: Answer, caller: Caller, holding: Holding, reply: FastifyReply): Promise<void> {
+  async #send(route: Route, answer: Answer, caller: Caller, holding: Holding, exchange: Exchange): Promise<void> {
     const { status = 200, type = 'application/json', headers } = answer
     const body = written(route, answer)
     try {
@@ -119,11 +181,9 @@ export class RouteServer {
       if (body instanceof Readable) body.destroy()
       throw error
     }
-    if (reply.raw.destroyed && body instanceof Readable) body.destroy()
-    reply.code(status).headers(this.#headers).header('content-type', type)
-    if (headers?.['cache-control'] === undefined) reply.header('cache-control', 'no-store')
-    if (headers !== undefined) reply.headers(headers)
-    reply.send(body)
+    if (exchange.response.destroyed && body instanceof Readable) body.destroy()
+    const common = { ...this.#headers, 'content-type': type, 'cache-control': 'no-store' }
+    exchange.send(status, headers === undefined ? common : { ...common, ...headers }, body)
   }
 
   /** Resolves once the content that the answer carries is on record; rejects with `audit-unavailable`. */
@@ -152,27 +212,6 @@ export class RouteServer {
   }
 }
 
-async function callOf(
-  route: Route,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  caller: Caller,
-  holding: Holding,
-  { intake }: Services,
-): Promise<Call<unknown, unknown, unknown>> {
-  const { raw, headers } = request
-  return {
-    params: route.params === undefined ? undefined : checked(route.params, request.params, 'path'),
-    query: route.query === undefined ? undefined : checked(route.query, request.query, 'query'),
-    body: route.body === undefined ? undefined : checked(route.body, await intake.json(raw, reply.raw), 'body'),
-    headers,
-    caller,
-    holding,
-    request: raw,
-    response: reply.raw,
-  }
-}
-
 /** An object is written as the route says it looks, and is a bug of ours where it does not look like that. */
 function written(route: Route, { status = 200, body }: Answer): string | Buffer | Readable {
   if (typeof body === 'string' || Buffer.isBuffer(body) || body instanceof Readable) return body
@@ -181,6 +220,6 @@ function written(route: Route, { status = 200, body }: Answer): string | Buffer 
   return JSON.stringify(form.schema.parse(body))
 }
 
-function addressOf(request: FastifyRequest): string {
-  return request.raw.socket.remoteAddress ?? 'unknown'
+function addressOf({ request }: Exchange): string {
+  return request.socket.remoteAddress ?? 'unknown'
 }

@@ -3,7 +3,8 @@
 
 /** The HTTP server: the table of routes on Fastify, with bounds on what a connection may take. */
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import assert from 'node:assert/strict'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { DamagedError } from '../ledger/read.ts'
 import { Problem } from '../schema/problem.ts'
@@ -87,6 +88,9 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     const method = METHODS.filter((one) => !allow.includes(one))
     app.route({ method, url, handler: (request, reply) => server.refuse(notAllowed(request, allow), request, reply) })
   }
+  let isClosing = false
+  // What arrives while the server closes goes through Fastify, which tells its sender that the connection ends.
+  takeFirst(app.server, (request, response) => !isClosing && server.serveKnown(request, response))
   const sockets = new Set<Socket>()
   app.server.on('connection', (socket: Socket) => {
     sockets.add(socket)
@@ -101,6 +105,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
       return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${bound}`
     },
     close: async () => {
+      isClosing = true
       tails.close()
       const startedMs = clock.monotonicMs()
       const stop = clock.every(LOOKED_EVERY_MS, () => {
@@ -113,6 +118,16 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
       await server.settled()
     },
   }
+}
+
+/** Offers requests to `take` before Fastify gets to see them. */
+function takeFirst(server: Server, take: (request: IncomingMessage, response: ServerResponse) => boolean): void {
+  const [router, ...others] = server.listeners('request')
+  assert(router !== undefined && others.length === 0, 'Fastify alone listens for requests')
+  server.removeAllListeners('request')
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    if (!take(request, response)) router.call(server, request, response)
+  })
 }
 
 /** The methods that each path has; what else is tried there is refused with them. */

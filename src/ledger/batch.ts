@@ -84,12 +84,31 @@ function entryForm(batch: Batch, source: string): EntryForm {
 
 const MAX_FORMS = 1_000
 
+/** What of a batch its forms depend on. */
+type Sender = Pick<Batch, 'sources' | 'by' | 'media' | 'asserted' | 'via'>
+
+function alike(one: Sender, other: Sender): boolean {
+  return (
+    one.by === other.by &&
+    one.via === other.via &&
+    one.media === other.media &&
+    one.asserted === other.asserted &&
+    one.sources.length === other.sources.length &&
+    one.sources.every((source, position) => source === other.sources[position])
+  )
+}
+
 /** Forms that were used before: the same senders come back with the same sources. */
 export class EntryForms {
   readonly #forms = new Map<string, EntryForm>()
+  #last: { readonly sender: Sender; readonly forms: readonly EntryForm[] } | undefined
 
   of(batch: Batch): readonly EntryForm[] {
-    return batch.sources.map((source) => this.#form(batch, source))
+    if (this.#last !== undefined && alike(this.#last.sender, batch)) return this.#last.forms
+    const { sources, by, media, asserted, via } = batch
+    const forms = sources.map((source) => this.#form(batch, source))
+    this.#last = { sender: { sources, by, media, asserted, ...(via === undefined ? {} : { via }) }, forms }
+    return forms
   }
 
   #form(batch: Batch, source: string): EntryForm {

@@ -10,9 +10,10 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { EMPTY_ROOT, Frontier, frontierAt, type HashReader } from '@stele/proof'
 import type { FileCache } from './file-cache.ts'
+import { platformNodeHasher } from './hash-nodes.ts'
 import { CHUNK_RECORDS, RecordFile, type RecordRun } from './record-file.ts'
 import type { SealedEntries } from './sealed-entries.ts'
-import { HASH_BYTES, type Section, type TableRow } from './wal/format.ts'
+import { HASH_BYTES, type Section, type TableRow, writeSize } from './wal/format.ts'
 
 const TILE_WIDTH = 256
 const PLACE_BYTES = 32
@@ -75,7 +76,7 @@ export class Log {
     for (let count = Math.floor(size / TILE_WIDTH); count > 0; count = Math.floor(count / TILE_WIDTH)) {
       this.#level(this.#levels.length, count)
     }
-    this.#frontier = new Frontier()
+    this.#frontier = new Frontier(platformNodeHasher())
     this.#reservedSize = size
     this.#size = size
     this.#root = EMPTY_ROOT
@@ -96,7 +97,7 @@ export class Log {
   ): Promise<Log> {
     const log = new Log(files, directory, name, size, runs)
     log.#sealed = sealed
-    log.#frontier = await frontierAt(size, log.hashes)
+    log.#frontier = await frontierAt(size, log.hashes, platformNodeHasher())
     log.#root = log.#frontier.root()
     return log
   }
@@ -302,17 +303,19 @@ export class Log {
   }
 
   #level(level: number, count: number): RecordFile {
+    const known = this.#levels[level]
+    if (known !== undefined) return known
     const path = join(this.#directory, `level-${level}`)
-    return (this.#levels[level] ??= RecordFile.whole(this.#files, path, HASH_BYTES, count))
+    return (this.#levels[level] = RecordFile.whole(this.#files, path, HASH_BYTES, count))
   }
 }
 
 /** Place: first index u64 | WAL file's first commit u64 | position u64 | count u32 | zero u32. */
 export function encodePlace(place: Place): Buffer {
   const bytes = Buffer.alloc(PLACE_BYTES)
-  bytes.writeBigUInt64BE(BigInt(place.first), 0)
-  bytes.writeBigUInt64BE(BigInt(place.file), 8)
-  bytes.writeBigUInt64BE(BigInt(place.position), 16)
+  writeSize(bytes, place.first, 0)
+  writeSize(bytes, place.file, 8)
+  writeSize(bytes, place.position, 16)
   bytes.writeUInt32BE(place.count, 24)
   return bytes
 }

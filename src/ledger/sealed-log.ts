@@ -9,6 +9,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { Frontier, rootAt } from '@stele/proof'
+import { platformNodeHasher } from './hash-nodes.ts'
 import type { Disk } from '../platform/disk.ts'
 import { DataFault } from './data-fault.ts'
 import type { Signer } from './keys.ts'
@@ -151,7 +152,7 @@ async function demandRoot(log: Log, { size, root }: { readonly size: number; rea
 
 /** Hex: root of a tree of just these entries, from the hashes that the writer's own tree has. */
 async function rootOfRun(log: Log, first: number, count: number): Promise<string> {
-  const frontier = new Frontier()
+  const frontier = new Frontier(platformNodeHasher())
   for (let at = 0; at < count; at += LEAVES_AT_ONCE) {
     const part = Math.min(LEAVES_AT_ONCE, count - at)
     const leaves = await log.hashes(0, first + at, part)

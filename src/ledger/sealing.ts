@@ -9,6 +9,7 @@
  */
 import assert from 'node:assert/strict'
 import { Frontier, frontierAt } from '@stele/proof'
+import { platformNodeHasher } from './hash-nodes.ts'
 import { type Disk, readExactly } from '../platform/disk.ts'
 import { DataFault } from './data-fault.ts'
 import type { Seal } from './seal.ts'
@@ -104,14 +105,14 @@ class FileSealing {
   /** The tree of what is sealed of a ledger, out of its segments: it must be the seal's. */
   async tree(ledger: string): Promise<Frontier> {
     const sealed = this.#sealed(ledger)
-    if (sealed.size === 0) return new Frontier()
+    if (sealed.size === 0) return new Frontier(platformNodeHasher())
     const opened = new Map<string, Promise<SegmentReader>>()
     const open = async (segment: Segment): Promise<SegmentReader> => {
       const { key } = segment.log
       if (!opened.has(key)) opened.set(key, SegmentReader.open(this.#store, segment))
       return await opened.get(key)!
     }
-    const tree = await frontierAt(sealed.size, hashesOf(await this.#cover(ledger), open))
+    const tree = await frontierAt(sealed.size, hashesOf(await this.#cover(ledger), open), platformNodeHasher())
     const root = Buffer.from(tree.root()).toString('hex')
     if (root === sealed.root) return tree
     throw new DataFault(this.#where(ledger), 0, `the segments of ${ledger} are not the sealed ones`, sealed.root, root)

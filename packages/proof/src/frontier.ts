@@ -15,6 +15,19 @@ const MAX_HEIGHT = 53
 /** Called for each completed subtree of 256^tileLevel leaves; `hash` is valid at `offset`, during the call only. */
 export type SubtreeListener = (tileLevel: number, hash: Uint8Array, offset: number) => void
 
+/**
+ * Writes SHA-256(0x01 ‖ left ‖ right) to `out`, all 32 bytes at their offsets; `out` may overlap either. Where a platform
+ * has a faster one than this package, which runs on any.
+ */
+export type NodeHasher = (
+  out: Uint8Array,
+  outOffset: number,
+  left: Uint8Array,
+  leftOffset: number,
+  right: Uint8Array,
+  rightOffset: number,
+) => void
+
 /** The right edge of a tree: the roots of its complete subtrees, largest first. Enough to append and to know the root. */
 export class Frontier {
   #size = 0
@@ -22,10 +35,16 @@ export class Frontier {
   readonly #slots = new Uint8Array(MAX_HEIGHT * HASH_BYTES)
   readonly #used = new Uint8Array(MAX_HEIGHT)
   readonly #carry = new Uint8Array(HASH_BYTES)
+  readonly #hashNode: NodeHasher
+
+  /** An empty tree. */
+  constructor(hashNode: NodeHasher = hashNodeInto) {
+    this.#hashNode = hashNode
+  }
 
   /** Builds the edge of a tree of `size` leaves from what `hashes()` gave. Throws `size-out-of-range`, `hashes-length`. */
-  static from(size: number, hashes: Uint8Array): Frontier {
-    const edge = new Frontier()
+  static from(size: number, hashes: Uint8Array, hashNode?: NodeHasher): Frontier {
+    const edge = new Frontier(hashNode)
     const subtrees = completeSubtrees(0, checkSize(size))
     if (hashes.length !== subtrees.length * HASH_BYTES) {
       throw new ProofError('hashes-length', `an edge of ${subtrees.length} hashes is expected for the size ${size}`)
@@ -51,7 +70,7 @@ export class Frontier {
       copyHash(this.#slots, 0, leaf, offset)
       this.#used[0] = 1
     } else {
-      hashNodeInto(this.#carry, 0, this.#slots, 0, leaf, offset)
+      this.#hashNode(this.#carry, 0, this.#slots, 0, leaf, offset)
       this.#carryUp(emit)
     }
     this.#size += 1
@@ -79,7 +98,7 @@ export class Frontier {
 
   /** A copy that later appends to this one don't touch. */
   snapshot(): Frontier {
-    const copy = new Frontier()
+    const copy = new Frontier(this.#hashNode)
     copy.#slots.set(this.#slots)
     copy.#used.set(this.#used)
     copy.#size = this.#size
@@ -92,7 +111,7 @@ export class Frontier {
     for (;;) {
       if (emit !== undefined && height % TILE_HEIGHT === 0) emit(height / TILE_HEIGHT, this.#carry, 0)
       if (this.#used[height] === 0) break
-      hashNodeInto(this.#carry, 0, this.#slots, height * HASH_BYTES, this.#carry, 0)
+      this.#hashNode(this.#carry, 0, this.#slots, height * HASH_BYTES, this.#carry, 0)
       this.#used[height] = 0
       height += 1
     }

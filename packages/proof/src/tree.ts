@@ -6,7 +6,7 @@
 // needs is known before the first one is read. Sizes and indexes are safe integers, so no 32-bit operator touches them.
 
 import { ProofError } from './error.ts'
-import { checkSize, completeSubtrees, Frontier, type Subtree, TILE_HEIGHT } from './frontier.ts'
+import { checkSize, completeSubtrees, Frontier, type NodeHasher, type Subtree, TILE_HEIGHT } from './frontier.ts'
 import { EMPTY_ROOT, equalBytes, HASH_BYTES, hashNode, hashNodeInto } from './hash.ts'
 
 /** Hashes of one tile, and the factor between the leaves below one hash of a level and of the next. */
@@ -26,7 +26,7 @@ export async function rootAt(size: number, read: HashReader): Promise<Uint8Array
 }
 
 /** Right edge of the tree of the first `size` leaves, to append from there. Throws as `rootAt`. */
-export async function frontierAt(size: number, read: HashReader): Promise<Frontier> {
+export async function frontierAt(size: number, read: HashReader, hashNode?: NodeHasher): Promise<Frontier> {
   const subtrees = completeSubtrees(0, checkSize(size))
   const ranges = subtrees.map(({ height, position }) => ({
     start: position * 2 ** height,
@@ -34,7 +34,7 @@ export async function frontierAt(size: number, read: HashReader): Promise<Fronti
   }))
   const hashes = new Uint8Array(subtrees.length * HASH_BYTES)
   for (const [i, hash] of (await rangeHashes(ranges, read)).entries()) hashes.set(hash, i * HASH_BYTES)
-  return Frontier.from(size, hashes)
+  return Frontier.from(size, hashes, hashNode)
 }
 
 /**

@@ -7,6 +7,7 @@
  */
 import { createHash, hash, type Hash } from 'node:crypto'
 import { type Entry, Frontier, MAX_ENTRY_BYTES, parseEntry, ProofError } from '@stele/proof'
+import { platformNodeHasher } from '../hash-nodes.ts'
 import { commitsTo } from '../batch.ts'
 import { DataFault } from '../data-fault.ts'
 import { type ObjectInfo, ObjectMissing, type ObjectStore } from '../store/object-store.ts'
@@ -116,7 +117,7 @@ class Check {
     const { key } = this.#log
     const leavesAt = this.#log.position
     const leaves = await this.#log.take(segment.count * HASH_BYTES)
-    const tree = new Frontier()
+    const tree = new Frontier(platformNodeHasher())
     const parents: Buffer[] = []
     for (let ordinal = 0; ordinal < segment.count; ordinal++) {
       const at = ordinal * HASH_BYTES

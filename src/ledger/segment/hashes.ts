@@ -4,6 +4,7 @@
 /** The hashes of a ledger's tree, out of the segments that cover it. Whoever asks holds the root against a signed one. */
 import assert from 'node:assert/strict'
 import { Frontier, type HashReader } from '@stele/proof'
+import { platformNodeHasher } from '../hash-nodes.ts'
 import { HASH_BYTES } from '../wal/format.ts'
 import type { Segment } from './segment.ts'
 import type { SegmentReader } from './segment-reader.ts'
@@ -50,7 +51,7 @@ export function hashesOf(cover: readonly Segment[], open: (segment: Segment) => 
     const whole = cover.find(({ first, count }) => first === at * LEVEL_2_LEAVES && count === LEVEL_2_LEAVES)
     if (level === 2 && whole !== undefined) return Buffer.from(whole.root, 'hex')
     const children = await hashes(level - 1, at * TILE_WIDTH, TILE_WIDTH)
-    const tree = new Frontier()
+    const tree = new Frontier(platformNodeHasher())
     for (let child = 0; child < TILE_WIDTH; child++) tree.append(children, child * HASH_BYTES)
     return tree.root()
   }

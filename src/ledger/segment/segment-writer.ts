@@ -7,6 +7,7 @@
  */
 import assert from 'node:assert/strict'
 import { Frontier, MAX_ENTRY_BYTES, MAX_EVENT_BYTES, SALT_BYTES } from '@stele/proof'
+import { platformNodeHasher } from '../hash-nodes.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import { HASH_BYTES } from '../wal/format.ts'
 import { ByteRun } from './byte-run.ts'
@@ -31,7 +32,7 @@ export class SegmentWriter {
   readonly #options: SegmentWriterOptions
   readonly #log: ObjectWriter
   readonly #content: ObjectWriter
-  readonly #tree = new Frontier()
+  readonly #tree = new Frontier(platformNodeHasher())
   readonly #leaves = new ByteRun()
   readonly #parents = new ByteRun()
   readonly #bundle = new ByteRun()

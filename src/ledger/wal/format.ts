@@ -159,6 +159,12 @@ export function keyedCrc(fileId: Buffer, bytes: Uint8Array): number {
   return crc32(bytes, crc32(fileId))
 }
 
+/** Writes a u64. As a BigInt it would cost an object. */
+export function writeSize(into: Buffer, value: number, at: number): void {
+  into.writeUInt32BE(Math.floor(value / 2 ** 32), at)
+  into.writeUInt32BE(value % 2 ** 32, at + 4)
+}
+
 export function alignUp(bytes: number): number {
   return Math.ceil(bytes / BLOCK_BYTES) * BLOCK_BYTES
 }

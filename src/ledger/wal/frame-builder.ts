@@ -16,6 +16,7 @@ import {
   type Section,
   sectionLayout,
   type TableRow,
+  writeSize,
 } from './format.ts'
 
 const SLAB_BYTES = 4 * 1024 * 1024
@@ -68,8 +69,8 @@ export class FrameBuilder {
     const slab = this.#slab
     slab.writeUInt32BE(row, at)
     slab.writeUInt32BE(count, at + 4)
-    slab.writeBigUInt64BE(BigInt(first), at + 8)
-    slab.writeBigUInt64BE(BigInt(sectionBytes), at + 16)
+    writeSize(slab, first, at + 8)
+    writeSize(slab, sectionBytes, at + 16)
     const entriesAt = at + layout.entriesAt
     const space: Section = {
       ledger,
