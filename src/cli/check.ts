@@ -7,6 +7,7 @@ import { type CommandGroup, defineCommand } from './command.ts'
 import { connect, serverOptions } from './connect.ts'
 import { count, counted, entries, jsonLine, printable } from './display.ts'
 import { Failure } from './failure.ts'
+import { ledgers } from './check-ledgers.ts'
 import { watched } from './watch.ts'
 
 const MAX_SHOWN = 20
@@ -70,9 +71,12 @@ const index = defineCommand({
 
 export const check: CommandGroup = {
   name: 'check',
-  summary: 'Holds the index against the ledgers',
-  actions: [index],
-  examples: [{ command: 'stele check index', does: 'says what is missing, invented, changed or doubled' }],
+  summary: 'Says whether the stored data, and the index, are as they must be',
+  actions: [ledgers, index],
+  examples: [
+    { command: 'stele check ledgers --now', does: 'has the server verify every byte that it stores' },
+    { command: 'stele check index', does: 'says what is missing, invented, changed or doubled' },
+  ],
 }
 
 function failed(reason: string | undefined): Failure {

@@ -59,7 +59,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'check',
     group: 'Administer',
-    summary: 'Holds the index against the ledgers',
+    summary: 'Says whether the stored data, and the index, are as they must be',
     load: async () => (await import('./check.ts')).check,
   },
   {

@@ -53,6 +53,7 @@ import { SearchClient } from './search-client.ts'
 import { tail, type TailOptions } from './tail.ts'
 import { tileReader } from './tiles.ts'
 import { jsonOf } from './transport.ts'
+import { readVerification, type Verification } from './verification.ts'
 
 export interface AppendOptions {
   /** What the body is; JSON is a document or an array, NDJSON a value a line, the others one event. */
@@ -308,6 +309,16 @@ export class SteleClient extends SearchClient {
 
   async status(options: CallOptions = {}): Promise<ServerStatus> {
     return readStatus(await this.json('the status', '/v1/status', options))
+  }
+
+  /** What the server last found when it verified its stored data, and how far it is now. It is the server's word. */
+  async verification(options: CallOptions = {}): Promise<Verification> {
+    return readVerification(await this.json('the verification', '/v1/verification', options))
+  }
+
+  /** Has the server verify all its stored data now; it goes on by itself. */
+  async startVerification(options: CallOptions = {}): Promise<Verification> {
+    return readVerification(await this.post('the verification', '/v1/verification', undefined, options))
   }
 
   /** Whether a server is there at all. Throws where none answers. */

@@ -30,3 +30,4 @@ export {
 } from './search.ts'
 export { type IndexCheck, type IndexFinding, type IndexState, type IndexStatus } from './search-index.ts'
 export type { TailOptions } from './tail.ts'
+export type { Verification, VerificationFinding, VerificationPass } from './verification.ts'
