@@ -118,6 +118,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = sys
       index,
       keeper,
       async close() {
+        ledgers.endWaiting()
         try {
           await http.close()
         } finally {

@@ -21,6 +21,8 @@ export const EVENT_MEDIA: readonly BodyMedia[] = [
 /** Each receipt is a proof of its own: more than these are fetched one by one. */
 const MAX_RECEIPTS = 1_000
 const READ_BYTES = 1024 * 1024
+/** About what an entry takes beside its event while it waits for the disk. */
+const ENTRY_BYTES = 256
 
 type AppendCall = Call<z.output<typeof ledgerParams>, z.output<typeof appendQuery>, undefined>
 
@@ -35,6 +37,8 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
   const source = query.source === undefined ? undefined : namedSource(query.source)
   const { intake, space, ledgers, heads, metrics, clock } = services
   const startedMs = clock.monotonicMs()
+  // Before anything of the body is taken; what its length does not say is looked at again below.
+  ledgers.demandRoom(Number(headers['content-length'] ?? 0))
   return await intake.events(request, response, async (body) => {
     const found = cut(body, media, source)
     demandSources(caller, found, source)
@@ -42,8 +46,10 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
     const { ledger } = params
     let first = ledgers.log(ledger).size
     if (found.count > 0) {
-      space.demand('events', body.length, found.count)
-      first = (await ledgers.append(ledger, batchOf(body, found, source, caller))).first
+      ledgers.demandRoom(body.length + found.count * ENTRY_BYTES)
+      const batch = batchOf(body, found, source, caller)
+      const store = async () => await ledgers.append(ledger, batch)
+      first = (await space.admit('events', body.length, found.count, store)).first
     }
     // One tick, so that size, root, checkpoint and receipts are of the same tree.
     const head = heads.json(ledger, query.checkpoint)
