@@ -163,15 +163,12 @@ test('events stop at the reserve, the record of reads at a quarter of it, and th
   room.freeBytes = GIB + 100_000
   await space.look()
   await space.admit('events', 50_000, 1, written)
-  await assert.rejects(
-    space.admit('events', 50_000, 1, written),
-    (error) => {
-      assert(error instanceof Problem && error.code === 'disk-reserve' && error.status === 507)
-      assert.equal(error.place.limit, GIB)
-      assert.match(error.message, /1073\.\d MB are free, 1073\.7 MB are kept in reserve/)
-      return true
-    },
-  )
+  await assert.rejects(space.admit('events', 50_000, 1, written), (error) => {
+    assert(error instanceof Problem && error.code === 'disk-reserve' && error.status === 507)
+    assert.equal(error.place.limit, GIB)
+    assert.match(error.message, /1073\.\d MB are free, 1073\.7 MB are kept in reserve/)
+    return true
+  })
   await audit.read(read)
   room.freeBytes = GIB / 4
   await space.look()

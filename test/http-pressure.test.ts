@@ -18,8 +18,8 @@ const DENSE = `[${Array.from({ length: MAX_EVENTS_PER_BODY }, () => '1').join(',
 interface Gate {
   readonly disk: FaultDisk
   /** From now on nothing of the WAL becomes durable. */
-  shut(): void
-  open(): void
+  readonly shut: () => void
+  readonly open: () => void
 }
 
 function gatedDisk(): Gate {

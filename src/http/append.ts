@@ -37,11 +37,12 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
   }
   const media = demandMedia(headers['content-type'], EVENT_MEDIA)
   const source = query.source === undefined ? undefined : namedSource(query.source)
-  const { intake, space, ledgers, heads, metrics, clock } = services
+  const { intake, space, rates, ledgers, heads, metrics, clock } = services
   const startedMs = clock.monotonicMs()
   // Before anything of the body is taken; what its length does not say is looked at again below.
+  rates.demand(caller.credential)
   ledgers.demandRoom(Number(headers['content-length'] ?? 0))
-  return await intake.events(request, response, async (body) => {
+  return await intake.events(request, response, caller.by, async (body) => {
     const found = cut(body, media, source)
     demandSources(caller, found, source)
     if (query.receipts && found.count > MAX_RECEIPTS) throw tooManyReceipts()
@@ -51,6 +52,7 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
     let first = ledgers.log(ledger).size
     if (found.count > 0) {
       ledgers.demandRoom(body.length + found.count * ENTRY_BYTES)
+      rates.take(caller.credential, found.count, body.length)
       const batch = batchOf(body, found, source, caller)
       const store = async () => await ledgers.append(ledger, batch)
       first = (await space.admit('events', body.length, found.count, store)).first

@@ -111,7 +111,8 @@ const openFlags = {
 
 /** Whether a write failed for want of room. What a sync says of it is not meant: by then the bytes are lost. */
 export function isNoRoom(error: unknown): boolean {
-  if (!(error instanceof Error) || !('code' in error) || (error.code !== 'ENOSPC' && error.code !== 'EDQUOT')) return false
+  if (!(error instanceof Error) || !('code' in error) || (error.code !== 'ENOSPC' && error.code !== 'EDQUOT'))
+    return false
   return !('syscall' in error && (error.syscall === 'fsync' || error.syscall === 'fdatasync'))
 }
 
