@@ -51,7 +51,7 @@ test('P1: a disk that hangs holds up a bounded number of bytes; the rest is told
     assert.match(text, /"code":"overloaded"/)
     assert.ok(retryAfter >= 1 && retryAfter <= 60)
   }
-  const pending = server.ledgers.pendingBytes
+  const pending = server.ledgers.queue.pendingBytes
   assert.ok(pending > 0 && pending <= PENDING_BYTES * 1.2, `${pending} bytes`)
   // Refused before the body is taken: the announced length alone is too much.
   const refused = await server.ask(EVENTS, { body: ' '.repeat(60 * 1024 * 1024) })
@@ -65,7 +65,7 @@ test('P1: a disk that hangs holds up a bounded number of bytes; the rest is told
   assert.ok(stored > 5 && stored < 22, `${stored}`)
   assert.equal(answers.filter(({ status }) => status === 503).length, 24 - stored)
   assert.equal(server.ledgers.log('main').size, stored * MAX_EVENTS_PER_BODY)
-  await eventually(() => server.ledgers.pendingBytes === 0)
+  await eventually(() => server.ledgers.queue.pendingBytes === 0)
   assert.equal((await send(server, '{}')).status, 200)
 })
 
@@ -76,7 +76,7 @@ test('on a disk that takes 2 s to sync, a read does not queue up behind the even
   await server.askJson(EVENTS, { body: '{"a":1}' })
   shut()
   const sending = Array.from({ length: 8 }, async () => await send(server, DENSE))
-  await eventually(() => server.ledgers.pendingBytes > 60 * 1024 * 1024, 60_000)
+  await eventually(() => server.ledgers.queue.pendingBytes > 60 * 1024 * 1024, 60_000)
   const syncs = () => disk.count('datasync')
   const before = syncs()
   const read = server.askJson(`${EVENTS}/0`)

@@ -41,7 +41,7 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
   const startedMs = clock.monotonicMs()
   // Before anything of the body is taken; what its length does not say is looked at again below.
   rates.demand(caller.credential)
-  ledgers.demandRoom(Number(headers['content-length'] ?? 0))
+  ledgers.queue.demandRoom(Number(headers['content-length'] ?? 0))
   return await intake.events(request, response, caller.by, async (body) => {
     const found = cut(body, media, source)
     demandSources(caller, found, source)
@@ -51,7 +51,7 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
     const { ledger } = params
     let first = ledgers.log(ledger).size
     if (found.count > 0) {
-      ledgers.demandRoom(body.length + found.count * ENTRY_BYTES)
+      ledgers.queue.demandRoom(body.length + found.count * ENTRY_BYTES)
       rates.take(caller.credential, found.count, body.length)
       const batch = batchOf(body, found, source, caller)
       const store = async () => await ledgers.append(ledger, batch)

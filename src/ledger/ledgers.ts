@@ -222,19 +222,9 @@ export class Ledgers {
     return this.#committer.failure
   }
 
-  /** Bytes accepted and not durable yet. */
-  get pendingBytes(): number {
-    return this.#committer.pendingBytes
-  }
-
-  /** Throws `overloaded` or `disk-reserve` where so many bytes of events could not be taken now. */
-  demandRoom(bytes: number): void {
-    this.#committer.demandRoom(bytes)
-  }
-
-  /** Whether the disk is so full that what was accepted waits for room. */
-  get lacksRoom(): boolean {
-    return this.#committer.lacksRoom
+  /** What was accepted and waits for the disk. */
+  get queue(): Pick<Committer, 'pendingBytes' | 'lacksRoom' | 'demandRoom'> {
+    return this.#committer
   }
 
   /** Where the head is kept outside, and why it could not be the last time, if so. */

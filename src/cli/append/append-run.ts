@@ -122,12 +122,16 @@ export class AppendRun {
   async all(inputs: readonly Input[], emptyFolders: readonly string[]): Promise<ExitCode> {
     this.#empty.push(...emptyFolders)
     const { interrupted } = this.#environment
-    await this.#guarded(async () => {
-      for (const input of inputs) {
-        if (interrupted.aborted) break
-        await this.#sendInput(input)
-      }
-    })
+    try {
+      await this.#guarded(async () => {
+        for (const input of inputs) {
+          if (interrupted.aborted) break
+          await this.#sendInput(input)
+        }
+      })
+    } finally {
+      await this.#bookmarks?.close()
+    }
     const { skipLeft } = this.#sender
     if (skipLeft > 0 && !interrupted.aborted) {
       const had = this.#plan.skip - skipLeft
@@ -322,7 +326,8 @@ export class AppendRun {
       if (error instanceof Interrupted) return
       if (!this.#isNoted) await this.#bookmarks?.drop()
       await this.progress.end()
-      if (this.#sender.stored.events > 0) await this.#summarise(true)
+      const isOfFile = error instanceof FileFault || (error instanceof Failure && error.exitCode === 2)
+      if (this.#sender.stored.events > 0) await this.#summarise(true, isOfFile)
       throw this.#failureOf(error)
     }
   }
@@ -344,7 +349,8 @@ export class AppendRun {
     return isOfSystem ? fileFailure(error, this.#current?.name ?? '', 'read', safe) : error
   }
 
-  async #summarise(isPartial: boolean): Promise<void> {
+  /** A file that is mended is mostly another one, so that its place has to be told. */
+  async #summarise(isPartial: boolean, isToMend = false): Promise<void> {
     await this.progress.end()
     const { stored } = this.#sender
     const { ledger } = this.#plan
@@ -356,7 +362,7 @@ export class AppendRun {
       empty: this.#empty,
       elapsedMs: this.progress.elapsedMs,
       goOnWith: isPartial ? this.#skipNext() : undefined,
-      isNoted: this.#isNoted && !this.#plan.isFollowing && this.#plan.skip === 0,
+      isNoted: !isToMend && this.#isNoted && !this.#plan.isFollowing && this.#plan.skip === 0,
     }
     const { stdout } = this.#environment
     await stdout.write(this.#plan.isJson ? jsonLine(summaryJson(outcome)) : summaryText(outcome))
