@@ -149,11 +149,15 @@ export async function openDirectory(
     administration: opened,
     adminTokenPath,
     async close() {
-      if (ledgers.failure === undefined) await opened.recordStop()
+      ledgers.endWaiting()
       try {
-        await ledgers.close()
+        if (ledgers.failure === undefined) await opened.recordStop()
       } finally {
-        await segments.close()
+        try {
+          await ledgers.close()
+        } finally {
+          await segments.close()
+        }
       }
     },
   }

@@ -82,8 +82,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = sys
     schedule: keeping === 'none' ? DAILY : keeping,
     clock,
     record: async (event) => {
-      space.demand('audit', RECORD_BYTES)
-      await administration.record([event])
+      await space.admit('audit', RECORD_BYTES, 1, async () => await administration.record([event]))
     },
     log,
   })
@@ -118,6 +117,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = sys
       index,
       keeper,
       async close() {
+        ledgers.endWaiting()
         try {
           await http.close()
         } finally {

@@ -155,25 +155,24 @@ test('an address that fails to authenticate again and again has to wait, until t
   assert.equal(audit.throttled('10.0.0.1'), false)
 })
 
+const written = async () => {}
+
 test('events stop at the reserve, the record of reads at a quarter of it, and the refusal says the figures', async () => {
   const { space, room, ledgers, audit } = await audited()
   assert.equal(space.reserveBytes, GIB)
   room.freeBytes = GIB + 100_000
   await space.look()
-  space.demand('events', 50_000)
-  assert.throws(
-    () => space.demand('events', 50_000),
-    (error) => {
-      assert(error instanceof Problem && error.code === 'disk-reserve' && error.status === 507)
-      assert.equal(error.place.limit, GIB)
-      assert.match(error.message, /1073\.\d MB are free, 1073\.7 MB are kept in reserve/)
-      return true
-    },
-  )
+  await space.admit('events', 50_000, 1, written)
+  await assert.rejects(space.admit('events', 50_000, 1, written), (error) => {
+    assert(error instanceof Problem && error.code === 'disk-reserve' && error.status === 507)
+    assert.equal(error.place.limit, GIB)
+    assert.match(error.message, /1073\.\d MB are free, 1073\.7 MB are kept in reserve/)
+    return true
+  })
   await audit.read(read)
   room.freeBytes = GIB / 4
   await space.look()
-  assert.throws(() => space.demand('audit', 100), /268\.4 MB are kept in reserve/)
+  await assert.rejects(space.admit('audit', 100, 1, written), /268\.4 MB are kept in reserve/)
   await append(ledgers, 'main', [Buffer.from('x')])
 })
 
@@ -189,13 +188,33 @@ test('what many small events take beside their own bytes is reckoned with', asyn
   const { ledgers, space, room, disk } = await audited()
   const events = Array.from({ length: 5_000 }, () => Buffer.from('{}'))
   const before = space.freeBytes
-  space.demand('events', 10_000, events.length)
+  const tracedBefore = disk.trace.length
+  await space.admit('events', 10_000, events.length, async () => await append(ledgers, 'main', events))
   const reckoned = before - space.freeBytes
-  const written = disk.trace.length
-  await append(ledgers, 'main', events)
-  const grown = disk.trace.slice(written).reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0)
+  const grown = disk.trace.slice(tracedBefore).reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0)
   assert(reckoned > grown, `${reckoned} reckoned, ${grown} written`)
   room.freeBytes = GIB + 1_000_000
   await space.look()
-  assert.throws(() => space.demand('events', 10_000, events.length), { code: 'disk-reserve' })
+  await assert.rejects(space.admit('events', 10_000, events.length, written), { code: 'disk-reserve' })
+})
+
+test('a look neither forgets what is on its way nor counts twice what was written before it', async () => {
+  const { space, room } = await audited()
+  const free = (room.freeBytes = 3 * GIB)
+  await space.look()
+  const ways = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const writes = ways.map(async ({ promise }) => await space.admit('events', GIB / 2, 1, async () => await promise))
+  const reckoned = free - space.freeBytes
+  assert.ok(reckoned > GIB)
+  await space.look()
+  assert.equal(space.freeBytes, free - reckoned, 'both are on their way')
+  ways[0]!.resolve()
+  await writes[0]
+  assert.equal(space.freeBytes, free - reckoned, 'written, and not yet seen')
+  room.freeBytes = free - GIB / 2
+  await space.look()
+  assert.equal(space.freeBytes, free - GIB / 2 - reckoned / 2, 'seen, and no more reckoned')
+  ways[1]!.reject(new Error('refused'))
+  await assert.rejects(writes[1]!, /refused/)
+  assert.equal(space.freeBytes, free - GIB / 2, 'what was refused takes no room')
 })

@@ -25,7 +25,7 @@ export async function ground(context: TestContext): Promise<Ground> {
   return {
     server,
     folder,
-    world: { cwd: folder, variables: variablesFor(server) },
+    world: { cwd: folder, variables: { ...variablesFor(server), XDG_STATE_HOME: join(server.directory, 'client') } },
     write: (name, bytes) => {
       mkdirSync(join(folder, name, '..'), { recursive: true })
       writeFileSync(join(folder, name), bytes)

@@ -39,7 +39,8 @@ export class Cli {
       version: '1.2.3-test',
       variables: world.variables ?? {},
       cwd: world.cwd ?? '/nowhere',
-      home: '/nowhere',
+      // Not even the superuser can make a folder there.
+      home: '/dev/null/home',
       stdin: {
         isTerminal: stdin === undefined,
         read: () => (typeof stdin === 'string' ? chunksOf(stdin) : (stdin ?? assert.fail('standard input was read'))),

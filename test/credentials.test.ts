@@ -64,6 +64,7 @@ test('a token authenticates as what it was created for; without a header nobody 
       scopes: new Set(['append']),
       ledgers: ['main'],
       sources: ['entra.audit'],
+      limits: undefined,
     })
   }
   assert.deepEqual(authenticator.authenticate(`Bearer ${adminTokens[0]}`)?.scopes, new Set(SCOPES))
@@ -107,7 +108,13 @@ test('a token that was revoked, or has expired, is refused from that moment on',
 
 test('S39: each scope allows itself and nothing else, on the ledgers of the token and on no other', () => {
   for (const held of SCOPES) {
-    const one: Credential = { id: 'x', scopes: new Set([held]), ledgers: ['main'], sources: undefined }
+    const one: Credential = {
+      id: 'x',
+      scopes: new Set([held]),
+      ledgers: ['main'],
+      sources: undefined,
+      limits: undefined,
+    }
     const all: Credential = { ...one, ledgers: ['*'] }
     for (const wanted of SCOPES) {
       const same = held === wanted
@@ -118,7 +125,7 @@ test('S39: each scope allows itself and nothing else, on the ledgers of the toke
       for (const ledger of ['main', 'other', 'access', undefined]) assert.equal(allows(all, wanted, ledger), same)
     }
   }
-  const none: Credential = { id: 'x', scopes: new Set<Scope>(), ledgers: ['*'], sources: undefined }
+  const none: Credential = { id: 'x', scopes: new Set<Scope>(), ledgers: ['*'], sources: undefined, limits: undefined }
   assert.equal(allows(none, 'read', 'main'), false)
 })
 
@@ -128,6 +135,7 @@ test('a token bound to sources appends as these only: a type covers its instance
     scopes: new Set(['append']),
     ledgers: ['*'],
     sources,
+    limits: undefined,
   })
   const allowed: [Credential, string[], string?][] = [
     [{ ...bound(), sources: undefined }, ['anything'], 'anywhere'],

@@ -17,14 +17,14 @@ interface RawConnection {
   readonly answered: () => string
 }
 
-async function open(server: TestServer, head: string): Promise<RawConnection> {
+async function open(server: TestServer, head: string, token = server.adminToken): Promise<RawConnection> {
   const { hostname, port } = new URL(server.url)
   const socket = connect(Number(port), hostname)
   let got = ''
   socket.setEncoding('latin1').on('data', (chunk: string) => (got += chunk))
   socket.on('error', () => {})
   await once(socket, 'connect')
-  socket.write(`${head}\r\nHost: x\r\nAuthorization: Bearer ${server.adminToken}\r\n`)
+  socket.write(`${head}\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n`)
   return { socket, answered: () => got }
 }
 
@@ -35,10 +35,11 @@ async function gauge(server: TestServer, name: string): Promise<number> {
 
 test('all bodies together are bounded: one too many is told to come back, and room returns with those who leave', async (context) => {
   const server = await startTestServer(context)
+  const tokens = [server.adminToken, await server.token(['append'])]
   const piece = Buffer.alloc(60 * 1024 * 1024, ' ')
   const senders: RawConnection[] = []
   for (let number = 0; number < 5; number++) {
-    const sender = await open(server, `POST ${EVENTS} HTTP/1.1`)
+    const sender = await open(server, `POST ${EVENTS} HTTP/1.1`, tokens[number % 2])
     sender.socket.write(`Content-Type: application/json\r\nContent-Length: ${MAX_BODY_BYTES}\r\n\r\n`)
     sender.socket.write(piece)
     senders.push(sender)
@@ -55,6 +56,23 @@ test('all bodies together are bounded: one too many is told to come back, and ro
   await server.askJson(EVENTS, { body: '{}' })
   await eventually(async () => (await gauge(server, 'stele_intake_held_bytes')) === 0)
   assert.equal(server.ledgers.log('main').size, 1)
+})
+
+test('one token cannot hold all the room that there is for bodies', async (context) => {
+  const server = await startTestServer(context)
+  const piece = Buffer.alloc(60 * 1024 * 1024, ' ')
+  const senders: RawConnection[] = []
+  for (let number = 0; number < 4; number++) {
+    const sender = await open(server, `POST ${EVENTS} HTTP/1.1`)
+    sender.socket.write(`Content-Type: application/json\r\nContent-Length: ${MAX_BODY_BYTES}\r\n\r\n`)
+    sender.socket.write(piece)
+    senders.push(sender)
+  }
+  await eventually(() => senders.some(({ answered }) => answered().includes('"code":"rate-limited"')), 30_000)
+  assert.equal(senders.filter(({ answered }) => /^HTTP\/1\.1 429 /.test(answered())).length, 1)
+  const token = await server.token(['append'])
+  await server.askJson(EVENTS, { token, body: JSON.stringify('x'.repeat(10_000_000)) })
+  for (const { socket } of senders) socket.destroy()
 })
 
 test('a crowd of compression bombs is refused one by one, while small events go on being stored', async (context) => {

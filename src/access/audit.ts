@@ -103,8 +103,8 @@ export class Audit {
     const event = { type: 'read', v: 1, action, ledger, first, count, ...found, phase, ...search, by, label, via }
     try {
       const bytes = Buffer.from(JSON.stringify(event))
-      this.#space.demand('audit', bytes.length)
-      await this.#ledgers.append('access', ownBatch([bytes], 'stele.access', 'application/json', by))
+      const batch = ownBatch([bytes], 'stele.access', 'application/json', by)
+      await this.#space.admit('audit', bytes.length, 1, async () => await this.#ledgers.append('access', batch))
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       throw new Problem('audit-unavailable', `Reading is refused because it cannot be recorded: ${reason}`)
@@ -140,8 +140,7 @@ export class Audit {
   async sumUp(): Promise<void> {
     this.#unauthenticated = new Map()
     const { size } = this.#counts
-    if (size > 0) this.#space.demand('audit', size * SUMMARY_BYTES, size)
-    await this.#write()
+    if (size > 0) await this.#space.admit('audit', size * SUMMARY_BYTES, size, async () => await this.#write())
   }
 
   /** Sums up a last time. */

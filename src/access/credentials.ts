@@ -9,7 +9,7 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import { type Random, randomBase32 } from '../platform/random.ts'
 import { timeMs } from '../platform/clock.ts'
 import { Problem } from '../schema/problem.ts'
-import type { Scope } from '../schema/system-events.ts'
+import type { RateLimits, Scope } from '../schema/system-events.ts'
 import type { SystemState, TokenRecord } from '../state/system-state.ts'
 
 const ID_CHARS = 12
@@ -23,6 +23,7 @@ export interface Credential {
   /** Names of ledgers; `*` is all. */
   readonly ledgers: readonly string[]
   readonly sources: readonly string[] | undefined
+  readonly limits: RateLimits | undefined
 }
 
 /** Makes a token: `stele_<id>_<secret>`, with the hash under which it is recorded. */
@@ -85,8 +86,8 @@ export class Authenticator {
   #credential(record: TokenRecord): Credential {
     const known = this.#credentials.get(record)
     if (known !== undefined) return known
-    const { id, scopes, ledgers, sources } = record
-    const credential = { id, scopes: new Set(scopes), ledgers, sources }
+    const { id, scopes, ledgers, sources, limits } = record
+    const credential = { id, scopes: new Set(scopes), ledgers, sources, limits }
     this.#credentials.set(record, credential)
     return credential
   }

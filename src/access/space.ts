@@ -4,6 +4,10 @@
 /**
  * Refuses to write before the disk is full: events stop at the reserve, the audit's own records (`access`, `system`,
  * `heads`) at a quarter of it, so that a full disk does not stop reading in an incident.
+ *
+ * What was admitted is held against the room until a look at the disk has seen it: while it is on its way, and, once
+ * written, until the next look that began behind that. Only what is being written during a look counts twice, until
+ * the next.
  */
 import type { Clock } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
@@ -22,12 +26,18 @@ export class SpaceGuard {
   readonly #disk: Disk
   readonly #directory: string
   readonly #stop: () => void
-  #freeBytes: number
+  /** At the last look. */
+  #lookedBytes: number
+  /** Admitted, and neither durable nor refused. */
+  #underWayBytes = 0
+  /** Durable, and perhaps not yet seen by a look. */
+  #unseenBytes = 0
+  #looking: Promise<void> | undefined
 
   private constructor(disk: Disk, directory: string, clock: Clock, freeBytes: number, totalBytes: number) {
     this.#disk = disk
     this.#directory = directory
-    this.#freeBytes = freeBytes
+    this.#lookedBytes = freeBytes
     this.reserveBytes = Math.min(MAX_RESERVE_BYTES, Math.floor(totalBytes * RESERVE_SHARE))
     this.#stop = clock.every(LOOKED_EVERY_MS, () => {
       this.look().catch(() => {})
@@ -39,35 +49,47 @@ export class SpaceGuard {
     return new SpaceGuard(disk, directory, clock, freeBytes, totalBytes)
   }
 
-  /** Bytes free at the last look, less what was admitted since. */
+  /** Bytes free at the last look, less what is on its way or was written since. */
   get freeBytes(): number {
-    return this.#freeBytes
+    return Math.max(0, this.#lookedBytes - this.#underWayBytes - this.#unseenBytes)
   }
 
   /** Whether events are refused at present. */
   get isReserveReached(): boolean {
-    return this.#freeBytes < this.reserveBytes
+    return this.freeBytes < this.reserveBytes
   }
 
+  /** Looks at the disk; a look that is under way is enough for whoever else wants one. */
   async look(): Promise<void> {
-    this.#freeBytes = (await this.#disk.space(this.#directory)).freeBytes
+    await (this.#looking ??= this.#look().finally(() => (this.#looking = undefined)))
   }
 
-  /** Admits a write of `count` events of together `bytes`, or throws `disk-reserve` with the figures. */
-  demand(kind: 'events' | 'audit', bytes: number, count = 1): void {
+  /** Does a write of `count` events of together `bytes`, or throws `disk-reserve` with the figures. */
+  async admit<T>(kind: 'events' | 'audit', bytes: number, count: number, write: () => Promise<T>): Promise<T> {
     const neededBytes = bytes + count * EVENT_BYTES + COMMIT_BYTES
-    const keptBytes = kind === 'events' ? this.reserveBytes : Math.floor(this.reserveBytes / 4)
-    if (this.#freeBytes - neededBytes < keptBytes) {
-      const figures = `${megabytes(this.#freeBytes)} MB are free, ${megabytes(keptBytes)} MB are kept in reserve`
-      throw new Problem(
-        'disk-reserve',
-        `The disk is nearly full: ${figures}. Nothing was stored; make room and try again.`,
-        {
-          limit: keptBytes,
-        },
-      )
+    this.#demand(kind, neededBytes)
+    this.#underWayBytes += neededBytes
+    try {
+      const written = await write()
+      this.#unseenBytes += neededBytes
+      return written
+    } finally {
+      this.#underWayBytes -= neededBytes
     }
-    this.#freeBytes -= neededBytes
+  }
+
+  async #look(): Promise<void> {
+    const seenBytes = this.#unseenBytes
+    this.#lookedBytes = (await this.#disk.space(this.#directory)).freeBytes
+    this.#unseenBytes -= seenBytes
+  }
+
+  #demand(kind: 'events' | 'audit', neededBytes: number): void {
+    const keptBytes = kind === 'events' ? this.reserveBytes : Math.floor(this.reserveBytes / 4)
+    if (this.freeBytes - neededBytes >= keptBytes) return
+    const figures = `${megabytes(this.freeBytes)} MB are free, ${megabytes(keptBytes)} MB are kept in reserve`
+    const detail = `The disk is nearly full: ${figures}. Nothing was stored; make room and try again.`
+    throw new Problem('disk-reserve', detail, { limit: keptBytes })
   }
 
   close(): void {

@@ -16,7 +16,7 @@ export const append = defineCommand({
   name: 'append',
   summary: 'Stores the events of files, folders or standard input',
   description:
-    'JSON is known by its content: one event, an array, a container of a known source ({"value":[…]} of Microsoft Graph, {"records":[…]} of diagnostic settings), documents one behind another, or one a line. Other text is one event a line, anything else one event. gzip and Zstandard are undone. A line of text takes a request of its own, sent when the one before is stored, so that lines keep their order: some hundred lines a second, where JSON lines go a thousand a request. The bytes of each event are stored as they are in the file.\nFolders are read in the order of names, without names that begin with a dot, links, and files that are neither JSON nor text. A file is sent in several requests; each is stored whole or not at all, and where one is refused, what came before it is stored.',
+    'JSON is known by its content: one event, an array, a container of a known source ({"value":[…]} of Microsoft Graph, {"records":[…]} of diagnostic settings), documents one behind another, or one a line. Other text is one event a line, anything else one event. gzip and Zstandard are undone. A line of text takes a request of its own, sent when the one before is stored, so that lines keep their order: some hundred lines a second, where JSON lines go a thousand a request. The bytes of each event are stored as they are in the file.\nFolders are read in the order of names, without names that begin with a dot, links, and files that are neither JSON nor text. A file is sent in several requests; each is stored whole or not at all, and where one is refused, what came before it is stored. A run that was interrupted, even by a kill or a power cut, is gone on with by the same command: it keeps a note of each file (device, inode, beginning, the bytes before the place) in the state directory until all is stored. Standard input cannot be read twice: there it is --skip.',
   operands: '[FILE|DIR|-]…',
   options: {
     ...ledgerOption,
@@ -27,6 +27,7 @@ export const append = defineCommand({
     },
     follow: { type: 'boolean', help: 'goes on with a FILE that grows, and after it was rotated, until Ctrl-C' },
     skip: { type: 'string', value: 'N', help: 'leaves out the first N events: those that an earlier run has stored' },
+    again: { type: 'boolean', help: 'begins anew, where an earlier run of the same command was interrupted' },
     as: {
       type: 'string',
       value: 'FORM',
@@ -86,6 +87,7 @@ function planOf(options: {
   readonly ledger?: string
   readonly source?: string
   readonly skip?: string
+  readonly again?: boolean
   readonly as?: string
   readonly receipts?: string
   readonly follow?: boolean
@@ -104,6 +106,10 @@ function planOf(options: {
     )
   }
   const server = { ...(url === undefined ? {} : { url }), ...(token === undefined ? {} : { token }) }
+  if (options.again === true && (options.skip !== undefined || follow === true)) {
+    throw usageFailure('--again goes with neither --skip nor --follow', 'Give one of them')
+  }
+  const again = options.again === true
   const flags = { isFollowing: follow === true, isJson: options.json === true }
-  return { ledger, source, skip: Number(skip), form, receipts, server, ...flags }
+  return { ledger, source, skip: Number(skip), again, form, receipts, server, ...flags }
 }

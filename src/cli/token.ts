@@ -3,18 +3,27 @@
 
 import { join } from 'node:path'
 
-import { type Scope, SCOPES, type TokenInfo, type TokenRequest } from '@stele/sdk'
+import { type RateLimits, type Scope, SCOPES, type TokenInfo, type TokenRequest } from '@stele/sdk'
 
 import { timeMs, timeText } from '../platform/clock.ts'
 import { Problem } from '../schema/problem.ts'
 import type { Administration } from '../state/administration.ts'
 import { type CommandGroup, defineCommand } from './command.ts'
 import { connect, DEFAULT_LEDGER, jsonOption, serverOptions } from './connect.ts'
-import { jsonLine, printable, shellWord } from './display.ts'
+import { bytesText, count, jsonLine, printable, shellWord } from './display.ts'
 import { type Environment, pathOf, stateDirectory } from './environment.ts'
 import { Failure, usageFailure } from './failure.ts'
 
 const NO_TOKEN = 'No token was made'
+const UNIT_BYTES: Readonly<Record<string, number>> = {
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+}
+const SIZE = /^(\d{1,12}(?:\.\d{1,3})?)(?:B|(kB|MB|GB|KiB|MiB|GiB))?(?:\/s)?$/
 const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
 
 const create = defineCommand({
@@ -41,6 +50,21 @@ const create = defineCommand({
       multiple: true,
       help: 'a source type, or TYPE/INSTANCE, that it may append, may be repeated; else any',
     },
+    rate: {
+      type: 'string',
+      value: 'N/s',
+      help: 'how many events a second it may append, as 1000/s; what comes faster is refused with the time to wait',
+    },
+    'rate-bytes': {
+      type: 'string',
+      value: 'SIZE/s',
+      help: 'how many bytes a second it may append, as 500kB/s or 5MB/s',
+    },
+    burst: {
+      type: 'string',
+      value: 'SECONDS',
+      help: 'how many seconds of its rate may come at once, as 60s; else 10s',
+    },
     expires: {
       type: 'string',
       value: 'TIME',
@@ -53,6 +77,10 @@ const create = defineCommand({
   },
   examples: [
     { command: 'stele token create --scope append --source entra.audit --expires 90d', does: 'a token for one sender' },
+    {
+      command: 'stele token create --scope append --rate 1000/s --rate-bytes 5MB/s',
+      does: 'one that cannot crowd out the others',
+    },
     { command: "stele token create --scope read,verify --ledger '*' --label auditor", does: 'a token for an auditor' },
     { command: 'stele token create --scope admin --data ./stele-data', does: 'a new admin token, after all were lost' },
   ],
@@ -134,11 +162,16 @@ interface TokenOptions {
   readonly scope?: string
   readonly ledger?: readonly string[]
   readonly source?: readonly string[]
+  readonly rate?: string
+  readonly 'rate-bytes'?: string
+  readonly burst?: string
   readonly expires?: string
   readonly label?: string
 }
 
-function requestOf({ scope, ledger, source, expires, label }: TokenOptions, environment: Environment): TokenRequest {
+function requestOf(options: TokenOptions, environment: Environment): TokenRequest {
+  const { scope, ledger, source, expires, label } = options
+  const limits = limitsOf(options)
   if (scope === undefined) {
     throw usageFailure(
       'token create needs --scope',
@@ -151,9 +184,35 @@ function requestOf({ scope, ledger, source, expires, label }: TokenOptions, envi
     scopes: [...new Set(scopes)],
     ledgers: [...new Set(ledger ?? [fallback])],
     ...(source === undefined ? {} : { sources: source }),
+    ...(limits === undefined ? {} : { limits }),
     ...(expires === undefined ? {} : { expiresAt: timeText(endOf(expires, environment.clock.wallMs())) }),
     ...(label === undefined ? {} : { label }),
   }
+}
+
+function limitsOf(options: TokenOptions): RateLimits | undefined {
+  const { rate, 'rate-bytes': rateBytes, burst } = options
+  const eventsPerSecond = figureOf('--rate', rate, /^(\d{1,12})(?:\/s)?$/, 'Write it as 1000/s')
+  const bytesPerSecond = figureOf('--rate-bytes', rateBytes, SIZE, 'Write it as 500kB/s or 5MB/s')
+  const burstSeconds = figureOf('--burst', burst, /^(\d{1,5})s?$/, 'Write it as 60s')
+  if (eventsPerSecond === undefined && bytesPerSecond === undefined) {
+    if (burst === undefined) return undefined
+    throw usageFailure('--burst says how much of a rate may come at once', 'Give --rate or --rate-bytes with it')
+  }
+  return {
+    ...(eventsPerSecond === undefined ? {} : { eventsPerSecond }),
+    ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+    ...(burstSeconds === undefined ? {} : { burstSeconds }),
+  }
+}
+
+/** A number above 0, with a unit where the form has one. */
+function figureOf(option: string, text: string | undefined, form: RegExp, mend: string): number | undefined {
+  if (text === undefined) return undefined
+  const [, amount, unit = ''] = form.exec(text) ?? []
+  const figure = Math.round(Number(amount) * (UNIT_BYTES[unit] ?? 1))
+  if (!(figure > 0)) throw usageFailure(`${option} ${printable(text)} is not a rate`, mend)
+  return figure
 }
 
 function scopeOf(text: string): Scope {
@@ -229,14 +288,24 @@ async function administering<T>(
 }
 
 /** One line about a token. */
-function describe({ id, scopes, ledgers, sources, expiresAt, label, revokedAt }: TokenInfo): string {
+function describe({ id, scopes, ledgers, sources, limits, expiresAt, label, revokedAt }: TokenInfo): string {
   const parts = [
     scopes.join(','),
     ledgers.includes('*') ? 'on all ledgers' : `on ${ledgers.join(', ')}`,
     ...(sources === undefined ? [] : [`from ${sources.join(', ')}`]),
+    ...(limits === undefined ? [] : [limitsText(limits)]),
     expiresAt === undefined ? 'does not expire' : `until ${expiresAt}`,
     ...(label === undefined ? [] : [`“${label}”`]),
     ...(revokedAt === undefined ? [] : [`revoked ${revokedAt}`]),
   ]
   return printable(`${id}  ${parts.join('; ')}`)
+}
+
+function limitsText({ eventsPerSecond, bytesPerSecond, burstSeconds }: RateLimits): string {
+  const rates = [
+    ...(eventsPerSecond === undefined ? [] : [`${count(eventsPerSecond)} events/s`]),
+    ...(bytesPerSecond === undefined ? [] : [`${bytesText(bytesPerSecond)}/s`]),
+  ]
+  const burst = burstSeconds === undefined ? '' : `, ${count(burstSeconds)} s of it at once`
+  return `at most ${rates.join(' and ')}${burst}`
 }

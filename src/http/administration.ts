@@ -40,8 +40,8 @@ export async function createLedger(
   { body, caller }: Call<undefined, undefined, LedgerRequest>,
   { ledgers, administration, space }: Services,
 ): Promise<Answer> {
-  space.demand('audit', ACT_BYTES)
-  const record = await administration.createLedger(body, caller.by)
+  const create = async () => await administration.createLedger(body, caller.by)
+  const record = await space.admit('audit', ACT_BYTES, 1, create)
   return { status: 201, headers: { location: `/v1/ledgers/${record.name}` }, body: ledgerAnswer(ledgers, record) }
 }
 
@@ -53,8 +53,8 @@ export async function createToken(
   { body, caller }: Call<undefined, undefined, TokenRequest>,
   { administration, space }: Services,
 ): Promise<Answer> {
-  space.demand('audit', ACT_BYTES)
-  const { token, record } = await administration.createToken(body, caller.by)
+  const create = async () => await administration.createToken(body, caller.by)
+  const { token, record } = await space.admit('audit', ACT_BYTES, 1, create)
   return { status: 201, body: { token, ...tokenAnswer(record) } }
 }
 
@@ -62,8 +62,8 @@ export async function revokeToken(
   { params, caller }: Call<z.output<typeof tokenParams>, undefined, undefined>,
   { administration, space }: Services,
 ): Promise<Answer> {
-  space.demand('audit', ACT_BYTES)
-  return { body: tokenAnswer(await administration.revokeToken(params.id, caller.by)) }
+  const revoke = async () => await administration.revokeToken(params.id, caller.by)
+  return { body: tokenAnswer(await space.admit('audit', ACT_BYTES, 1, revoke)) }
 }
 
 function ledgerAnswer(ledgers: Ledgers, { name, origin, vkey, public: open, createdAt }: LedgerRecord): LedgerAnswer {

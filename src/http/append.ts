@@ -21,11 +21,15 @@ export const EVENT_MEDIA: readonly BodyMedia[] = [
 /** Each receipt is a proof of its own: more than these are fetched one by one. */
 const MAX_RECEIPTS = 1_000
 const READ_BYTES = 1024 * 1024
+/** A receipt of a ledger of 2^40 entries, with its checkpoint. */
+const RECEIPT_BYTES = 4 * 1024
+/** About what an entry takes beside its event while it waits for the disk. */
+const ENTRY_BYTES = 256
 
 type AppendCall = Call<z.output<typeof ledgerParams>, z.output<typeof appendQuery>, undefined>
 
 export async function append(call: AppendCall, services: Services): Promise<Answer> {
-  const { headers, query, params, request, response, caller } = call
+  const { headers, query, params, request, response, caller, holding } = call
   if (headers['idempotency-key'] !== undefined) {
     const detail =
       'This version does not remember idempotency keys. Leave the header out; a repeated body is stored twice.'
@@ -33,17 +37,25 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
   }
   const media = demandMedia(headers['content-type'], EVENT_MEDIA)
   const source = query.source === undefined ? undefined : namedSource(query.source)
-  const { intake, space, ledgers, heads, metrics, clock } = services
+  const { intake, space, rates, ledgers, heads, metrics, clock } = services
   const startedMs = clock.monotonicMs()
-  return await intake.events(request, response, async (body) => {
+  // Before anything of the body is taken; what its length does not say is looked at again below.
+  rates.demand(caller.credential)
+  ledgers.queue.demandRoom(Number(headers['content-length'] ?? 0))
+  return await intake.events(request, response, caller.by, async (body) => {
     const found = cut(body, media, source)
     demandSources(caller, found, source)
     if (query.receipts && found.count > MAX_RECEIPTS) throw tooManyReceipts()
+    // Before anything is stored: what has been done is answered whatever happens.
+    if (query.receipts) holding.take(READ_BYTES + found.count * RECEIPT_BYTES)
     const { ledger } = params
     let first = ledgers.log(ledger).size
     if (found.count > 0) {
-      space.demand('events', body.length, found.count)
-      first = (await ledgers.append(ledger, batchOf(body, found, source, caller))).first
+      ledgers.queue.demandRoom(body.length + found.count * ENTRY_BYTES)
+      rates.take(caller.credential, found.count, body.length)
+      const batch = batchOf(body, found, source, caller)
+      const store = async () => await ledgers.append(ledger, batch)
+      first = (await space.admit('events', body.length, found.count, store)).first
     }
     // One tick, so that size, root, checkpoint and receipts are of the same tree.
     const head = heads.json(ledger, query.checkpoint)

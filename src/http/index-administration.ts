@@ -37,8 +37,7 @@ export async function startIndexCheck({ caller }: PlainCall, services: Services)
 /** What would fail is refused before it is recorded. */
 async function act(what: 'rebuild' | 'check', by: string, { administration, index, space }: Services): Promise<void> {
   if (what === 'check' || index.status().state !== 'unavailable') demandSearchable(index)
-  space.demand('audit', ACT_BYTES)
-  await administration.requestOfIndex(what, by)
+  await space.admit('audit', ACT_BYTES, 1, async () => await administration.requestOfIndex(what, by))
   try {
     index[what]()
   } catch (error) {

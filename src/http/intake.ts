@@ -10,6 +10,8 @@ import { collect, SpareBuffers } from './body.ts'
 import { ByteBudget } from './budget.ts'
 
 const HELD_BYTES = 256 * 1024 * 1024
+/** Of one token: so that a flood of one leaves room for the others. */
+const HELD_BYTES_OF_ONE = 192 * 1024 * 1024
 const MAX_JSON_BYTES = 64 * 1024
 /** The threads that decode are those that write to the disk: bombs must leave some, and use memory one by one. */
 const MAX_DECODINGS = 2
@@ -17,6 +19,7 @@ const RETRY_AFTER_SECONDS = 1
 
 export class Intake {
   readonly #budget = new ByteBudget(HELD_BYTES)
+  readonly #ofOne = new Map<string, ByteBudget>()
   readonly #spare = new SpareBuffers()
   readonly #decodings = new Turns(MAX_DECODINGS)
 
@@ -24,13 +27,24 @@ export class Intake {
     return this.#budget.heldBytes
   }
 
-  /** Hands a body of events, decoded, to `use`; its bytes count as held until that is done. */
-  async events<T>(request: IncomingMessage, response: ServerResponse, use: (body: Buffer) => Promise<T>): Promise<T> {
+  /** Hands a body of events of token `by`, decoded, to `use`; its bytes count as held until that is done. */
+  async events<T>(
+    request: IncomingMessage,
+    response: ServerResponse,
+    by: string,
+    use: (body: Buffer) => Promise<T>,
+  ): Promise<T> {
     demandChunked(request.headers['transfer-encoding'])
     const encoding = demandEncoding(request.headers['content-encoding'])
+    const ofOne = this.#ofOne.get(by) ?? new ByteBudget(HELD_BYTES_OF_ONE)
+    this.#ofOne.set(by, ofOne)
     let heldBytes = 0
     const hold = (bytes: number) => {
-      if (!this.#budget.take(bytes)) return overloaded()
+      if (!ofOne.take(bytes)) return tooMuchOfOne()
+      if (!this.#budget.take(bytes)) {
+        ofOne.release(bytes)
+        return overloaded()
+      }
       heldBytes += bytes
       return undefined
     }
@@ -45,6 +59,8 @@ export class Intake {
       return await use(decoded)
     } finally {
       this.#budget.release(heldBytes)
+      ofOne.release(heldBytes)
+      if (ofOne.heldBytes === 0) this.#ofOne.delete(by)
       if (body !== undefined) this.#spare.give(body)
     }
   }
@@ -121,6 +137,11 @@ function demandEncoding(contentEncoding: string | undefined): 'identity' | 'gzip
   const encoding = contentEncoding?.trim().toLowerCase() ?? 'identity'
   if (encoding === 'identity' || encoding === 'gzip' || encoding === 'zstd') return encoding
   throw new Problem('unsupported-encoding', 'Content-Encoding must be one of gzip, zstd, identity, and only one.')
+}
+
+function tooMuchOfOne(): Problem {
+  const detail = `${HELD_BYTES_OF_ONE} bytes of this token's bodies are under way, which is as many as may be. Nothing of this one was stored; try again in a moment.`
+  return new Problem('rate-limited', detail, { limit: HELD_BYTES_OF_ONE, retryAfter: RETRY_AFTER_SECONDS })
 }
 
 function overloaded(): Problem {

@@ -46,7 +46,7 @@ function unreadiness(services: Services): string[] {
   if (ledgers.failure !== undefined) {
     reasons.push('The writer has stopped: nothing is stored until the server is restarted. Its log says why.')
   }
-  if (space.isReserveReached) {
+  if (space.isReserveReached || ledgers.queue.lacksRoom) {
     reasons.push('The disk is nearly full: no events are taken until there is room. GET /v1/status has the figures.')
   }
   if (metrics.refusedCount('content-damaged') > 0) {
@@ -123,6 +123,7 @@ export function metrics({ caller }: PlainCall, services: Services): Answer {
   gauge('stele_disk_free_bytes', 'Bytes free for the data directory.', space.freeBytes)
   gauge('stele_disk_reserve_bytes', 'Free bytes at which events are refused.', space.reserveBytes)
   gauge('stele_intake_held_bytes', 'Bytes of bodies held at this moment.', intake.heldBytes)
+  gauge('stele_commit_pending_bytes', 'Bytes accepted and not durable yet.', ledgers.queue.pendingBytes)
   gauge('stele_answers_held_bytes', 'Bytes of reads and large answers held at this moment.', room.heldBytes)
   gauge('stele_tails_open', 'Open tails.', tails.openCount)
   gauge('stele_writer_running', '0 once the writer has stopped.', ledgers.failure === undefined ? 1 : 0)

@@ -10,6 +10,7 @@ import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import type { Asked, Audit, LedgerRead, Total } from '../access/audit.ts'
 import type { Authenticator, Credential } from '../access/credentials.ts'
+import type { Rates } from '../access/rates.ts'
 import type { SpaceGuard } from '../access/space.ts'
 import type { KeeperService } from '../evidence/supervised-keeper.ts'
 import type { IndexService } from '../index/supervised-index.ts'
@@ -105,6 +106,7 @@ export interface Services {
   readonly authenticator: Authenticator
   readonly audit: Audit
   readonly space: SpaceGuard
+  readonly rates: Rates
   readonly clock: Clock
   readonly version: string
   readonly intake: Intake

@@ -71,6 +71,7 @@ export const routes: readonly Route[] = [
       'source-unknown',
       'source-mismatch',
       'idempotency-unsupported',
+      'rate-limited',
       'writer-stopped',
       'overloaded',
       'disk-reserve',

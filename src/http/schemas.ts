@@ -7,7 +7,7 @@
  */
 import { z } from 'zod'
 import { problemStatus, type ProblemCode } from '../schema/problem.ts'
-import { scopeSchema } from '../schema/system-events.ts'
+import { rateLimitsSchema, scopeSchema } from '../schema/system-events.ts'
 
 export const INDEX_STATES = ['off', 'starting', 'building', 'ready', 'unavailable'] as const
 
@@ -148,6 +148,7 @@ const tokenFields = {
   scopes: z.array(scopeSchema),
   ledgers: z.array(z.string()).meta({ description: 'Names; `*` is all.' }),
   sources: z.array(z.string()).optional(),
+  limits: rateLimitsSchema.optional(),
   expiresAt: time.optional(),
   label: z.string().optional(),
   createdAt: time,

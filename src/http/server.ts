@@ -6,6 +6,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import assert from 'node:assert/strict'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { Rates } from '../access/rates.ts'
 import type { DamagedError } from '../ledger/read.ts'
 import { Problem } from '../schema/problem.ts'
 import { ByteBudget } from './budget.ts'
@@ -71,6 +72,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
   const services: Services = {
     ...options,
     intake: new Intake(),
+    rates: new Rates(clock),
     room: new ByteBudget(ROOM_BYTES),
     heads: new Heads(ledgers),
     metrics,

@@ -76,8 +76,8 @@ function passAnswer({ findings, ...pass }: PassResult, seesAll: boolean): NonNul
 
 async function startVerification(call: PlainCall, services: Services): Promise<Answer> {
   const { administration, keeper, space } = services
-  space.demand('audit', ACT_BYTES)
-  await administration.requestVerification(call.caller.by)
+  const request = async () => await administration.requestVerification(call.caller.by)
+  await space.admit('audit', ACT_BYTES, 1, request)
   keeper.verifyNow()
   return { ...readVerification(call, services), status: 202 }
 }

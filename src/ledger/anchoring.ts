@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Writes an anchor whenever the log has grown by so much, one at a time, behind the commits. */
-import type { Disk } from '../platform/disk.ts'
+import { type Disk, isNoRoom } from '../platform/disk.ts'
 import { type Anchor, writeAnchor } from './anchor.ts'
 import type { Signer } from './keys.ts'
 import type { Log } from './log.ts'
@@ -33,7 +33,11 @@ export class Anchoring {
     this.#grownBytes += bytes
     if (this.#grownBytes < this.#options.everyBytes || this.#current !== undefined) return
     this.#current = this.#write()
-      .catch((error: unknown) => this.#options.onFailure(error))
+      .catch((error: unknown) => {
+        // It only makes the next start quicker, and is tried again after the next commit.
+        if (isNoRoom(error)) this.#grownBytes = this.#options.everyBytes
+        else this.#options.onFailure(error)
+      })
       .finally(() => (this.#current = undefined))
   }
 

@@ -7,18 +7,24 @@
  *
  * The order is what makes it safe: the next frame is written only after the fdatasync of this one, so after a crash
  * only the last frame can be bad. A write or fdatasync that fails is final: whether it took effect cannot be known,
- * so everything pending is refused and the writer stops until recovery has looked at the disk.
+ * so everything pending is refused and the writer stops until recovery has looked at the disk. A write that finds no
+ * room is known to have failed, and is made again.
  */
 import assert from 'node:assert/strict'
+import type { Clock } from '../platform/clock.ts'
 import type { Disk, DiskFile } from '../platform/disk.ts'
 import { Problem } from '../schema/problem.ts'
+import { DiskRoom } from './disk-room.ts'
 import type { Log } from './log.ts'
-import { createWalFile } from './wal/files.ts'
+import { createWalFile, walPath } from './wal/files.ts'
 import { FrameBuilder } from './wal/frame-builder.ts'
 import { BLOCK_BYTES, type Section, type TableRow, type WalFileHeader } from './wal/format.ts'
 
 /** A frame takes no further append once it holds this much; a single append may be larger. */
 const FRAME_TARGET_BYTES = 8 * 1024 * 1024
+/** Accepted and not durable yet: beyond, events are refused. One append alone always fits. */
+const MAX_PENDING_BYTES = 256 * 1024 * 1024
+const MAX_RETRY_AFTER_SECONDS = 60
 
 /** Where the WAL ends: what the next frame follows. */
 export interface WalEnd {
@@ -36,6 +42,8 @@ export interface AppendRequest {
   readonly entriesBytes: number
   readonly contentsBytes: number
   readonly fill: (section: Section) => void
+  /** Stele's own records are small and do not queue up behind events: reading and publishing wait for them. */
+  readonly isOwn: boolean
 }
 
 /** A durable append: its entries are `first` to `first + count`; size and root are the ledger's after the commit. */
@@ -55,6 +63,7 @@ interface Job {
 
 export interface CommitterOptions {
   readonly disk: Disk
+  readonly clock: Clock
   readonly directory: string
   readonly end: WalEnd
   readonly log: (name: string) => Log
@@ -70,6 +79,7 @@ export interface CommitterOptions {
 
 export class Committer {
   readonly #options: CommitterOptions
+  readonly #room: DiskRoom
   #end: WalEnd
   #filling = new FrameBuilder()
   #writing = new FrameBuilder()
@@ -78,9 +88,14 @@ export class Committer {
   #running: Promise<void> | undefined
   #failure: Error | undefined
   #closed = false
+  #pendingBytes = 0
+  /** When the commit under way began, and how long the one before took. */
+  #beganMs = 0
+  #tookMs = 0
 
   constructor(options: CommitterOptions) {
     this.#options = options
+    this.#room = new DiskRoom(options.clock)
     this.#end = options.end
   }
 
@@ -93,11 +108,39 @@ export class Committer {
     return this.#failure
   }
 
+  /** Bytes accepted and not durable yet. */
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  /** While it is patient, what finds no room on the disk waits for it. */
+  waitForRoom(isPatient: boolean): void {
+    if (isPatient) this.#room.open()
+    else this.#room.close()
+  }
+
+  /** Whether the disk is so full that the frame under way waits for room. */
+  get lacksRoom(): boolean {
+    return this.#room.isLacking
+  }
+
+  /** Throws `overloaded` where so many bytes more would wait for the disk than may, `disk-reserve` where it is full. */
+  demandRoom(bytes: number): void {
+    if (this.lacksRoom) throw noRoom()
+    if (this.#pendingBytes === 0 || this.#pendingBytes + bytes <= MAX_PENDING_BYTES) return
+    const detail = `${MAX_PENDING_BYTES} bytes wait for the disk, which is as many as may. Nothing was stored; try again.`
+    throw new Problem('overloaded', detail, { limit: MAX_PENDING_BYTES, retryAfter: this.#secondsBehind() })
+  }
+
   async append(request: AppendRequest): Promise<Committed> {
     return await new Promise((resolve, reject) => {
       if (this.#failure !== undefined || this.#closed) return reject(this.#refusal())
+      // The heads of what is accepted already are accepted too.
+      if (this.lacksRoom && request.log.name !== 'heads') return reject(noRoom())
       const job: Job = { request, resolve, reject, first: -1 }
-      if (this.#waiting.length > 0 || this.#filling.usedBytes > FRAME_TARGET_BYTES) this.#waiting.push(job)
+      this.#pendingBytes += bytesOf(job)
+      const isFull = this.#waiting.length > 0 || this.#filling.usedBytes > FRAME_TARGET_BYTES
+      if (isFull && !request.isOwn) this.#waiting.push(job)
       else this.#admit(job)
       this.#running ??= this.#run()
     })
@@ -106,6 +149,7 @@ export class Committer {
   /** Refuses what comes from now on, and resolves once all that was accepted is durable. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#room.close()
     await this.#running
     await this.#end.file.close()
   }
@@ -114,6 +158,7 @@ export class Committer {
   stop(error: unknown): void {
     if (this.#failure !== undefined) return
     this.#failure = error instanceof Error ? error : new Error(String(error))
+    this.#room.close()
     this.#options.onFailure(this.#failure)
   }
 
@@ -156,12 +201,14 @@ export class Committer {
       for (const job of [...this.#jobs, ...this.#waiting]) job.reject(refusal)
       this.#jobs = []
       this.#waiting = []
+      this.#pendingBytes = 0
     } finally {
       this.#running = undefined
     }
   }
 
   async #commit(): Promise<void> {
+    this.#beganMs = this.#options.clock.monotonicMs()
     if (this.#end.position > this.#options.walFileBytes) await this.#rotate()
     const frame = this.#filling
     const jobs = this.#jobs
@@ -173,12 +220,14 @@ export class Committer {
       for (const job of jobs) {
         const row = rows.get(job.request.log.name)
         assert(row !== undefined)
+        this.#pendingBytes -= bytesOf(job)
         job.resolve({ first: job.first, count: job.request.count, size: row.size, root: row.root })
       }
     } catch (error) {
       this.#jobs.unshift(...jobs)
       throw error
     }
+    this.#tookMs = this.#options.clock.monotonicMs() - this.#beganMs
     frame.reset()
     this.#admitWaiting()
   }
@@ -189,7 +238,7 @@ export class Committer {
     const sections = sectionsByLedger(frame)
     const rows = [...frame.ledgers].map((name) => this.#options.log(name).advance(sections.get(name) ?? []))
     const sealed = frame.seal(end.header.fileId, end.commit + 1, end.hash, rows)
-    const written = end.file.write(sealed.bytes, end.position)
+    const written = this.#room.with(async () => await end.file.write(sealed.bytes, end.position))
     this.#admitWaiting()
     await written
     await end.file.datasync()
@@ -206,14 +255,34 @@ export class Committer {
     const { disk, directory, newFileId } = this.#options
     const { commit, hash, header, file } = this.#end
     const next = { ...header, fileId: newFileId(), firstCommit: commit + 1, previousHash: hash }
-    const opened = await createWalFile(disk, directory, next)
+    const opened = await this.#room.with(async () => {
+      // What an earlier try has left: nothing was ever written behind its header.
+      if (this.#room.isLacking) await disk.remove(walPath(directory, next.firstCommit))
+      return await createWalFile(disk, directory, next)
+    })
     this.#end = { header: next, file: opened, position: BLOCK_BYTES, commit, hash }
     await file.close()
+  }
+
+  /** How long what waits will take, as far as the last commits tell. */
+  #secondsBehind(): number {
+    const busyMs = this.#running === undefined ? 0 : this.#options.clock.monotonicMs() - this.#beganMs
+    const commits = Math.ceil(this.#pendingBytes / FRAME_TARGET_BYTES)
+    const seconds = Math.ceil((Math.max(busyMs, this.#tookMs) * commits) / 1_000)
+    return Math.min(Math.max(seconds, 1), MAX_RETRY_AFTER_SECONDS)
   }
 
   #throwIfStopped(): void {
     if (this.#failure !== undefined) throw this.#failure
   }
+}
+
+function noRoom(): Problem {
+  return new Problem('disk-reserve', 'The disk is full to the last byte. Nothing was stored; make room and try again.')
+}
+
+function bytesOf({ request }: Job): number {
+  return request.entriesBytes + request.contentsBytes
 }
 
 function sectionsByLedger(frame: FrameBuilder): Map<string, Section[]> {

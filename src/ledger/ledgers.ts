@@ -10,6 +10,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { inclusionProof } from '@stele/proof'
 import type { Lock } from '../platform/lock.ts'
+import { RESERVED_LEDGERS } from '../schema/limits.ts'
 import type { Anchor } from './anchor.ts'
 import { Anchoring } from './anchoring.ts'
 import { type Batch, EntryForms, fillSection, measure } from './batch.ts'
@@ -111,6 +112,7 @@ export class Ledgers {
     })
     this.#committer = new Committer({
       disk: options.disk,
+      clock: options.clock,
       directory: options.directory,
       end: opened.end,
       log: (name) => this.log(name),
@@ -220,6 +222,11 @@ export class Ledgers {
     return this.#committer.failure
   }
 
+  /** What was accepted and waits for the disk. */
+  get queue(): Pick<Committer, 'pendingBytes' | 'lacksRoom' | 'demandRoom'> {
+    return this.#committer
+  }
+
   /** Where the head is kept outside, and why it could not be the last time, if so. */
   get keptHead(): { readonly where: string; readonly unreachable: string | undefined } {
     return { where: this.#store.where, unreachable: this.#publisher?.unreachable }
@@ -274,6 +281,7 @@ export class Ledgers {
       entriesBytes,
       contentsBytes,
       fill: (section) => fillSection(section, batch, this.time.nowText(), this.#options.random, forms),
+      isOwn: (RESERVED_LEDGERS as readonly string[]).includes(name),
     })
   }
 
@@ -323,6 +331,7 @@ export class Ledgers {
     )
     await this.#keys.dropPending()
     await this.#publisher.publish()
+    this.#committer.waitForRoom(true)
     this.#stopPublishing = this.#options.clock.every(PUBLISH_EVERY_MS, () => {
       if (this.failure === undefined) this.#publisher?.publish().catch((error: unknown) => this.#committer.stop(error))
     })
@@ -333,8 +342,14 @@ export class Ledgers {
     await this.#publisher?.publish()
   }
 
+  /** What waits for room on a full disk fails from now on: nobody knows whether there will ever be some. */
+  endWaiting(): void {
+    this.#committer.waitForRoom(false)
+  }
+
   /** Finishes what was accepted, publishes, and lets go of the directory. */
   async close(): Promise<void> {
+    this.endWaiting()
     this.#stopPublishing()
     try {
       if (this.failure === undefined) await this.#publisher?.publish()

@@ -109,6 +109,13 @@ const openFlags = {
   create: fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL,
 }
 
+/** Whether a write failed for want of room. What a sync says of it is not meant: by then the bytes are lost. */
+export function isNoRoom(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error) || (error.code !== 'ENOSPC' && error.code !== 'EDQUOT'))
+    return false
+  return !('syscall' in error && (error.syscall === 'fsync' || error.syscall === 'fdatasync'))
+}
+
 function isMissing(error: unknown): boolean {
   return hasCode(error, 'ENOENT')
 }

@@ -27,8 +27,8 @@ export interface Files {
   /** Of the file behind the path, or of the link itself; undefined where there is nothing. */
   status(path: string, links: 'follow' | 'show'): Promise<FileStatus | undefined>
   open(path: string): Promise<OpenedFile>
-  /** The bytes from first to last, of a pipe too. */
-  stream(path: string): AsyncIterable<Uint8Array>
+  /** The bytes from first to last, of a pipe too; or those from `start`, and before `end`. */
+  stream(path: string, start?: number, end?: number): AsyncIterable<Uint8Array>
 }
 
 const CHUNK_BYTES = 256 * 1024
@@ -63,8 +63,11 @@ export class NodeFiles implements Files {
     }
   }
 
-  async *stream(path: string): AsyncIterable<Uint8Array> {
+  async *stream(path: string, start = 0, end = Infinity): AsyncIterable<Uint8Array> {
+    if (end <= start) return
+    // A pipe has no places to begin at.
+    const part = start === 0 && end === Infinity ? {} : { start, end: end - 1 }
     // Its `for await` closes the file when the reader stops early.
-    for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) yield chunk as Uint8Array
+    for await (const chunk of createReadStream(path, { ...part, highWaterMark: CHUNK_BYTES })) yield chunk as Uint8Array
   }
 }

@@ -34,6 +34,25 @@ function distinct<T extends string>(one: z.ZodType<T>) {
     .refine((names) => new Set(names).size === names.length, { message: 'give each once' })
 }
 
+const perSecond = z.int().positive().max(1_000_000_000_000)
+
+/** How fast a token may append; what is not there is not limited. */
+export const rateLimitsSchema = z
+  .strictObject({
+    eventsPerSecond: perSecond.optional().meta({ description: 'Events a second, in the long run.' }),
+    bytesPerSecond: perSecond.optional().meta({ description: 'Bytes of bodies a second, decoded, in the long run.' }),
+    burstSeconds: z
+      .int()
+      .positive()
+      .max(86_400)
+      .optional()
+      .meta({ description: 'So many seconds of its rate may come at once; 10 where it is not said.' }),
+  })
+  .refine(({ eventsPerSecond, bytesPerSecond }) => eventsPerSecond !== undefined || bytesPerSecond !== undefined, {
+    message: 'give eventsPerSecond, bytesPerSecond or both',
+  })
+export type RateLimits = z.infer<typeof rateLimitsSchema>
+
 /** What a token may do: the body of `POST /v1/tokens`. */
 export const tokenRequestSchema = z
   .strictObject({
@@ -54,6 +73,9 @@ export const tokenRequestSchema = z
         examples: [['entra.audit']],
         uniqueItems: true,
       }),
+    limits: rateLimitsSchema
+      .optional()
+      .meta({ description: 'How fast it may append; without them, as fast as it can.' }),
     expiresAt: time.optional().meta({ description: 'When it ends: RFC 3339, UTC, milliseconds.' }),
     label: label.optional().meta({ description: 'A name for people: one line.' }),
   })
@@ -93,6 +115,7 @@ export const systemEventSchema = z.discriminatedUnion('type', [
     scopes: z.array(scopeSchema),
     ledgers: z.array(z.string()),
     sources: z.array(z.string()).optional(),
+    limits: rateLimitsSchema.optional(),
     expiresAt: time.optional(),
     label: z.string().optional(),
     by,

@@ -83,7 +83,7 @@ export class Administration {
   /** The token's text is in the answer and nowhere else. */
   async createToken(request: TokenRequest, by: string): Promise<{ id: string; token: string; record: TokenRecord }> {
     return await this.#inTurn(async () => {
-      const { scopes, ledgers, sources, expiresAt, label } = parsed(tokenRequestSchema, request)
+      const { scopes, ledgers, sources, limits, expiresAt, label } = parsed(tokenRequestSchema, request)
       const unknown = ledgers.find((name) => name !== '*' && !this.state.ledgers.has(name))
       if (unknown !== undefined) throw new Problem('ledger-unknown', `There is no ledger ${unknown}; create it first.`)
       if (expiresAt !== undefined && expiresAt <= timeText(this.#ledgers.time.nowMs())) {
@@ -92,6 +92,7 @@ export class Administration {
       const { id, token, hash } = this.#mintToken()
       const optional = {
         ...(sources === undefined ? {} : { sources }),
+        ...(limits === undefined ? {} : { limits }),
         ...(expiresAt === undefined ? {} : { expiresAt }),
         ...(label === undefined ? {} : { label }),
       }

@@ -5,7 +5,7 @@
  * The state of the administration: the fold of the ledger `system`, nothing else. Live acts and replay go through
  * the same `apply`, so a restart gives the state that there was.
  */
-import type { Scope, SystemEvent } from '../schema/system-events.ts'
+import type { RateLimits, Scope, SystemEvent } from '../schema/system-events.ts'
 
 export interface LedgerRecord {
   readonly name: string
@@ -24,6 +24,7 @@ export interface TokenRecord {
   /** Names of ledgers; `*` is all. */
   readonly ledgers: readonly string[]
   readonly sources?: readonly string[]
+  readonly limits?: RateLimits
   readonly expiresAt?: string
   readonly label?: string
   readonly createdAt: string

@@ -10,6 +10,14 @@ import { INDEX_STATES, type IndexState } from './search-index.ts'
 export const SCOPES = ['append', 'read', 'verify', 'admin'] as const
 export type Scope = (typeof SCOPES)[number]
 
+/** How fast a token may append; what is absent is not limited. */
+export interface RateLimits {
+  readonly eventsPerSecond?: number | undefined
+  readonly bytesPerSecond?: number | undefined
+  /** So many seconds of its rate may come at once; 10, where absent. */
+  readonly burstSeconds?: number | undefined
+}
+
 /** What a new token may do. */
 export interface TokenRequest {
   readonly scopes: readonly Scope[]
@@ -17,6 +25,7 @@ export interface TokenRequest {
   readonly ledgers: readonly string[]
   /** Source types that it may append, each TYPE or TYPE/INSTANCE; all, where absent. */
   readonly sources?: readonly string[]
+  readonly limits?: RateLimits
   /** RFC 3339 in UTC with milliseconds. */
   readonly expiresAt?: string
   readonly label?: string
@@ -58,6 +67,7 @@ export function readToken(value: unknown): TokenInfo {
     revokedAt: fields.optionalTime('revokedAt'),
     revokedBy: fields.optionalText('revokedBy'),
     ...(fields.has('sources') ? { sources: fields.texts('sources') } : {}),
+    ...(fields.has('limits') ? { limits: readLimits(fields.object('limits')) } : {}),
   }
   return {
     id: fields.text('id'),
@@ -73,8 +83,15 @@ export function readToken(value: unknown): TokenInfo {
 export function readMintedToken(value: unknown, request: TokenRequest): MintedToken {
   const minted = { ...readToken(value), token: new Fields('the token', value).text('token') }
   if (!/^[!-~]+$/.test(minted.token)) throw untrustworthy('the token is not one word')
-  const told = [minted.scopes, minted.ledgers, minted.sources, minted.expiresAt, minted.label]
-  const asked = [request.scopes, request.ledgers, request.sources, request.expiresAt, request.label]
+  const told = [minted.scopes, minted.ledgers, minted.sources, ...figures(minted), minted.expiresAt, minted.label]
+  const asked = [
+    request.scopes,
+    request.ledgers,
+    request.sources,
+    ...figures(request),
+    request.expiresAt,
+    request.label,
+  ]
   if (JSON.stringify(told) !== JSON.stringify(asked)) throw untrustworthy('the token is not the one that was asked for')
   if (minted.revokedAt !== undefined) throw untrustworthy('the new token is revoked already')
   return minted
@@ -97,6 +114,18 @@ export function readStatus(value: unknown): ServerStatus {
     reserveBytes: space.whole('reserveBytes'),
     index: { state: index.oneOf('state', INDEX_STATES), ...(reason === undefined ? {} : { reason }) },
   }
+}
+
+const limitNames = ['eventsPerSecond', 'bytesPerSecond', 'burstSeconds'] as const
+
+function readLimits(value: unknown): RateLimits {
+  const fields = new Fields("the token's limits", value)
+  const given = limitNames.filter((name) => fields.has(name))
+  return Object.fromEntries(given.map((name) => [name, fields.whole(name)]))
+}
+
+function figures({ limits }: TokenRequest): readonly (number | undefined)[] {
+  return limitNames.map((name) => limits?.[name])
 }
 
 function readScope(text: string): Scope {

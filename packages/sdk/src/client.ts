@@ -67,6 +67,8 @@ export interface AppendOptions {
   readonly receipts?: boolean
   /** The bytes of each event, where the caller knows them: their number and the receipts are then held against them. */
   readonly events?: readonly Uint8Array[]
+  /** Names this append: sent once more under the same key, it is stored once, and answered as it was the first time. */
+  readonly idempotencyKey?: string
   readonly signal?: AbortSignal | undefined
 }
 
@@ -88,7 +90,7 @@ const MAX_EVENT_ANSWER_BYTES = 128 * 1024 * 1024
 export class SteleClient extends SearchClient {
   /** Appends the events of one body, all or none; resolves once they are durable. */
   async append(ledger: string, body: EventsBody, options: AppendOptions): Promise<Appended> {
-    const { media, source, checkpoint = true, receipts = false, events, signal } = options
+    const { media, source, checkpoint = true, receipts = false, events, idempotencyKey, signal } = options
     const bytes = await bytesOf(body)
     const floor = this.seen.floor(ledger)
     const answer = await this.transport.request({
@@ -99,7 +101,11 @@ export class SteleClient extends SearchClient {
         checkpoint: checkpoint ? undefined : 'false',
         receipts: receipts ? 'true' : undefined,
       },
-      headers: { 'content-type': media, ...(options.gzip === true ? { 'content-encoding': 'gzip' } : {}) },
+      headers: {
+        'content-type': media,
+        ...(options.gzip === true ? { 'content-encoding': 'gzip' } : {}),
+        ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
+      },
       body: options.gzip === true ? await gzipped(bytes) : bytes,
       accept: 'application/json',
       signal,
@@ -112,7 +118,9 @@ export class SteleClient extends SearchClient {
       verifiers: this.verifiers,
     })
     const { first, size, root } = appended
-    if (first < floor) throw untrustworthy(`event ${first} of ${ledger} was there before, and is said to be new`)
+    // What is sent once more may have been stored the first time.
+    if (first < floor && idempotencyKey === undefined)
+      throw untrustworthy(`event ${first} of ${ledger} was there before, and is said to be new`)
     this.seen.learn(ledger, floor, { size, root, ...(origin === undefined ? {} : { origin }) })
     return appended
   }

@@ -7,6 +7,7 @@ export {
   SCOPES,
   type ServerStatus,
   type TokenInfo,
+  type RateLimits,
   type TokenRequest,
 } from './administration.ts'
 export { type Appended, type LedgerHead, type LedgerInfo, type OcsfForm, type RecordedEvent } from './answers.ts'

@@ -213,6 +213,7 @@ test('answers about ledgers, tokens and the server are checked field by field', 
     scopes: ['append', 'read'],
     ledgers: ['main'],
     sources: ['generic'],
+    limits: { eventsPerSecond: 100, bytesPerSecond: 1_000_000, burstSeconds: 5 },
     expiresAt: '2099-01-02T03:04:05.678Z',
     label: 'l',
   }
@@ -220,7 +221,7 @@ test('answers about ledgers, tokens and the server are checked field by field', 
   // What only the server can know: that a list is shorter, that an optional field is there, what a name is.
   const own =
     /(?:createdBy|revokedBy|label|version|name|installId|where|ledgers\.\d|sources\.\d|id): ""|recovery|head|walBytes/
-  const shorter = /: \[\]$|(?:sources|expiresAt|label|revokedAt|revokedBy): undefined/
+  const shorter = /: \[\]$|limits: \{\}|(?:sources|limits(?:\.\w+)?|expiresAt|label|revokedAt|revokedBy): undefined/
   const calls: readonly (Call & { readonly unknowable: RegExp })[] = [
     { path: /\/ledgers$/, make: (client) => client.ledgers(), unknowable: /public: true|^ledgers: \[\]/ },
     { path: /\/ledgers\/main$/, make: (client) => client.ledger('main'), unknowable: /public: true/ },

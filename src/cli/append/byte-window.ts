@@ -17,13 +17,16 @@ export class ByteWindow {
   #start = 0
   #end = 0
   /** Offset in the stream of the first byte held, and the number of its line, from 1. */
-  offset = 0
-  line = 1
+  offset: number
+  line: number
   ended = false
 
-  constructor(chunks: AsyncIterable<Uint8Array>, clock: Clock) {
+  /** `start` is where in the stream the first of the chunks begins. */
+  constructor(chunks: AsyncIterable<Uint8Array>, clock: Clock, start = { offset: 0, line: 1 }) {
     this.#chunks = chunks[Symbol.asyncIterator]()
     this.#clock = clock
+    this.offset = start.offset
+    this.line = start.line
   }
 
   /** What is held; valid until the next call of `more`. */

@@ -12,7 +12,7 @@ import { FileFault } from './file-fault.ts'
 type Format = 'gzip' | 'zstd'
 type Engine = ReturnType<typeof createGunzip> | ReturnType<typeof createZstdDecompress>
 
-const MAGIC_BYTES = 4
+export const MAGIC_BYTES = 4
 
 export async function* decompressed(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   const input = new Input(chunks)
@@ -74,7 +74,8 @@ async function feed(input: Input, engine: Engine, before: number, done: AbortSig
   }
 }
 
-function formatOf(magic: Uint8Array): Format | undefined {
+/** What the first bytes say; undefined for what is not compressed. */
+export function formatOf(magic: Uint8Array): Format | undefined {
   const [a, b, c, d] = magic
   if (a === 0x1f && b === 0x8b) return 'gzip'
   const isFrame = a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd

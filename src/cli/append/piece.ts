@@ -28,6 +28,11 @@ export interface Piece {
   readonly units: readonly number[]
 }
 
+/** A piece as it is cut: all of the file before `end` is in it or in those before. */
+export interface PlacedPiece extends Piece {
+  readonly end: Place
+}
+
 /** A value, or a part of one, as it stands in the file. */
 export function pieceOf(media: BodyMedia, body: Buffer, place: Place): Piece {
   return { body, media, spans: [{ at: 0, ...place }], units: [0] }

@@ -14,7 +14,7 @@ import { BracketScan, isBlank, isSpace } from './bracket-scan.ts'
 import type { ByteWindow } from './byte-window.ts'
 import { FileFault } from './file-fault.ts'
 import { largeDocument } from './large-document.ts'
-import { cutPiece, joinPieces, type Piece, pieceOf } from './piece.ts'
+import { cutPiece, joinPieces, type Piece, type PlacedPiece, pieceOf } from './piece.ts'
 
 /** `lines`: NDJSON. `documents`: JSON values one behind another, mostly one, arrays opened. `bytes`: one event. */
 export type Form = 'lines' | 'documents' | 'text' | 'bytes' | 'empty'
@@ -101,6 +101,18 @@ export async function* pieces(
   form: Form,
   source: string | undefined,
   limits: Limits = LIMITS,
+): AsyncGenerator<PlacedPiece, void> {
+  for await (const piece of cutIntoPieces(window, form, source, limits)) {
+    const { offset, line } = window
+    yield { ...piece, end: { offset, line } }
+  }
+}
+
+async function* cutIntoPieces(
+  window: ByteWindow,
+  form: Form,
+  source: string | undefined,
+  limits: Limits,
 ): AsyncGenerator<Piece, void> {
   switch (form) {
     case 'lines':

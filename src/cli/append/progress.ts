@@ -14,6 +14,8 @@ export interface Amount {
   readonly events: number
   /** Bytes of the files as they are on the disk. */
   readonly readBytes: number
+  /** Of these, what an earlier run has sent. */
+  readonly sentBytes?: number
   /** Undefined where nobody knows. */
   readonly totalBytes: number | undefined
 }
@@ -63,11 +65,13 @@ export class Progress {
   }
 }
 
-export function progressText({ events, readBytes, totalBytes }: Amount, elapsedMs: number): string {
+export function progressText({ events, readBytes, sentBytes = 0, totalBytes }: Amount, elapsedMs: number): string {
   const seconds = Math.max(elapsedMs / 1000, 0.001)
   const read = totalBytes === undefined ? bytesText(readBytes) : `${bytesText(readBytes)} of ${bytesText(totalBytes)}`
   const leftMs =
-    totalBytes === undefined || readBytes === 0 ? undefined : (elapsedMs * (totalBytes - readBytes)) / readBytes
+    totalBytes === undefined || readBytes <= sentBytes
+      ? undefined
+      : (elapsedMs * (totalBytes - readBytes)) / (readBytes - sentBytes)
   const parts = [`${count(events)} events`, read, `${count(Math.round(events / seconds))} events/s`]
   return [...parts, ...(leftMs === undefined ? [] : [`${durationText(leftMs)} left`])].join(' · ')
 }

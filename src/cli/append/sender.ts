@@ -45,6 +45,12 @@ export interface Stored {
 
 export interface SendingFile {
   readonly name: string
+  /** Of the run that began it: with it, a request that is made once more is known to the server. */
+  run: string
+  /** Whether the same command goes on where this one stops. */
+  isNoted: boolean
+  /** Told when a request was refused as a whole. */
+  refused: () => Promise<void>
   /** Events of it that are stored, skipped ones included. */
   events: number
   skipped: number
@@ -75,16 +81,36 @@ export class Sender {
   readonly #options: SenderOptions
   readonly #client: SteleClient
   #toSkip: number
+  /** Events that earlier runs have stored, told or noted. */
+  #before: number
+  #hasKeys = true
   #awaySinceMs: number | undefined
 
   constructor(options: SenderOptions) {
     this.#options = options
     this.#client = options.connection.client
     this.#toSkip = options.skip
+    this.#before = options.skip
   }
 
   get skipLeft(): number {
     return this.#toSkip
+  }
+
+  /** Events of all files up to here, those that were stored by an earlier run included. */
+  get total(): number {
+    return this.#before - this.#toSkip + this.stored.events
+  }
+
+  /** The first events of the file that comes are stored: `passed` are not in what is sent, or else left out of it. */
+  resume(file: SendingFile, events: number, how: 'passed' | 'left out'): void {
+    this.#before += events
+    if (how === 'left out') {
+      this.#toSkip += events
+      return
+    }
+    file.events += events
+    file.skipped += events
   }
 
   /** Makes sure that the ledger is there and learns its size. Throws a Failure. */
@@ -160,6 +186,7 @@ export class Sender {
 
   async #deliver(piece: Piece, events: readonly Uint8Array[] | undefined, file: SendingFile): Promise<Appended> {
     const { ledger, source, keepReceipts } = this.#options
+    let isUnsure = false
     for (;;) {
       const floor = this.stored.size ?? 0
       try {
@@ -168,12 +195,25 @@ export class Sender {
           ...(source === undefined ? {} : { source }),
           ...(events === undefined ? {} : { events }),
           receipts: keepReceipts !== undefined,
+          ...(this.#hasKeys ? { idempotencyKey: `${file.run}-${file.events}` } : {}),
         })
         this.#isBack()
         return appended
       } catch (error) {
         if (!(error instanceof SteleError)) throw error
-        if (!isPassing(error) && !error.outcomeUnknown) throw this.#refusal(error, piece, file)
+        if (error.code === 'idempotency-unsupported' && this.#hasKeys) {
+          this.#hasKeys = false
+          continue
+        }
+        isUnsure ||= error.outcomeUnknown || error.code?.startsWith('idempotency') === true
+        if (!isPassing(error) && !isUnsure) {
+          await file.refused()
+          throw this.#refusal(error, piece, file)
+        }
+        if (isPassing(error) && this.#hasKeys) {
+          await this.#waitToRepeat(error, isUnsure, piece, file)
+          continue
+        }
         if (!isPassing(error) || (error.outcomeUnknown && events === undefined)) throw this.#unsure(error, piece, file)
         if (!error.outcomeUnknown) {
           await this.#wait(error)
@@ -183,6 +223,16 @@ export class Sender {
         if (found === 'unknown') throw this.#unsure(error, piece, file)
         if (found !== 'nowhere') return found
       }
+    }
+  }
+
+  /** Under its key the request may be made again, whatever became of it; only who gives up does not know. */
+  async #waitToRepeat(error: SteleError, isUnsure: boolean, piece: Piece, file: SendingFile): Promise<void> {
+    try {
+      await this.#wait(error)
+    } catch (cause) {
+      if (!isUnsure || !(cause instanceof Failure || cause instanceof Interrupted)) throw cause
+      throw this.#unsure(error, piece, file)
     }
   }
 
@@ -277,26 +327,28 @@ export class Sender {
     const mend =
       code === 'source-unknown' || code === 'source-mismatch' ? 'Give another --source or none' : 'Mend the file'
     const goOn =
-      this.#total() === 0
+      this.total === 0
         ? `${mend}, and run the command again${asText}`
         : `${mend}, and go on with the same command and --skip ${this.#skipNext(file)}`
     return new Failure(exitCodeOf(error), what, this.#safe(file), goOn)
   }
 
   #unsure(error: SteleError, piece: Piece, file: SendingFile): Failure {
-    const from = this.#total()
+    const from = this.total
     const { url } = this.#options.connection
     const place = placeIn(piece, 0)
     return new Failure(
       3,
       `${url} gave no answer that can be relied on (${printable(error.message)}), so it is not known whether the events of ${file.name} from line ${count(place.line)} on were stored`,
       `The ${counted(from, 'event')} before them are stored`,
-      `Look at the ledger with 'stele tail --ledger ${this.#options.ledger} --from ${this.stored.last === undefined ? (this.stored.size ?? 0) : this.stored.last + 1}'; where they are not there, go on with the same command and --skip ${this.#skipNext(file)}`,
+      file.isNoted
+        ? 'The same command goes on there: it repeats that request, and what was stored is not stored again'
+        : `Look at the ledger with 'stele tail --ledger ${this.#options.ledger} --from ${this.stored.last === undefined ? (this.stored.size ?? 0) : this.stored.last + 1}'; where they are not there, go on with the same command and --skip ${this.#skipNext(file)}`,
     )
   }
 
   #safe(file?: SendingFile): string {
-    const total = this.#total()
+    const total = this.total
     if (total === 0) return 'Nothing was stored'
     if (file === undefined || file.events === total)
       return `${counted(total, 'event')} before it ${total === 1 ? 'is' : 'are'} stored`
@@ -305,12 +357,7 @@ export class Sender {
 
   /** What a later run leaves out. */
   #skipNext(file: SendingFile): number {
-    return this.#options.isFollowing ? file.events : this.#total()
-  }
-
-  /** Events of all files up to here, those that were stored by an earlier run included. */
-  #total(): number {
-    return this.#options.skip - this.#toSkip + this.stored.events
+    return this.#options.isFollowing ? file.events : this.total
   }
 }
 

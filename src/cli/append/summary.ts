@@ -18,10 +18,12 @@ export interface AppendOutcome {
   readonly elapsedMs: number
   /** Where not all was sent: the number of events that a next run leaves out. */
   readonly goOnWith: number | undefined
+  /** Whether the same command goes on by itself. */
+  readonly isNoted: boolean
 }
 
 export function summaryText(outcome: AppendOutcome): string {
-  const { ledger, stored, elapsedMs, goOnWith } = outcome
+  const { ledger, stored, elapsedMs, goOnWith, isNoted } = outcome
   const barren = barrenText(outcome)
   const { events, requests, bytes, first, last, size, root } = stored
   const lines: string[] = []
@@ -43,8 +45,10 @@ export function summaryText(outcome: AppendOutcome): string {
     if (barren !== '') lines.push(`Of what was named, ${barren}.`)
     lines.push(`Next: stele prove ${last} --ledger ${ledger}`)
   }
-  if (goOnWith !== undefined && goOnWith > 0)
-    lines.push(`To go on where this stopped: the same command with --skip ${goOnWith}`)
+  if (goOnWith !== undefined && goOnWith > 0) {
+    const how = isNoted ? 'the same command once more' : `the same command with --skip ${goOnWith}`
+    lines.push(`To go on where this stopped: ${how}`)
+  }
   return `${lines.join('\n')}\n`
 }
 
@@ -56,8 +60,9 @@ function barrenText({ empty, files, goOnWith }: AppendOutcome): string {
   return `there are no events in ${names.slice(0, SHOWN_NAMES).join(', ')}${more}`
 }
 
-function whySkipped({ files }: AppendOutcome): string {
+function whySkipped({ files, isNoted }: AppendOutcome): string {
   const skipped = files.reduce((sum, file) => sum + file.skipped, 0)
+  if (skipped > 0 && isNoted) return `: all of it was before, ${counted(skipped, 'event')}. --again stores it once more`
   return skipped === 0 ? '' : `: --skip leaves out all there is, ${counted(skipped, 'event')}`
 }
 

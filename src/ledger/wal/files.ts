@@ -27,10 +27,15 @@ export function isWalName(name: string): boolean {
 export async function createWalFile(disk: Disk, directory: string, header: WalFileHeader): Promise<DiskFile> {
   const path = walPath(directory, header.firstCommit)
   const file = await disk.open(path, 'create')
-  await file.write(encodeFileHeader(header), 0)
-  await file.datasync()
-  await disk.syncDirectory(join(directory, 'wal'))
-  return file
+  try {
+    await file.write(encodeFileHeader(header), 0)
+    await file.datasync()
+    await disk.syncDirectory(join(directory, 'wal'))
+    return file
+  } catch (error) {
+    await file.close()
+    throw error
+  }
 }
 
 /** What the log follows: nothing, or what was sealed of it and given up. */
