@@ -47,6 +47,8 @@ export class PowerCutDisk implements Disk {
   operationsLeft = Infinity
   /** Datasyncs until one fails; none does unless told. */
   datasyncsLeft = Infinity
+  /** Whether others get their turn while the disk is busy; not where time is simulated. */
+  yields = true
 
   constructor(
     folders: Iterable<string> = ['/'],
@@ -112,7 +114,10 @@ export class PowerCutDisk implements Disk {
       inode = made
       this.#rename([dirname(path)], (names) => names.set(path, made))
     }
-    return new PowerCutFile(inode, (kind) => this.#operate(kind))
+    const yielding = async () => {
+      if (this.yields) await new Promise(setImmediate)
+    }
+    return new PowerCutFile(inode, (kind) => this.#operate(kind), yielding)
   }
 
   async readFile(path: string): Promise<Buffer | undefined> {
@@ -181,10 +186,12 @@ export class PowerCutDisk implements Disk {
 class PowerCutFile implements DiskFile {
   readonly #inode: Inode
   readonly #operate: (kind?: 'datasync') => void
+  readonly #yield: () => Promise<void>
 
-  constructor(inode: Inode, operate: (kind?: 'datasync') => void) {
+  constructor(inode: Inode, operate: (kind?: 'datasync') => void, yielding: () => Promise<void>) {
     this.#inode = inode
     this.#operate = operate
+    this.#yield = yielding
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
@@ -195,8 +202,7 @@ class PowerCutFile implements DiskFile {
 
   async write(bytes: Uint8Array, position: number): Promise<void> {
     this.#change({ kind: 'write', bytes: Buffer.from(bytes), position })
-    // Others get their turn while the disk is busy.
-    await new Promise(setImmediate)
+    await this.#yield()
   }
 
   async datasync(): Promise<void> {
@@ -209,7 +215,7 @@ class PowerCutFile implements DiskFile {
     }
     this.#inode.unsynced = []
     for (const change of unsynced) this.#inode.durable = changed(this.#inode.durable, change)
-    await new Promise(setImmediate)
+    await this.#yield()
   }
 
   async sizeBytes(): Promise<number> {
