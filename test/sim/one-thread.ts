@@ -8,7 +8,7 @@ import { createPublicKey, KeyObject, verify, webcrypto } from 'node:crypto'
 
 const { subtle } = webcrypto
 
-type Bytes = ArrayBuffer | NodeJS.ArrayBufferView
+type Bytes = Parameters<typeof subtle.verify>[2]
 
 function bytesOf(source: Bytes): Uint8Array {
   if (!ArrayBuffer.isView(source)) return new Uint8Array(source)

@@ -33,9 +33,28 @@ export class Oracle {
   readonly tokens = new Set<string>()
   readonly revoked = new Set<string>()
   eventCount = 0
-  readonly #sent: Batch[] = []
+  #sent: Batch[] = []
   /** By ledger and size: every root that anybody was shown. */
   readonly #roots = new Map<string, Map<number, string>>()
+
+  /** What is known at this moment. What is sent later is known to both. */
+  copy(): Oracle {
+    const copy = new Oracle()
+    copy.acknowledged.push(...this.acknowledged)
+    copy.eventCount = this.eventCount
+    for (const name of this.ledgers) copy.ledgers.add(name)
+    for (const id of this.tokens) copy.tokens.add(id)
+    for (const id of this.revoked) copy.revoked.add(id)
+    copy.#sent = this.#sent
+    for (const [ledger, roots] of this.#roots) copy.#roots.set(ledger, new Map(roots))
+    return copy
+  }
+
+  /** Two oracles of one history that know as much have the same. */
+  get cursor(): string {
+    const seen = [...this.#roots.values()].reduce((sum, roots) => sum + roots.size, 0)
+    return `${this.acknowledged.length} ${this.ledgers.size} ${this.tokens.size} ${this.revoked.size} ${seen}`
+  }
 
   /** A batch that is about to be sent; each event says which one of which batch it is. */
   send(ledger: string, random: SeededRandom, maxBytes: number): readonly Buffer[] {
