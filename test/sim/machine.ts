@@ -15,8 +15,8 @@ import { SimDisk } from './sim-disk.ts'
 import { type KeptHeads, SimHeadStore } from './sim-head-store.ts'
 import { SimClock, SimTime } from './time.ts'
 
-/** Small, so that a life sees several anchors and WAL files. */
-const SIZES = { anchorEveryBytes: 24_000, walFileBytes: 40_000 }
+/** Small, so that a life sees several anchors, WAL files and whole segments. */
+const SIZES = { anchorEveryBytes: 24_000, walFileBytes: 40_000, segmentEntries: 256 }
 /** A start under faults may hang; whoever watches it gives up then. */
 const START_MS = 3_600_000
 
@@ -40,6 +40,7 @@ export class Machine {
   #platters = new PowerCutDisk()
   #disk: SimDisk | undefined
   #head: SimHeadStore | undefined
+  #others: SimDisk[] = []
 
   constructor(random: SeededRandom) {
     this.#random = random
@@ -57,7 +58,8 @@ export class Machine {
 
   /** What went wrong in this process because it was told to. */
   get injectedCount(): number {
-    return (this.#disk?.injected.total ?? 0) + (this.#head?.injected.total ?? 0)
+    const all = [this.#disk, this.#head, ...this.#others]
+    return all.reduce((sum, part) => sum + (part?.injected.total ?? 0), 0)
   }
 
   note(what: string): void {
@@ -90,15 +92,28 @@ export class Machine {
     return { stele: outcome, disk }
   }
 
+  /** Another process beside it, on the same disk: the keeper. It lives no longer than until the machine's next end. */
+  beside(faults: FaultPlan): SimDisk {
+    const { time } = this
+    const random = new SeededRandom(this.#random.below(2 ** 31))
+    const onOperation = (operation: string, path: string, bytes: number) =>
+      this.note(`keeper: ${operation} ${path} ${bytes}`)
+    const disk = new SimDisk(this.#platters, { time, random, faults, onOperation })
+    this.#others.push(disk)
+    return disk
+  }
+
   /** The process dies, or the power fails as well: the next start finds what is left. */
   end(how: 'kill' | 'power cut'): void {
     const [disk, head] = [this.#disk, this.#head]
     assert(disk !== undefined && head !== undefined)
-    disk.kill()
+    const disks = [disk, ...this.#others]
+    this.#others = []
+    for (const one of disks) one.kill()
     head.kill()
     this.time.endLife()
-    for (const { injected } of [disk, head]) this.counts.merge(injected)
-    this.counts.add('disk operations', disk.operationCount)
+    for (const { injected } of [...disks, head]) this.counts.merge(injected)
+    for (const { operationCount } of disks) this.counts.add('disk operations', operationCount)
     this.note(how)
     const random = this.#random
     this.#platters = how === 'kill' ? this.#platters.afterKill(random) : this.#platters.afterPowerCut(random)

@@ -124,6 +124,10 @@ export class SimDisk implements Disk {
     await this.#operate({ operation: 'rename', path: to, work: async () => await this.#inner.rename(from, to) })
   }
 
+  async link(from: string, to: string): Promise<boolean> {
+    return await this.#operate({ operation: 'link', path: to, work: async () => await this.#inner.link(from, to) })
+  }
+
   async remove(path: string): Promise<void> {
     await this.#operate({ operation: 'remove', path, work: async () => await this.#inner.remove(path) })
   }
@@ -170,6 +174,7 @@ export class SimDisk implements Disk {
       return await never()
     }
     await time.sleep(random.next() * 10)
+    if (this.#isDead) return await never()
     if (way === 'applied') await work()
     else if (partly) await half?.()
     throw Object.assign(new Error(`EIO: i/o error, ${operation} ${path}`), { code: 'EIO' })
@@ -181,7 +186,7 @@ export class SimDisk implements Disk {
     let isDone = false
     let done: Promise<T> | undefined
     const finish = () => {
-      if (isDone) return
+      if (isDone || this.#isDead) return
       isDone = true
       this.#underWay.delete(finish)
       done = work()
@@ -193,7 +198,7 @@ export class SimDisk implements Disk {
     time.after(early, finish)
     await time.sleep(delayMs)
     finish()
-    return await done!
+    return this.#isDead ? await never() : await done!
   }
 }
 
