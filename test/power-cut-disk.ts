@@ -14,14 +14,14 @@ import { basename, dirname, join } from 'node:path'
 import type { Disk, DiskFile } from '../src/platform/disk.ts'
 import type { SeededRandom } from './scratch.ts'
 
-const SECTOR_BYTES = 512
+export const SECTOR_BYTES = 512
 const PAGE_BYTES = 4_096
 
-type Change =
+export type Change =
   | { readonly kind: 'write'; readonly bytes: Buffer; readonly position: number }
   | { readonly kind: 'truncate'; readonly sizeBytes: number }
 
-interface Inode {
+export interface Inode {
   durable: Buffer
   now: Buffer
   unsynced: Change[]
@@ -29,9 +29,32 @@ interface Inode {
   interrupted?: Change | undefined
 }
 
-interface NameChange {
+export interface NameChange {
   readonly folders: readonly string[]
-  readonly apply: (names: Map<string, Inode>) => void
+  /** Names that were given to files, and taken from them, in order. */
+  readonly names: readonly (readonly [path: string, inode: Inode | undefined])[]
+}
+
+/** Notes what is done to it. */
+class NotedNames extends Map<string, Inode> {
+  readonly noted: (readonly [path: string, inode: Inode | undefined])[] = []
+
+  override set(path: string, inode: Inode): this {
+    this.noted.push([path, inode])
+    return this
+  }
+
+  override delete(path: string): boolean {
+    this.noted.push([path, undefined])
+    return true
+  }
+}
+
+function applyTo(names: Map<string, Inode>, change: NameChange): void {
+  for (const [path, inode] of change.names) {
+    if (inode === undefined) names.delete(path)
+    else names.set(path, inode)
+  }
 }
 
 class PowerFailure extends Error {
@@ -47,6 +70,8 @@ export class PowerCutDisk implements Disk {
   operationsLeft = Infinity
   /** Datasyncs until one fails; none does unless told. */
   datasyncsLeft = Infinity
+  /** Whether others get their turn while the disk is busy; not where time is simulated. */
+  yields = true
 
   constructor(
     folders: Iterable<string> = ['/'],
@@ -71,10 +96,42 @@ export class PowerCutDisk implements Disk {
   afterPowerCut(random: SeededRandom): PowerCutDisk {
     this.operationsLeft = 0
     const names = new Map(this.#durableNames)
-    for (const change of this.#nameChanges.slice(0, random.below(this.#nameChanges.length + 1))) change.apply(names)
+    for (const change of this.#nameChanges.slice(0, random.below(this.#nameChanges.length + 1))) applyTo(names, change)
     const images = new Map<Inode, Inode>()
     for (const inode of new Set(names.values())) images.set(inode, settled(inode, random))
     return new PowerCutDisk(this.#folders, new Map([...names].map(([path, inode]) => [path, images.get(inode)!])))
+  }
+
+  /** The same disk at this moment, durable or not as it is here. */
+  fork(): PowerCutDisk {
+    const copies = new Map<Inode, Inode>()
+    const copyOf = (inode: Inode): Inode => {
+      const copy = copies.get(inode) ?? { ...inode, unsynced: [...inode.unsynced] }
+      copies.set(inode, copy)
+      return copy
+    }
+    const copied = (names: ReadonlyMap<string, Inode>) =>
+      new Map([...names].map(([path, inode]) => [path, copyOf(inode)]))
+    const changes = this.#nameChanges.map(({ folders, names }) => ({
+      folders,
+      names: names.map(([path, inode]) => [path, inode && copyOf(inode)] as const),
+    }))
+    return new PowerCutDisk(this.#folders, copied(this.#durableNames), copied(this.#names), changes)
+  }
+
+  /** Names that no power cut takes away any more, and those that it may or may not. */
+  get atStake(): { readonly durable: ReadonlyMap<string, Inode>; readonly changes: readonly NameChange[] } {
+    return { durable: this.#durableNames, changes: this.#nameChanges }
+  }
+
+  /** The disk after a power cut that left these changes of names, and of each file what `contents` says. */
+  image(kept: readonly NameChange[], contents: (inode: Inode) => Buffer): PowerCutDisk {
+    const names = new Map(this.#durableNames)
+    for (const change of kept) applyTo(names, change)
+    return new PowerCutDisk(
+      this.#folders,
+      new Map([...names].map(([path, inode]) => [path, durableInode(contents(inode))])),
+    )
   }
 
   /** The same disk once more, all of it durable: to be changed without changing this one. */
@@ -112,7 +169,10 @@ export class PowerCutDisk implements Disk {
       inode = made
       this.#rename([dirname(path)], (names) => names.set(path, made))
     }
-    return new PowerCutFile(inode, (kind) => this.#operate(kind))
+    const yielding = async () => {
+      if (this.yields) await new Promise(setImmediate)
+    }
+    return new PowerCutFile(inode, (kind) => this.#operate(kind), yielding)
   }
 
   async readFile(path: string): Promise<Buffer | undefined> {
@@ -159,7 +219,7 @@ export class PowerCutDisk implements Disk {
     this.#operate()
     if (!this.#folders.has(path)) throw failure('ENOENT', path)
     const last = this.#nameChanges.findLastIndex(({ folders }) => folders.includes(path))
-    for (const change of this.#nameChanges.splice(0, last + 1)) change.apply(this.#durableNames)
+    for (const change of this.#nameChanges.splice(0, last + 1)) applyTo(this.#durableNames, change)
   }
 
   async space(): Promise<{ freeBytes: number; totalBytes: number }> {
@@ -167,8 +227,11 @@ export class PowerCutDisk implements Disk {
   }
 
   #rename(folders: readonly string[], apply: (names: Map<string, Inode>) => void): void {
-    apply(this.#names)
-    this.#nameChanges.push({ folders, apply })
+    const noting = new NotedNames()
+    apply(noting)
+    const change = { folders, names: noting.noted }
+    applyTo(this.#names, change)
+    this.#nameChanges.push(change)
   }
 
   #operate(kind?: 'datasync'): void {
@@ -181,10 +244,12 @@ export class PowerCutDisk implements Disk {
 class PowerCutFile implements DiskFile {
   readonly #inode: Inode
   readonly #operate: (kind?: 'datasync') => void
+  readonly #yield: () => Promise<void>
 
-  constructor(inode: Inode, operate: (kind?: 'datasync') => void) {
+  constructor(inode: Inode, operate: (kind?: 'datasync') => void, yielding: () => Promise<void>) {
     this.#inode = inode
     this.#operate = operate
+    this.#yield = yielding
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
@@ -195,8 +260,7 @@ class PowerCutFile implements DiskFile {
 
   async write(bytes: Uint8Array, position: number): Promise<void> {
     this.#change({ kind: 'write', bytes: Buffer.from(bytes), position })
-    // Others get their turn while the disk is busy.
-    await new Promise(setImmediate)
+    await this.#yield()
   }
 
   async datasync(): Promise<void> {
@@ -209,7 +273,7 @@ class PowerCutFile implements DiskFile {
     }
     this.#inode.unsynced = []
     for (const change of unsynced) this.#inode.durable = changed(this.#inode.durable, change)
-    await new Promise(setImmediate)
+    await this.#yield()
   }
 
   async sizeBytes(): Promise<number> {
@@ -238,7 +302,7 @@ function durableInode(bytes: Buffer): Inode {
   return { durable: bytes, now: bytes, unsynced: [] }
 }
 
-function changed(before: Buffer, change: Change): Buffer {
+export function changed(before: Buffer, change: Change): Buffer {
   if (change.kind === 'truncate') return resized(before, change.sizeBytes)
   const after = resized(before, Math.max(before.length, change.position + change.bytes.length))
   change.bytes.copy(after, change.position)

@@ -1,0 +1,76 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Ledgers that are broken on purpose, each in one place, the way a ledger might be broken by mistake: canaries of the
+// harnesses. Each must be caught by the harness that it names.
+
+export interface BrokenLedger {
+  /** Below src/. */
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+  readonly caughtBy: 'simulation' | 'crash images'
+}
+
+export const brokenLedgers: Readonly<Record<string, BrokenLedger>> = {
+  'acknowledges before the fdatasync': {
+    file: 'ledger/commit.ts',
+    find: 'await end.file.datasync()',
+    replace: 'void end.file.datasync()',
+    caughtBy: 'simulation',
+  },
+  'never syncs the log': {
+    file: 'ledger/commit.ts',
+    find: 'await end.file.datasync()',
+    replace: '',
+    caughtBy: 'crash images',
+  },
+  'does not write the last frame again after a failed sync': {
+    file: 'ledger/opening.ts',
+    find: 'else if (lastFrame !== undefined) await file.write(lastFrame.bytes, lastFrame.position)',
+    replace: '',
+    caughtBy: 'simulation',
+  },
+  'cuts the log without a look at the head outside': {
+    file: 'ledger/opening.ts',
+    find: 'await checkKeptHead(heads, signer, store, kept)',
+    replace: '',
+    caughtBy: 'simulation',
+  },
+  'does not sync the name of a new log file': {
+    file: 'ledger/wal/files.ts',
+    find: "await disk.syncDirectory(join(directory, 'wal'))",
+    replace: '',
+    caughtBy: 'crash images',
+  },
+  'does not sync a file that it puts in the place of another': {
+    file: 'platform/disk.ts',
+    find: 'await file.write(bytes, 0)\n    await file.datasync()',
+    replace: 'await file.write(bytes, 0)',
+    caughtBy: 'crash images',
+  },
+  'puts a key in its place before its ledger is durable': {
+    file: 'ledger/keys.ts',
+    find: 'await replaceFile(this.#disk, this.#pendingPath(ledger), Buffer.from(formatKey(origin, signer.vkey, seed)))',
+    replace: 'await replaceFile(this.#disk, this.path(ledger), Buffer.from(formatKey(origin, signer.vkey, seed)))',
+    caughtBy: 'crash images',
+  },
+  'believes the wall clock when it goes back': {
+    file: 'ledger/ledger-time.ts',
+    find: 'this.#lastMs = Math.max(this.#lastMs, Math.floor(ms))',
+    replace: 'this.#lastMs = Math.floor(ms)',
+    caughtBy: 'simulation',
+  },
+  'goes on after a failed write': {
+    file: 'ledger/commit.ts',
+    find: 'this.stop(error)\n      const refusal',
+    replace: 'const refusal',
+    caughtBy: 'simulation',
+  },
+  'anchors derived files that are not durable': {
+    file: 'ledger/ledgers.ts',
+    find: 'for (const log of logs) await log.flush(true)',
+    replace: 'for (const log of logs) await log.flush(false)',
+    caughtBy: 'simulation',
+  },
+}
