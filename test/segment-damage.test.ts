@@ -86,8 +86,10 @@ for (const kind of KINDS) {
         flaws.some((flaw) => flaw.key === key && flaw.what.includes('SHA-256')),
         `bit ${bit}: ${JSON.stringify(flaws)}`,
       )
-      // Zeros behind the origin and the footer, and a bit that means nothing to zstd, change nothing that is read.
       await readsRightOrRefuses(store, segment, rows)
+      // Header, table and footer have one form.
+      const isFixed = at < 512 || at >= bytes[kind].length - 128 - (kind === 'log' ? 12 : 16)
+      if (isFixed) await assert.rejects(SegmentReader.open(store, segment), DataFault, `bit ${bit}`)
     }
   })
 
@@ -245,6 +247,7 @@ for (const kind of KINDS) {
     await refuses(bomb, 1024 * 1024, /says that it holds/)
     await refuses(lying(zstdCompressSync(Buffer.alloc(100_000)), 4_096), 4_096, /does not decompress|window/)
     await refuses(bomb, 64 * 1024 * 1024, /the table does not add up/)
+    await refuses(wideWindow(raw), rawBytes, /window of 134217728 bytes/)
     await refuses(frame, 0, /does not decompress/)
     await refuses(Buffer.concat([frame, Buffer.alloc(2_000)]), rawBytes, /the table does not add up/)
   })
@@ -257,6 +260,31 @@ function lying(frame: Buffer, bytes: number): Buffer {
   changed.writeUInt32LE(bytes, 5)
   return changed
 }
+
+/** A frame that holds `raw` as it is, and wants 128 MiB at hand to decompress it. */
+function wideWindow(raw: Buffer): Buffer {
+  const header = Buffer.from('28b52ffd808800000000000000', 'hex')
+  header.writeUInt32LE(raw.length, 6)
+  header.writeUIntLE(raw.length * 8 + 1, 10, 3)
+  return Buffer.concat([header, raw])
+}
+
+test('P5: a segment that is named by another root than that of its leaves is found', async () => {
+  const { store, segment } = await ground()
+  const run = { ...segment, root: Buffer.alloc(32, 1) }
+  const infos = { log: segment.log, content: segment.content }
+  for (const kind of KINDS) {
+    const writer = await ObjectWriter.begin(store, kind, `${originPrefix}/main`)
+    await writer.part(0, raws[kind])
+    if (kind === 'log') await writer.write(Buffer.concat(rows.map(({ leaf }) => leaf)))
+    infos[kind] = await writer.finish(run)
+  }
+  const flaws = await flawsOf(store, { ...segment, ...infos, root: run.root.toString('hex') })
+  assert.deepEqual(
+    flaws.map(({ what, expected, found }) => [what, expected, found]),
+    [['the leaves have another root', run.root.toString('hex'), segment.root]],
+  )
+})
 
 test('P5: a table whose blocks do not follow each other is refused', async () => {
   const block = (from: number, to: number): Buffer => {

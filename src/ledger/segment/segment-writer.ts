@@ -147,7 +147,7 @@ export class SegmentWriter {
     for await (const part of log.parts(log.rowOf(start), log.rowOf(end - 1) + 1)) {
       const [first, count] = [log.table.firsts[part.row]!, log.countOf(part.row)]
       const isWhole = count === BUNDLE_ENTRIES && first >= start && first + count <= end
-      if (isWhole && this.#entryCount % BUNDLE_ENTRIES === 0) {
+      if (isWhole) {
         await this.#log.copy(this.#entryCount, part.bytes, log.table.rawBytes[part.row]!)
         this.#entryCount += count
         continue
