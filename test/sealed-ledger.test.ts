@@ -44,9 +44,9 @@ async function fill(stele: Stele, fileCount: number, seed = 1): Promise<void> {
   const random = new SeededRandom(seed)
   const { ledgers, administration } = stele
   if (!ledgers.has('other')) await administration.createLedger({ name: 'other' }, 'tester')
-  let completed = 0
-  const stop = ledgers.onFileCompleted(() => completed++)
-  while (completed < fileCount) {
+  const completed: number[] = []
+  const stop = ledgers.onFileCompleted(() => completed.push(ledgers.walBytes))
+  while (completed.length < fileCount) {
     const events = Array.from({ length: 1 + random.below(80) }, () => random.bytes(random.below(300)))
     await append(ledgers, random.below(4) === 0 ? 'other' : 'main', events)
     await ledgers.publish()
