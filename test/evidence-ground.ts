@@ -13,7 +13,7 @@ import { decodeFileHeader } from '../src/ledger/wal/format.ts'
 import { eventBounds, type ReadFrame } from '../src/ledger/wal/frame-reader.ts'
 import { framesOf } from './forge.ts'
 import { MemoryDisk } from './memory-disk.ts'
-import { append, MemoryHeadStore, openStele, SeededRandom, type Stele, TurnedClock } from './scratch.ts'
+import { append, MemoryHeadStore, openStele, sealAll, SeededRandom, type Stele, TurnedClock } from './scratch.ts'
 
 export const directory = '/data'
 export const events = (ledger: string, count: number): Buffer[] =>
@@ -74,6 +74,50 @@ export async function directoryWith(
   await fill(stele, clock, disk)
   await stele.close()
   return { disk, head: keptHead(store) }
+}
+
+/**
+ * Ledgers `main` and `pay`, most of both in segments, whole ones and partial ones, and the last WAL files not sealed;
+ * stopped. `snapshots` are the same directory as it was before each time it was sealed.
+ */
+export async function sealedDirectory(eventCount = 700, eventBytes = 40): Promise<SealedDirectory> {
+  const disk = new MemoryDisk()
+  const store = new MemoryHeadStore()
+  const clock = new TurnedClock()
+  const sizes = { anchorEveryBytes: 20_000, walFileBytes: 40_000, segmentEntries: 256 }
+  const stele = await openStele({ disk, directory, clock, random: new SeededRandom(3), head: store, sizes })
+  disk.put(`${directory}/LOCK`, Buffer.alloc(0))
+  disk.put(`${directory}/admin.token`, Buffer.from(`${stele.adminTokens[0]}\n`))
+  await stele.administration.createLedger({ name: 'pay' }, 'tester')
+  const random = new SeededRandom(4)
+  const snapshots: { disk: MemoryDisk; head: KeptHead }[] = []
+  for (let made = 0, round = 0; made < eventCount; round++) {
+    clock.pass(10)
+    const events = Array.from({ length: Math.min(35, eventCount - made) }, () => random.bytes(eventBytes))
+    made += events.length
+    await append(stele.ledgers, 'main', events)
+    if (round % 3 === 0) await append(stele.ledgers, 'pay', events.slice(0, 3))
+    await stele.ledgers.publish()
+    if (round % 6 !== 5) continue
+    snapshots.push({ disk: disk.copy(), head: keptHead(store) })
+    await sealAll(stele, disk, directory)
+  }
+  const vkeys = new Map(stele.ledgers.names.map((name) => [name, stele.ledgers.vkey(name)]))
+  const seal = stele.ledgers.sealed
+  await stele.close()
+  return { disk, head: keptHead(store), vkeys, snapshots, seal }
+}
+
+export interface SealedDirectory extends Omit<SmallDirectory, 'earlier'> {
+  readonly snapshots: readonly { readonly disk: MemoryDisk; readonly head: KeptHead }[]
+  readonly seal: { readonly commit: number; readonly sizes: Readonly<Record<string, number>> }
+}
+
+/** Paths of the objects of a ledger's segments. */
+export function segmentPaths(disk: MemoryDisk, ledger = ''): string[] {
+  return disk.paths.filter(
+    (path) => path.startsWith(`${directory}/segments/${ledger}`) && /\.(log|content)$/.test(path),
+  )
 }
 
 function keptHead(store: MemoryHeadStore): KeptHead {

@@ -4,7 +4,7 @@
 // Verification of directories that are in use, large, or not ours to write to.
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -16,7 +16,7 @@ import { isHeld } from '../src/platform/lock-probe.ts'
 import { tryLock } from '../src/platform/lock.ts'
 import { directory, directoryWith, eventPlace, smallDirectory, verified } from './evidence-ground.ts'
 import { MemoryDisk } from './memory-disk.ts'
-import { append, MemoryHeadStore, openStele, scratch, SeededRandom, TurnedClock } from './scratch.ts'
+import { append, MemoryHeadStore, openStele, scratch, sealAll, SeededRandom, TurnedClock } from './scratch.ts'
 import { startTestServer } from './server-fixture.ts'
 
 /** Hands out what is there, and fails the test where something would change it. */
@@ -152,6 +152,74 @@ test('P4: a directory is verified while WAL files are begun and the derived file
   await close()
   const walFiles = disk.paths.filter((path) => path.includes('/wal/'))
   assert.ok(walFiles.length > 5, `${walFiles.length} files`)
+})
+
+test('P4: a directory is verified while what is completed of its log is sealed, replaced and removed under the reader', async () => {
+  const disk = new MemoryDisk()
+  const head = new MemoryHeadStore()
+  const sizes = { anchorEveryBytes: 30_000, walFileBytes: 60_000, segmentEntries: 256 }
+  const ground = { disk, directory, clock: new TurnedClock(), random: new SeededRandom(9), head, sizes }
+  const stele = await openStele(ground)
+  const random = new SeededRandom(10)
+  const done = new AbortController()
+  const writer = (async () => {
+    for (let turn = 0; turn < 120; turn++) {
+      const events = Array.from({ length: 20 }, () => random.bytes(60))
+      await append(stele.ledgers, 'main', events)
+      if (turn % 3 === 0) await stele.ledgers.publish()
+      if (turn % 4 === 0) await sealAll(stele, disk, directory)
+      for (let pause = 0; pause < 25; pause++) await new Promise(setImmediate)
+    }
+  })().finally(() => done.abort())
+  let rounds = 0
+  do {
+    const heads = head.kept === undefined ? [] : [{ where: 'memory', bytes: head.kept }]
+    const report = await verifyDirectory({ disk: new SlowDisk(disk), directory, heads, isRunning: true })
+    assert.deepEqual(report.findings, [], `round ${rounds}`)
+    assert.equal(report.coveredCount <= report.entryCount, true)
+    rounds++
+  } while (!done.signal.aborted)
+  await writer
+  assert.ok(rounds > 5, `${rounds} rounds`)
+  assert.ok((stele.ledgers.sealed.sizes['main'] ?? 0) > 1_500)
+  await stele.close()
+})
+
+test('P4: threads find the same in segments as one does', async (context) => {
+  const folder = join(scratch(context), 'data')
+  const head = new MemoryHeadStore()
+  const disk = new NodeDisk()
+  const sizes = { anchorEveryBytes: 2 ** 40, walFileBytes: 6_000_000, segmentEntries: 1_024 }
+  const ground = { disk, directory: folder, clock: new TurnedClock(), random: new SeededRandom(9), head, sizes }
+  const stele = await openStele({ ...ground, lock: tryLock })
+  const random = new SeededRandom(12)
+  for (let round = 0; round < 12; round++) {
+    await append(
+      stele.ledgers,
+      'main',
+      Array.from({ length: 700 }, () => random.bytes(2_400)),
+    )
+    await stele.ledgers.publish()
+    await sealAll(stele, disk, folder)
+  }
+  await stele.close()
+  const heads = [{ where: 'memory', bytes: head.kept! }]
+  const both = async (): Promise<DirectoryReport> => {
+    const one = await verifyDirectory({ disk, directory: folder, heads })
+    assert.deepEqual(await verifyDirectory({ disk, directory: folder, heads, threadCount: 2 }), one)
+    return one
+  }
+  const good = await both()
+  assert.deepEqual([good.verdict, good.findings], ['unchanged', []])
+  assert.ok(good.segmentBytes > 16 * 1024 * 1024, String(good.segmentBytes))
+  const [, path] = readdirSync(join(folder, 'segments/main')).filter((name) => name.endsWith('.content'))
+  const bytes = readFileSync(join(folder, 'segments/main', path!))
+  bytes[300_000]! ^= 1
+  chmodSync(join(folder, 'segments/main', path!), 0o600)
+  writeFileSync(join(folder, 'segments/main', path!), bytes)
+  const damaged = await both()
+  assert.equal(damaged.verdict, 'changed')
+  assert.equal(damaged.firstBad?.ledger, 'main')
 })
 
 test('a lock is seen from beside without being taken, broken or kept from anybody', (context) => {

@@ -12,8 +12,9 @@ import { timeMs } from '../platform/clock.ts'
 import type { Anchor } from '../ledger/anchor.ts'
 import type { SystemState } from '../state/system-state.ts'
 import { listNames } from './beside.ts'
-import type { DerivedFile } from './derived-file.ts'
+import type { Comparison, DerivedRun } from './derived-file.ts'
 import type { Findings } from './finding.ts'
+import { CHUNK_RECORDS } from '../ledger/record-file.ts'
 import { type LedgerReplay, toHex } from './ledger-replay.ts'
 import type { Statement } from './published.ts'
 import type { Replay } from './replay.ts'
@@ -31,7 +32,7 @@ export interface AnchorState {
   readonly lastTime: string
   readonly ledgers: ReadonlyMap<
     string,
-    { readonly size: number; readonly root: string | undefined; readonly places: number }
+    { readonly size: number; readonly root: string | undefined; readonly places: number | undefined }
   >
   readonly latest: ReadonlyMap<string, Statement>
   readonly before: ReadonlyMap<string, Statement>
@@ -40,7 +41,8 @@ export interface AnchorState {
 export function anchorState(replay: Replay): AnchorState {
   const { end, hash, lastTime, published } = replay
   const ledgers = [...replay.ledgers.values()].map(
-    ({ name, size, root, placeCount: places }) => [name, { size, root, places }] as const,
+    ({ name, size, root, placeCount, placesKnown }) =>
+      [name, { size, root, places: placesKnown ? placeCount : undefined }] as const,
   )
   return {
     end,
@@ -62,6 +64,8 @@ export interface DerivedOptions {
   readonly anchor: Anchor | string
   /** The replay's state at the anchor; undefined where the log does not reach it. */
   readonly state: AnchorState | undefined
+  /** Last commit that is sealed; 0 where none is. */
+  readonly sealedCommit: number
   readonly isRunning: boolean
   readonly findings: Findings
   readonly remarks: string[]
@@ -73,6 +77,8 @@ export async function checkDerived(options: DerivedOptions): Promise<void> {
     if (names.includes('anchor.json')) findings.add({ kind: 'derived', file: ANCHOR, what: anchor })
     else if (!options.isRunning)
       remarks.push(`${ANCHOR} is not there: the next start reads the log from its beginning.`)
+  } else if (anchor.commit <= options.sealedCommit && options.sealedCommit > 0) {
+    if (!options.isRunning) remarks.push(`${ANCHOR} is older than the seal: the next start makes it anew.`)
   } else if (options.state === undefined) checkUnreached(anchor, options)
   else checkAnchor(anchor, options.state, options)
   for (const name of names) {
@@ -81,6 +87,10 @@ export async function checkDerived(options: DerivedOptions): Promise<void> {
     remarks.push(`derived/${name} is not a file of Stele; it was not looked at.`)
   }
   for (const ledger of replay.ledgers.values()) await checkLedger(ledger, options)
+  const passed = [...replay.ledgers.values()].filter(({ firstPlace }) => firstPlace > 0).map(({ name }) => name)
+  if (passed.length === 0 || options.isRunning) return
+  const files = passed.length === 1 ? `derived/${passed[0]}/places-…` : `derived/{${passed.join(',')}}/places-…`
+  remarks.push(`Places of what is sealed, with which ${files} begin, were not looked at: they lead nowhere any more.`)
 }
 
 /** The log must reach the anchor: it was written when the commit that it names was durable. */
@@ -106,6 +116,8 @@ function checkUnreached(anchor: Anchor, { replay, findings }: DerivedOptions): v
 function checkAnchor(anchor: Anchor, state: AnchorState, options: DerivedOptions): void {
   const { replay, findings } = options
   const earlier = options.files.filter((file) => firstCommitOf(file) < anchor.file)
+  // Files that were sealed since are gone.
+  const counted = anchor.files.filter(({ firstCommit }) => firstCommit > options.sealedCommit)
   const isEnd = anchor.commit === replay.commit
   const lastMs = timeMs(state.lastTime)
   const facts: readonly [string, unknown, unknown][] = [
@@ -116,7 +128,7 @@ function checkAnchor(anchor: Anchor, state: AnchorState, options: DerivedOptions
     [
       'files',
       earlier.map((file) => [firstCommitOf(file), file.sizeBytes]),
-      anchor.files.map((file) => [file.firstCommit, file.sizeBytes]),
+      counted.map((file) => [file.firstCommit, file.sizeBytes]),
     ],
     // Times of appends that were not yet durable when the anchor was written are in it too.
     ['lastMs', isEnd ? lastMs : Math.max(lastMs, anchor.lastMs), anchor.lastMs],
@@ -141,8 +153,9 @@ function ledgerFacts(state: AnchorState, anchor: Anchor, system: SystemState): s
   const empty = anchor.ledgers.filter(({ name }) => !state.ledgers.has(name) && system.ledgers.has(name))
   const rows = [...state.ledgers].map(([name, { size, root, places }]) => {
     const said = anchor.ledgers.find((row) => row.name === name)
-    // Where a leaf is lost there is no root to compare, and the loss has been told.
-    return root === undefined ? (said ?? { name, size, root: '', places }) : { name, size, root, places }
+    // Where a leaf is lost there is no root to compare, and the loss has been told; so it is with places.
+    const known = { name, size, root: root ?? said?.root ?? '', places: places ?? said?.places ?? 0 }
+    return root === undefined ? (said ?? known) : known
   })
   return rowTexts([...rows, ...empty.map(({ name }) => ({ name, size: 0, root: toHex(EMPTY_ROOT), places: 0 }))])
 }
@@ -171,33 +184,68 @@ function checkAnchorPublished(
 }
 
 async function checkLedger(ledger: LedgerReplay, options: DerivedOptions): Promise<void> {
-  const { disk, directory, anchor, remarks } = options
+  const { disk, directory, anchor, remarks, sealedCommit } = options
   const names = await listNames(disk, join(directory, 'derived', ledger.name))
-  const counted = typeof anchor === 'string' ? undefined : anchor.ledgers.find(({ name }) => name === ledger.name)
-  const known = new Set(['places', ...ledger.levels.keys().map((level) => `level-${level}`)])
+  const isCounted = typeof anchor !== 'string' && (anchor.commit > sealedCommit || sealedCommit === 0)
+  const counted = isCounted ? anchor.ledgers.find(({ name }) => name === ledger.name) : undefined
+  const known = new Set<string>()
+  for (const [level, run] of ledger.levels.entries()) {
+    if (run === undefined) continue
+    const records = { from: level === 0 ? (counted?.leavesFrom ?? 0) : 0, count: 0 }
+    records.count = Math.floor((counted?.size ?? 0) / TILE_WIDTH ** level)
+    await checkRun(run, { ...records, ledger, level, known, isKnown: ledger.root !== undefined }, options)
+  }
+  const places = { from: counted?.placesFrom ?? 0, count: counted?.places ?? 0, isKnown: ledger.placesKnown }
+  await checkRun(ledger.places, { ...places, ledger, known }, options)
   for (const name of names) {
     // A server may have grown the tree by a level since the log was read.
-    if (known.has(name) || (options.isRunning && /^(?:level-[0-9]+|places)$/.test(name))) continue
-    remarks.push(`derived/${ledger.name}/${name} is not a file of Stele; it was not looked at.`)
+    if (known.has(name) || (options.isRunning && /^(?:level-[0-9]+|places)/.test(name))) continue
+    const what = isGivenUp(name, ledger) ? 'has places of what is sealed' : 'is not a file of Stele'
+    remarks.push(`derived/${ledger.name}/${name} ${what}; it was not looked at.`)
   }
-  for (const [level, file] of ledger.levels.entries()) {
-    if (file === undefined) continue
-    const countedBytes = Math.floor((counted?.size ?? 0) / TILE_WIDTH ** level) * RECORD_BYTES
-    await checkFile(file, countedBytes, ledger.root !== undefined, level === 0 ? ledger.name : undefined, options)
-  }
-  await checkFile(ledger.places, (counted?.places ?? 0) * RECORD_BYTES, ledger.placesKnown, undefined, options)
 }
 
-/** `isKnown`: the log gave all of the file's bytes. `leavesOf` names the ledger whose leaf hashes these are. */
-async function checkFile(
-  file: DerivedFile,
+/** Places of what is sealed only: nobody reads them. */
+function isGivenUp(name: string, { sealedSize, firstPlace }: LedgerReplay): boolean {
+  const [, chunk] = /^places-([0-9]{8})$/.exec(name) ?? []
+  return chunk !== undefined && sealedSize > 0 && Number(chunk) * CHUNK_RECORDS <= firstPlace
+}
+
+interface RunFacts {
+  readonly ledger: LedgerReplay
+  /** Of the tree; undefined for places. */
+  readonly level?: number
+  /** Records that the anchor counts on: from where, and how many there were in all. */
+  readonly from: number
+  readonly count: number
+  /** The log gave all of the run's records. */
+  readonly isKnown: boolean
+  /** Takes the names of its files. */
+  readonly known: Set<string>
+}
+
+async function checkRun(run: DerivedRun, facts: RunFacts, options: DerivedOptions): Promise<void> {
+  const comparisons = await run.finish()
+  for (const [position, comparison] of comparisons.entries()) {
+    const { name, firstRecord } = comparison
+    facts.known.add(name.slice(name.lastIndexOf('/') + 1))
+    const isCounted = firstRecord + CHUNK_RECORDS > facts.from || !run.isChunked
+    const countedBytes = isCounted ? Math.max(0, facts.count - firstRecord) * RECORD_BYTES : 0
+    const limit = Math.min(countedBytes, run.isChunked ? CHUNK_RECORDS * RECORD_BYTES : Infinity)
+    checkFile(comparison, limit, position === comparisons.length - 1, run.isChunked, facts, options)
+  }
+}
+
+function checkFile(
+  { name, firstRecord, sizeBytes, expectedBytes, difference }: Comparison,
   countedBytes: number,
-  isKnown: boolean,
-  leavesOf: string | undefined,
+  isLast: boolean,
+  isChunked: boolean,
+  { ledger, level, isKnown }: RunFacts,
   { isRunning, findings, remarks }: DerivedOptions,
-): Promise<void> {
-  const { sizeBytes, expectedBytes, difference } = await file.finish()
-  const name = file.name
+): void {
+  // A server gives files up as it seals.
+  if (sizeBytes === undefined && isRunning && isChunked) return
   if ((sizeBytes ?? 0) < countedBytes) {
     const what = sizeBytes === undefined ? 'the file is not there' : 'the file is cut'
     const expected = `${countedBytes} bytes that the anchor counts`
@@ -211,20 +259,20 @@ async function checkFile(
     })
   }
   if (difference !== undefined && difference.offset < countedBytes) {
-    const entry = leavesOf === undefined ? {} : { ledger: leavesOf, index: difference.offset / RECORD_BYTES }
+    const record = firstRecord + difference.offset / RECORD_BYTES
     findings.add({
       kind: 'derived',
       file: name,
       what: 'the file says something else than the log',
       ...difference,
-      ...entry,
+      ...(level === undefined ? {} : below(record, level, ledger)),
     })
   } else if (difference !== undefined) {
     remarks.push(
       `${name} differs from byte ${difference.offset} on, behind what the anchor counts: nobody reads it there.`,
     )
   }
-  if (isKnown && !isRunning && (sizeBytes ?? 0) > expectedBytes) {
+  if (isKnown && !isRunning && (isLast || isChunked) && (sizeBytes ?? 0) > expectedBytes) {
     const what = 'the file goes on behind the log'
     findings.add({
       kind: 'derived',
@@ -235,4 +283,10 @@ async function checkFile(
       found: `${sizeBytes}`,
     })
   }
+}
+
+/** The entries below a hash of the tree. */
+function below(record: number, level: number, { name, size }: LedgerReplay) {
+  const width = TILE_WIDTH ** level
+  return { ledger: name, index: record * width, count: Math.max(1, Math.min(width, size - record * width)) }
 }

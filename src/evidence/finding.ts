@@ -3,9 +3,14 @@
 
 /** What a verification objects to: where, what was expected there and what was found, in words fit to be shown. */
 
-/** `kept-head`, `published`, `system`, `key`: what a signature or an entry elsewhere says, and the data does not. */
+/**
+ * `kept-head`, `published`, `system`, `key`: what a signature or an entry elsewhere says, and the data does not.
+ * `segment`, `seal`: of what is sealed, that its files are not what their names, or the seal, say.
+ */
 export type FindingKind =
   | 'file'
+  | 'segment'
+  | 'seal'
   | 'frame'
   | 'chain'
   | 'entry'
@@ -39,6 +44,8 @@ export interface Finding {
 /** Kinds that say something of the entries themselves, not only of files beside them. */
 const ofEntries: ReadonlySet<FindingKind> = new Set([
   'file',
+  'segment',
+  'seal',
   'frame',
   'chain',
   'entry',
@@ -74,10 +81,15 @@ export class Findings {
     if (this.#list.length < this.#maxCount) this.#list.push(finding)
   }
 
+  /** Counts findings that are not worth showing. */
+  addUnshown(count: number): void {
+    this.#count += count
+  }
+
   /** What is wrong in the log comes first, in its order; then what else concerns entries; then the rest. */
   sorted(): Finding[] {
     const rank = (finding: Finding) =>
-      !concernsEntries(finding) ? 2 : finding.file?.startsWith('wal/') === true ? 0 : 1
+      !concernsEntries(finding) ? 2 : /^(?:segments|wal)\//.test(finding.file ?? '') ? 0 : 1
     return this.#list.toSorted((a, b) => {
       if (rank(a) !== rank(b)) return rank(a) - rank(b)
       if (rank(a) !== 0) return 0

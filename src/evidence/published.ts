@@ -7,6 +7,7 @@
  */
 import type { Findings } from './finding.ts'
 import { toHex } from './ledger-replay.ts'
+import { UNKNOWN_ROOT } from './sealed-roots.ts'
 import type { Signatures } from './signatures.ts'
 
 /** An entry of `heads` and where its content lies. */
@@ -14,7 +15,16 @@ export interface HeadsEntry {
   readonly index: number
   readonly note: Buffer
   readonly file: string
-  readonly offset: number
+  /** Not of what is sealed, which is compressed. */
+  readonly offset?: number
+}
+
+interface StatementPlace {
+  readonly kind: 'published'
+  readonly file: string
+  readonly offset?: number
+  readonly ledger: string
+  readonly index: number
 }
 
 /** A size and root that `heads` says a ledger had. */
@@ -36,6 +46,7 @@ export class Published {
   readonly #findings: Findings
   readonly #signatures: Signatures
   readonly #watched: ReadonlySet<number>
+  readonly #rootBefore: (ledger: string, size: number) => Promise<string | undefined>
   readonly #roots = new Map<string, string>()
   readonly #latest = new Map<string, Statement>()
   readonly #before = new Map<string, Statement>()
@@ -43,9 +54,18 @@ export class Published {
   readonly #upTo = new Map<number, ReadonlyMap<string, Statement>>()
   #checks: Promise<void>[] = []
 
-  /** `watched`: sizes of `heads` of which `upTo` will be asked. */
-  constructor(findings: Findings, signatures: Signatures, watched: readonly number[]) {
+  /**
+   * `watched`: sizes of `heads` of which `upTo` will be asked. `rootBefore` tells roots that were not noted, of sizes
+   * that were sealed before their statement was read.
+   */
+  constructor(
+    findings: Findings,
+    signatures: Signatures,
+    watched: readonly number[],
+    rootBefore: (ledger: string, size: number) => Promise<string | undefined>,
+  ) {
     this.#findings = findings
+    this.#rootBefore = rootBefore
     this.#signatures = signatures
     this.#watched = new Set(watched)
   }
@@ -85,7 +105,13 @@ export class Published {
     systemKnown: boolean,
   ): Promise<void> {
     const { index, note, file, offset } = entry
-    const place = { kind: 'published' as const, file, offset, ledger: 'heads', index }
+    const place = {
+      kind: 'published' as const,
+      file,
+      ...(offset === undefined ? {} : { offset }),
+      ledger: 'heads',
+      index,
+    }
     const checkpoint = this.#signatures.read(note)
     if (typeof checkpoint === 'string') {
       this.#findings.add({ ...place, what: `the entry is not a signed checkpoint: ${checkpoint}` })
@@ -101,7 +127,7 @@ export class Published {
     const said = toHex(checkpoint.root)
     this.#checks.push(this.#checkSignature(note, ledger, place))
     if (this.#checks.length >= MAX_OPEN_CHECKS) await this.finish()
-    this.#compare(ledger.name, size, said, place)
+    await this.#compare(ledger.name, size, said, place)
     const latest = this.#latest.get(ledger.name)
     if (latest !== undefined) this.#before.set(ledger.name, latest)
     this.#latest.set(ledger.name, { size, root: said, index })
@@ -118,7 +144,7 @@ export class Published {
   async #checkSignature(
     note: Buffer,
     { name, vkey }: { name: string; vkey: string },
-    place: { kind: 'published'; file: string; offset: number; ledger: string; index: number },
+    place: StatementPlace,
   ): Promise<void> {
     const fault = await this.#signatures.fault(note, vkey)
     if (fault !== undefined)
@@ -126,17 +152,13 @@ export class Published {
   }
 
   /** The first contradiction of a ledger is told with the entries that it is about; later ones follow from it. */
-  #compare(
-    name: string,
-    size: number,
-    said: string,
-    place: { kind: 'published'; file: string; offset: number; index: number },
-  ): void {
+  async #compare(name: string, size: number, said: string, place: StatementPlace): Promise<void> {
     const earlier = this.#latest.get(name)
-    const root = this.#roots.get(`${name} ${size}`)
-    if (this.#failed.has(name) || (root === said && size >= (earlier?.size ?? 0))) return
+    if (this.#failed.has(name)) return
+    const root = this.#roots.get(`${name} ${size}`) ?? (await this.#rootBefore(name, size))
+    if (root === UNKNOWN_ROOT) return
+    if (root === said && size >= (earlier?.size ?? 0)) return
     this.#failed.add(name)
-    const { kind, file, offset } = place
     const first = earlier === undefined || earlier.size >= size ? 0 : earlier.size
     const what =
       root === undefined
@@ -146,6 +168,6 @@ export class Published {
           : `heads ${place.index} says another root of ${name} at size ${size} than its entries give`
     const range = { ledger: name, index: Math.min(first, Math.max(0, size - 1)), count: Math.max(1, size - first) }
     const found = root === undefined ? 'none' : `${size} ${root}`
-    this.#findings.add({ kind, file, offset, ...range, what, expected: `${size} ${said}`, found })
+    this.#findings.add({ ...place, ...range, what, expected: `${size} ${said}`, found })
   }
 }

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Replays a WAL in order for a verification: the chain of frames, the tree of every ledger, the fold of `system`, and
- * what `heads` says of the others. Unlike recovery it does not stop at what is wrong but names it and goes on.
+ * Replays a log in order for a verification: the chain of frames, the tree of every ledger, the fold of `system`, and
+ * what `heads` says of the others. What is sealed comes first, from sealed-replay.ts; the chain goes on from the seal.
+ * Unlike recovery it does not stop at what is wrong but names it and goes on.
  */
 import { parseEntry } from '@stele/proof'
 import { LEDGER_NAME } from '../schema/limits.ts'
@@ -14,7 +15,7 @@ import { SystemState } from '../state/system-state.ts'
 import type { Findings } from './finding.ts'
 import type { CheckedFrame, CheckedSection } from './frame-check.ts'
 import { LedgerReplay } from './ledger-replay.ts'
-import { Published } from './published.ts'
+import { type HeadsEntry, Published } from './published.ts'
 import type { Signatures } from './signatures.ts'
 import type { Gap, WalkedFile } from './wal-walk.ts'
 
@@ -28,6 +29,15 @@ export interface Unfinished {
   readonly position: number
   readonly bytes: number
   readonly why: string
+}
+
+/** An event of `system`; `offset` where it is not in a segment. */
+export interface SystemEntry {
+  readonly index: number
+  readonly event: Buffer
+  readonly at: string
+  readonly file: string
+  readonly offset?: number
 }
 
 export interface ReplayOptions {
@@ -62,7 +72,9 @@ export class Replay {
   constructor(options: ReplayOptions) {
     this.#options = options
     this.#findings = options.findings
-    this.published = new Published(options.findings, options.signatures, options.wanted.get('heads') ?? [])
+    const rootBefore = async (name: string, size: number) => await this.ledgers.get(name)?.sealedRootAt(size)
+    const watched = options.wanted.get('heads') ?? []
+    this.published = new Published(options.findings, options.signatures, watched, rootBefore)
   }
 
   get entryCount(): number {
@@ -71,7 +83,28 @@ export class Replay {
 
   /** Whether all that `system` says was read: else what does not fit it may follow from what is missing there. */
   get systemKnown(): boolean {
-    return this.#systemKnown && this.ledgers.get('system')?.placesKnown !== false
+    return this.#systemKnown && this.ledgers.get('system')?.isWhole !== false
+  }
+
+  /** Says that the log begins behind this commit: all before it is sealed. */
+  beginAt(originPrefix: string, commit: number, hash: string): void {
+    this.originPrefix = originPrefix
+    this.commit = commit
+    this.hash = hash
+  }
+
+  /** Says that some of what `system` has is not known. */
+  loseSystem(): void {
+    this.#systemKnown = false
+  }
+
+  /** The ledger and the size that an entry of `heads` speaks of, where it is one and `system` names that ledger. */
+  headOf(note: Buffer): { readonly ledger: string; readonly size: number } | undefined {
+    const checkpoint = this.#options.signatures.read(note)
+    const ledger = typeof checkpoint === 'string' ? undefined : this.#ledgerOf(checkpoint.origin)
+    return typeof checkpoint === 'string' || ledger === undefined
+      ? undefined
+      : { ledger: ledger.name, size: checkpoint.size }
   }
 
   /** Takes the header of the next file. */
@@ -117,7 +150,7 @@ export class Replay {
     }
     for (const { ledger: name } of frame.rows) {
       if (!LEDGER_NAME.test(name)) continue
-      const ledger = this.#ledger(name)
+      const ledger = this.ledger(name)
       const sections = frame.sections.filter((section) => section.ledger === name)
       await ledger.take(bytes, frame, sections, place)
       if (ledger.root === undefined) this.published.giveUp(name)
@@ -159,7 +192,7 @@ export class Replay {
     })
   }
 
-  #ledger(name: string): LedgerReplay {
+  ledger(name: string): LedgerReplay {
     let ledger = this.ledgers.get(name)
     if (ledger === undefined) {
       const { files, directory, wanted } = this.#options
@@ -190,13 +223,18 @@ export class Replay {
       // The block's memory is used again.
       const event = Buffer.from(bytes.subarray(contentStart + 16, contentEnd))
       const offset = position + contentStart
-      if (ledger === 'heads')
-        await this.published.take({ index, note: event, file, offset }, this.#ledgerOf, this.systemKnown)
-      else this.#fold(index, event, parseEntry(bytes.subarray(entryStart, entryEnd)).at, file, offset)
+      if (ledger === 'heads') await this.takeNote({ index, note: event, file, offset })
+      else this.fold({ index, event, at: parseEntry(bytes.subarray(entryStart, entryEnd)).at, file, offset })
     }
   }
 
-  #fold(index: number, event: Buffer, at: string, file: string, offset: number): void {
+  /** Takes an entry of `heads`. */
+  async takeNote(entry: HeadsEntry): Promise<void> {
+    await this.published.take(entry, this.#ledgerOf, this.systemKnown)
+  }
+
+  /** Takes the next event of `system`. */
+  fold({ index, event, at, file, offset }: SystemEntry): void {
     if (!this.#systemFits) return
     try {
       const parsed = parseSystemEvent(index, event)
@@ -208,7 +246,8 @@ export class Replay {
       this.#systemFits = false
       this.#systemKnown = false
       const what = `the state cannot be followed from here: ${error instanceof Error ? error.message : String(error)}`
-      this.#findings.add({ kind: 'system', file, offset, ledger: 'system', index, what })
+      const place = { file, ...(offset === undefined ? {} : { offset }) }
+      this.#findings.add({ kind: 'system', ...place, ledger: 'system', index, what })
     }
   }
 

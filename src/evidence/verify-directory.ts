@@ -6,19 +6,21 @@
  * held against a hash or a signature, or named as not looked at. It trusts the heads that were kept outside and the
  * keys that were pinned; without either it can show that all fits together, and says that this is all that it shows.
  */
-import { EMPTY_ROOT, parseVkey, type Policy, toBase64 } from '@stele/proof'
+import { EMPTY_ROOT, type Policy, toBase64 } from '@stele/proof'
 import type { Disk } from '../platform/disk.ts'
 import { FileCache } from '../ledger/file-cache.ts'
 import { checkAnchorSignature, checkBeside, readBeside } from './beside.ts'
 import { type AnchorState, anchorState, checkDerived } from './derived-check.ts'
 import { concernsEntries, type Finding, Findings, firstBadEntry, type FirstBad } from './finding.ts'
-import { type FrameChecker, LocalChecker, ThreadedChecker } from './frame-checker.ts'
 import { coverage, type HeldHead, holdHead, type KeptHead, readHeads, wantedSizes } from './kept-heads.ts'
 import type { LedgerReplay } from './ledger-replay.ts'
+import { openLog } from './open-log.ts'
 import { Replay, type Unfinished } from './replay.ts'
+import { type Progress, replayLog } from './replay-log.ts'
 import { Signatures } from './signatures.ts'
-import { type Progress, type Tail, verifyWal } from './verify-wal.ts'
-import { listWal, type WalkedFile } from './wal-walk.ts'
+import { checkLedgers, checkPinned } from './system-check.ts'
+import type { Tail } from './verify-wal.ts'
+import type { WalkedFile } from './wal-walk.ts'
 
 export interface DirectoryOptions {
   readonly disk: Disk
@@ -36,6 +38,8 @@ export interface DirectoryOptions {
   /** Remembered signatures, for whoever verifies copies of one directory. */
   readonly signatures?: Signatures
   readonly onProgress?: (progress: Progress) => void
+  /** Called as bytes are read; what waits in it slows the reading down. */
+  readonly pace?: (bytes: number) => Promise<void>
 }
 
 /**
@@ -71,6 +75,10 @@ export interface DirectoryReport {
   readonly coveredCount: number
   readonly contentBytes: number
   readonly walBytes: number
+  /** Segments that were read, and their bytes. */
+  readonly segmentCount: number
+  readonly segmentBytes: number
+  /** Of the part of the log that is not sealed. */
   readonly commitCount: number
   readonly ledgers: readonly LedgerReport[]
   readonly heads: readonly HeldHead[]
@@ -88,9 +96,6 @@ export class NoDirectoryError extends Error {
   override readonly name = 'NoDirectoryError'
 }
 
-/** Less than this is checked before a thread has started. */
-const THREADED_BYTES = 16 * 1024 * 1024
-
 export async function verifyDirectory(options: DirectoryOptions): Promise<DirectoryReport> {
   const { disk, directory, isRunning = false, signatures = new Signatures() } = options
   const findings = new Findings()
@@ -100,17 +105,15 @@ export async function verifyDirectory(options: DirectoryOptions): Promise<Direct
   const heads = readHeads(options.heads ?? [], findings)
   const cache = new FileCache(disk)
   let atAnchor: AnchorState | undefined
-  const { anchor } = beside
-  const mark =
-    typeof anchor === 'string'
-      ? undefined
-      : { commit: anchor.anchor.commit, reached: (at: Replay) => (atAnchor = anchorState(at)) }
+  const anchor = typeof beside.anchor === 'string' ? beside.anchor : beside.anchor.anchor
+  const reached = (at: Replay) => (atAnchor = anchorState(at))
+  const mark = typeof anchor === 'string' ? undefined : { commit: anchor.commit, reached }
   const replay = new Replay({ directory, files: cache, findings, signatures, wanted: wantedSizes(heads), mark })
+  const log = await openLog({ disk, directory, beside, signatures, findings, remarks })
   try {
-    const { files, strangers } = await listWal(disk, directory)
-    for (const file of strangers) findings.add({ kind: 'unexpected', file, what: 'not a file of the log' })
-    if (files.length === 0) findings.add({ kind: 'missing', file: 'wal', what: 'there is no log' })
-    const tail = await replayFiles(options, files, replay)
+    for (const file of log.strangers) findings.add({ kind: 'unexpected', file, what: 'not a file of the log' })
+    const run = { ...options, log, replay, findings, remarks, anchor, isRunning }
+    const { tail, ...segments } = await replayLog(run)
     await replay.published.finish()
     const held: HeldHead[] = []
     for (const head of heads) held.push(await holdHead(head, replay, signatures, options.policy, findings))
@@ -118,84 +121,16 @@ export async function verifyDirectory(options: DirectoryOptions): Promise<Direct
     if (replay.systemKnown) checkLedgers(replay, findings)
     const isPinned = checkPinned(options, replay, findings)
     checkAnchorSignature(beside, originPrefix, signatures, findings, remarks)
-    const derived = {
-      names: beside.derived,
-      anchor: typeof anchor === 'string' ? anchor : anchor.anchor,
-      state: atAnchor,
-    }
-    await checkDerived({ disk, directory, replay, files, ...derived, isRunning, findings, remarks })
+    const derived = { names: beside.derived, anchor, state: atAnchor, sealedCommit: log.sealed?.seal.commit ?? 0 }
+    await checkDerived({ disk, directory, replay, files: log.files, ...derived, isRunning, findings, remarks })
     if (replay.systemKnown) checkBeside(beside, state, originPrefix, signatures, findings, remarks)
     else remarks.push('What system says is not known to its end, so keys and tokens were not held against it.')
     if (tail !== undefined) judgeTail(tail, isRunning, findings, remarks)
-    return report(options, { replay, files, held, tail, findings, remarks, isPinned })
+    return report(options, { replay, files: log.files, segments, held, tail, findings, remarks, isPinned })
   } finally {
+    await log.close()
     await cache.close()
   }
-}
-
-async function replayFiles(
-  options: DirectoryOptions,
-  files: readonly WalkedFile[],
-  replay: Replay,
-): Promise<Tail | undefined> {
-  const totalBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0)
-  const { disk, threadCount = 0, onProgress } = options
-  const isSmall = threadCount === 0 || totalBytes < THREADED_BYTES
-  const checker: FrameChecker = isSmall ? new LocalChecker() : new ThreadedChecker(threadCount)
-  try {
-    return await verifyWal(disk, files, checker, replay, onProgress)
-  } finally {
-    await checker.close()
-  }
-}
-
-/** Every ledger of the log must be one that `system` created, under the directory's origin. */
-function checkLedgers(replay: Replay, findings: Findings): void {
-  const { state, originPrefix } = replay
-  for (const name of replay.ledgers.keys()) {
-    if (state.ledgers.has(name)) continue
-    findings.add({
-      kind: 'system',
-      ledger: name,
-      index: 0,
-      what: `the log has entries of ${name}, which system never created`,
-    })
-  }
-  for (const { name, origin } of state.ledgers.values()) {
-    const expected = `${originPrefix}/${name}`
-    if (origin === expected) continue
-    findings.add({
-      kind: 'system',
-      ledger: 'system',
-      what: `${name} has the origin of another directory`,
-      expected,
-      found: origin,
-    })
-  }
-}
-
-/** Names of the ledgers whose keys are pinned. */
-function checkPinned(
-  { vkeys = [], policy }: DirectoryOptions,
-  replay: Replay,
-  findings: Findings,
-): ReadonlySet<string> {
-  const pinned = [...vkeys.map(parseVkey), ...(policy?.logs.map((log) => log.key) ?? [])]
-  const names = new Set<string>()
-  for (const key of pinned) {
-    const ledger = [...replay.state.ledgers.values()].find(({ origin }) => origin === key.name)
-    if (ledger === undefined && !replay.systemKnown) continue
-    if (ledger === undefined) {
-      // A policy may list logs of other directories.
-      if (vkeys.length > 0)
-        findings.add({ kind: 'key', what: 'the key that you gave is of no ledger here', found: key.name })
-    } else if (Buffer.from(parseVkey(ledger.vkey).publicKey).equals(key.publicKey)) names.add(ledger.name)
-    else {
-      const what = `the key of ${ledger.name} is not the one that you gave`
-      findings.add({ kind: 'key', ledger: ledger.name, what, found: ledger.vkey })
-    }
-  }
-  return names
 }
 
 /**
@@ -216,6 +151,7 @@ function judgeTail(tail: Tail, isRunning: boolean, findings: Findings, remarks: 
 interface Results {
   readonly replay: Replay
   readonly files: readonly WalkedFile[]
+  readonly segments: { readonly segmentCount: number; readonly segmentBytes: number }
   readonly held: readonly HeldHead[]
   readonly tail: Tail | undefined
   readonly findings: Findings
@@ -230,7 +166,7 @@ function rootOf(data: LedgerReplay | undefined): { root?: string } {
 }
 
 function report(options: DirectoryOptions, results: Results): DirectoryReport {
-  const { replay, files, held, tail, findings, remarks, isPinned } = results
+  const { replay, files, segments, held, tail, findings, remarks, isPinned } = results
   const covered = coverage(held, replay)
   const ledgers = [...new Set([...replay.state.ledgers.keys(), ...replay.ledgers.keys()])].toSorted().map((name) => {
     const data = replay.ledgers.get(name)
@@ -258,6 +194,7 @@ function report(options: DirectoryOptions, results: Results): DirectoryReport {
     coveredCount: ledgers.reduce((sum, ledger) => sum + ledger.covered, 0),
     contentBytes: [...replay.ledgers.values()].reduce((sum, ledger) => sum + ledger.contentBytes, 0),
     walBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
+    ...segments,
     commitCount: replay.frameCount,
     ledgers,
     heads: held,

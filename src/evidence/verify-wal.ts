@@ -6,19 +6,12 @@
  * order, so memory does not grow with the log. A last frame that is not whole is told apart: a crash leaves one, and
  * so does whoever cuts the log.
  */
-import type { Disk } from '../platform/disk.ts'
 import { BLOCK_BYTES } from '../ledger/wal/format.ts'
 import type { Finding } from './finding.ts'
 import type { CheckedFrame } from './frame-check.ts'
 import type { FrameChecker } from './frame-checker.ts'
 import { firstCommitOf, type Replay, type Unfinished } from './replay.ts'
 import { BlockMemory, type FrameBlock, type Gap, type WalkedFile, walkFrames } from './wal-walk.ts'
-
-export interface Progress {
-  readonly doneBytes: number
-  readonly totalBytes: number
-  readonly entryCount: number
-}
 
 /** The unfinished end of a WAL, and what to object to if it turns out not to be a crash's. */
 export interface Tail extends Unfinished {
@@ -27,79 +20,64 @@ export interface Tail extends Unfinished {
 
 /** Replays the files; resolves to the unfinished end, if there is one. */
 export async function verifyWal(
-  disk: Disk,
   files: readonly WalkedFile[],
   checker: FrameChecker,
   replay: Replay,
-  onProgress?: (progress: Progress) => void,
+  onBytes: (bytes: number) => Promise<void>,
 ): Promise<Tail | undefined> {
-  const totalBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0)
   const memory = new BlockMemory()
-  let doneBytes = 0
-  const advance = (bytes: number) => {
-    doneBytes += bytes
-    onProgress?.({ doneBytes, totalBytes, entryCount: replay.entryCount })
-  }
   for (const [position, walked] of files.entries()) {
     const isLast = position === files.length - 1
     if (isLast && walked.header === undefined && walked.sizeBytes <= BLOCK_BYTES) return unborn(walked)
     replay.enter(walked)
-    advance(Math.min(BLOCK_BYTES, walked.sizeBytes))
-    const tail = await new FileVerification(disk, walked, isLast, checker, replay, memory, advance).run()
+    await onBytes(Math.min(BLOCK_BYTES, walked.sizeBytes))
+    const tail = await new FileVerification(walked, isLast, checker, replay, memory, onBytes).run()
     if (tail !== undefined) return tail
   }
   return undefined
 }
 
 class FileVerification {
-  readonly #disk: Disk
   readonly #walked: WalkedFile
   readonly #isLast: boolean
   readonly #checker: FrameChecker
   readonly #replay: Replay
   readonly #memory: BlockMemory
-  readonly #advance: (bytes: number) => void
+  readonly #onBytes: (bytes: number) => Promise<void>
 
   constructor(
-    disk: Disk,
     walked: WalkedFile,
     isLast: boolean,
     checker: FrameChecker,
     replay: Replay,
     memory: BlockMemory,
-    advance: (bytes: number) => void,
+    onBytes: (bytes: number) => Promise<void>,
   ) {
-    this.#disk = disk
     this.#walked = walked
     this.#isLast = isLast
     this.#checker = checker
     this.#replay = replay
     this.#memory = memory
-    this.#advance = advance
+    this.#onBytes = onBytes
   }
 
   async run(): Promise<Tail | undefined> {
-    const { path, sizeBytes, fileId } = this.#walked
-    const file = await this.#disk.open(path, 'read')
+    const { file, sizeBytes, fileId } = this.#walked
     const ahead: (() => Promise<Tail | undefined>)[] = []
-    try {
-      for await (const part of walkFrames(file, sizeBytes, fileId, this.#memory)) {
-        if (part.kind === 'frames') ahead.push(this.#checkAhead(part))
-        else if (this.#isLast && part.end === sizeBytes) ahead.push(async () => this.#cutOff(part.position, part))
-        else ahead.push(async () => this.#stepOver(part))
-        while (ahead.length > this.#checker.depth) {
-          const tail = await ahead.shift()?.()
-          if (tail !== undefined) return tail
-        }
-      }
-      for (const take of ahead.splice(0)) {
-        const tail = await take()
+    for await (const part of walkFrames(file, sizeBytes, fileId, this.#memory)) {
+      if (part.kind === 'frames') ahead.push(this.#checkAhead(part))
+      else if (this.#isLast && part.end === sizeBytes) ahead.push(async () => this.#cutOff(part.position, part))
+      else ahead.push(async () => await this.#stepOver(part))
+      while (ahead.length > this.#checker.depth) {
+        const tail = await ahead.shift()?.()
         if (tail !== undefined) return tail
       }
-      return undefined
-    } finally {
-      await file.close()
     }
+    for (const take of ahead.splice(0)) {
+      const tail = await take()
+      if (tail !== undefined) return tail
+    }
+    return undefined
   }
 
   /** Begins to check a block; what it returns replays it. */
@@ -116,15 +94,15 @@ class FileVerification {
         await this.#replay.take(whole, frame, this.#walked, position + frame.at)
       }
       await this.#replay.compareDerived()
-      this.#advance(bytes.length)
+      await this.#onBytes(bytes.length)
       this.#memory.giveBack(bytes)
       return undefined
     }
   }
 
-  #stepOver(gap: Gap): undefined {
+  async #stepOver(gap: Gap): Promise<undefined> {
     this.#replay.takeGap(gap, this.#walked)
-    this.#advance(gap.end - gap.position)
+    await this.#onBytes(gap.end - gap.position)
   }
 
   #cutOff(position: number, { why, expected, found }: { why: string; expected: string; found: string }): Tail {

@@ -6,7 +6,7 @@
  * over what cannot be read to the next frame that can. It gives out blocks of whole frames; what is in them is for
  * frame-check.ts.
  */
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Disk, DiskFile } from '../platform/disk.ts'
 import { DataFault } from '../ledger/data-fault.ts'
 import {
@@ -37,6 +37,17 @@ export interface WalkedFile {
   /** The id that keys the frames' hashes: as found, where the header isn't whole. */
   readonly fileId: Buffer
   readonly finding: Finding | undefined
+  /** Open, for a server that runs removes files that it has sealed. */
+  readonly file: DiskFile
+}
+
+/** All files of a log at one moment. */
+export interface WalkedLog {
+  readonly files: readonly WalkedFile[]
+  readonly strangers: readonly string[]
+  /** A file went away between being listed and being opened. */
+  readonly isTorn: boolean
+  readonly close: () => Promise<void>
 }
 
 export interface FrameBlock {
@@ -57,37 +68,62 @@ export interface Gap {
   readonly found: string
 }
 
-/** The files under `wal/` with their headers, in order of name, and whatever else lies there. */
-export async function listWal(disk: Disk, directory: string): Promise<{ files: WalkedFile[]; strangers: string[] }> {
+/** Opens the files under `wal/` and reads their headers, in order of name; tells what else lies there. */
+export async function openWal(disk: Disk, directory: string): Promise<WalkedLog> {
   const names = await disk.list(join(directory, 'wal'))
   const isWalFile = (name: string) => /^[0-9]{16}$/.test(name)
   const files: WalkedFile[] = []
-  for (const name of names.filter(isWalFile)) files.push(await openWalFile(disk, directory, name))
-  return { files, strangers: names.filter((name) => !isWalFile(name)).map((name) => `wal/${name}`) }
+  const close = async () => {
+    for (const { file } of files) await file.close()
+  }
+  let isTorn = false
+  try {
+    for (const name of names.filter(isWalFile)) {
+      const walked = await openWalFile(disk, directory, name)
+      if (walked === undefined) isTorn = true
+      else files.push(walked)
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+  const strangers = names.filter((name) => !isWalFile(name)).map((name) => `wal/${name}`)
+  return { files, strangers, isTorn, close }
 }
 
-async function openWalFile(disk: Disk, directory: string, name: string): Promise<WalkedFile> {
+async function openWalFile(disk: Disk, directory: string, name: string): Promise<WalkedFile | undefined> {
   const path = join(directory, 'wal', name)
-  const file = await disk.open(path, 'read')
+  const file = await openIfThere(disk, path)
+  if (file === undefined) return undefined
   try {
     const sizeBytes = await file.sizeBytes()
     const block = Buffer.alloc(Math.min(BLOCK_BYTES, sizeBytes))
     const got = await file.read(block, 0)
-    const walked = { name: `wal/${name}`, path, sizeBytes, fileId: block.subarray(16, 32) }
-    try {
-      const header = decodeFileHeader(path, block.subarray(0, got))
-      return { ...walked, header, finding: headerFinding(walked.name, name, header, block) }
-    } catch (fault) {
-      if (!(fault instanceof DataFault)) throw fault
-      const { offset, what, expected, found } = fault
-      return {
-        ...walked,
-        header: undefined,
-        finding: { kind: 'file', file: walked.name, offset, what, expected, found },
-      }
-    }
-  } finally {
+    const walked = { name: `wal/${name}`, path, sizeBytes, fileId: block.subarray(16, 32), file }
+    return { ...walked, ...readHeader(walked.name, path, block.subarray(0, got)) }
+  } catch (error) {
     await file.close()
+    throw error
+  }
+}
+
+async function openIfThere(disk: Disk, path: string): Promise<DiskFile | undefined> {
+  try {
+    return await disk.open(path, 'read')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function readHeader(file: string, path: string, block: Buffer): Pick<WalkedFile, 'header' | 'finding'> {
+  try {
+    const header = decodeFileHeader(path, block)
+    return { header, finding: headerFinding(file, basename(path), header, block) }
+  } catch (fault) {
+    if (!(fault instanceof DataFault)) throw fault
+    const { offset, what, expected, found } = fault
+    return { header: undefined, finding: { kind: 'file', file, offset, what, expected, found } }
   }
 }
 

@@ -82,7 +82,8 @@ async function whyUnusable(
   sealed: SealedState | undefined,
 ): Promise<string | undefined> {
   const sealedCommit = sealed?.seal.commit ?? 0
-  if (anchor.commit < sealedCommit) return 'the anchor is older than the seal'
+  // One of the seal's own commit names a file that may be gone.
+  if (sealed !== undefined && anchor.commit <= sealedCommit) return 'the anchor is older than the seal'
   const file = files.find((candidate) => candidate.header.firstCommit === anchor.file)
   if (file === undefined || file.header.originPrefix !== anchor.originPrefix) {
     throw new DataFault(

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { findingsText, verdictWords } from '../../evidence/directory-words.ts'
 import type { KeptHead } from '../../evidence/kept-heads.ts'
 import { type DirectoryReport, NoDirectoryError, verifyDirectory } from '../../evidence/verify-directory.ts'
-import { listWal } from '../../evidence/wal-walk.ts'
+import { openWal } from '../../evidence/wal-walk.ts'
 import { StateDirectory, UrlHeadStore } from '../../ledger/head-store.ts'
 import { GuardedHttpClient } from '../../platform/http-client.ts'
 import { isHeld } from '../../platform/lock-probe.ts'
@@ -84,7 +84,8 @@ async function readUrl(url: string): Promise<Buffer> {
  */
 async function usualHeads(directory: string, environment: Environment): Promise<KeptHead[]> {
   const states = new StateDirectory(environment.disk, stateDirectory(environment))
-  const { files } = await listWal(environment.disk, directory)
+  const { files, close } = await openWal(environment.disk, directory)
+  await close()
   const held = await states.heldBefore(directory)
   const prefixes = [files[0]?.header?.originPrefix, held?.originPrefix].filter((prefix) => prefix !== undefined)
   const heads: KeptHead[] = []
@@ -97,7 +98,7 @@ async function usualHeads(directory: string, environment: Environment): Promise<
 }
 
 function directoryText(report: DirectoryReport, seconds: number, columns: number): string {
-  const { findings, findingCount, remarks, entryCount, walBytes, contentBytes, commitCount } = report
+  const { findings, findingCount, remarks, entryCount, walBytes, segmentBytes, contentBytes, commitCount } = report
   const lines = verdictWords(report).flatMap((words) => [...wrapped(words, columns), ''])
   if (findingCount > 0) lines.push(...findingsText(findings, findingCount), '')
   lines.push(...ledgerTable(report), '')
@@ -106,7 +107,7 @@ function directoryText(report: DirectoryReport, seconds: number, columns: number
   const rate = count(Math.round(entryCount / Math.max(seconds, 0.001)))
   lines.push(
     ...wrapped(
-      `Read ${bytesText(walBytes)} of log in ${count(commitCount)} commits, ${bytesText(contentBytes)} of it events and ` +
+      `Read ${segmentBytes > 0 ? `${bytesText(segmentBytes)} of segments, and ` : ''}${bytesText(walBytes)} of log in ${count(commitCount)} commits, ${bytesText(contentBytes)} of it events and ` +
         `salts, in ${seconds.toFixed(1)} s: ${rate} entries/s.`,
       columns,
     ),

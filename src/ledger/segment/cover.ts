@@ -47,11 +47,14 @@ export interface Cover {
   readonly missing?: { readonly first: number; readonly end: number }
 }
 
-/** At each place the segment that reaches furthest, of those that hold nothing behind `size`; see docs/format.md. */
-export function coverOf(segments: readonly Segment[], size: number): Cover {
+/**
+ * At each place from `from` on the segment that reaches furthest, of those that hold nothing behind `size`; see
+ * docs/format.md.
+ */
+export function coverOf(segments: readonly Segment[], size: number, from = 0): Cover {
   const sorted = segments.filter((segment) => endOf(segment) <= size).toSorted((a, b) => a.first - b.first)
   const cover: Segment[] = []
-  let end = 0
+  let end = from
   let next = 0
   let best: Segment | undefined
   while (end < size) {

@@ -1,0 +1,126 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** Replays a log for a verification: what is sealed first, then the files that follow the seal. */
+import { type Disk, NodeDisk } from '../platform/disk.ts'
+import type { Anchor } from '../ledger/anchor.ts'
+import type { Findings } from './finding.ts'
+import { type FrameChecker, LocalChecker, ThreadedChecker } from './frame-checker.ts'
+import { type OpenedLog, segmentsDirectory } from './open-log.ts'
+import type { Replay } from './replay.ts'
+import { SealedReplay } from './sealed-replay.ts'
+import { SealedSource } from './sealed-source.ts'
+import { LocalSegmentChecker, type SegmentChecker, ThreadedSegmentChecker } from './segment-check.ts'
+import { checkSpare } from './spare-segments.ts'
+import { type Tail, verifyWal } from './verify-wal.ts'
+
+export interface Progress {
+  readonly doneBytes: number
+  readonly totalBytes: number
+  readonly entryCount: number
+}
+
+export interface LogRun {
+  readonly disk: Disk
+  readonly directory: string
+  readonly log: OpenedLog
+  readonly replay: Replay
+  readonly findings: Findings
+  readonly remarks: string[]
+  readonly anchor: Anchor | string
+  readonly isRunning: boolean
+  readonly threadCount?: number
+  readonly onProgress?: (progress: Progress) => void
+  readonly pace?: (bytes: number) => Promise<void>
+}
+
+interface Replayed {
+  readonly tail: Tail | undefined
+  readonly segmentCount: number
+  readonly segmentBytes: number
+}
+
+/** Less than this is checked before a thread has started. */
+const THREADED_BYTES = 16 * 1024 * 1024
+
+type OnBytes = (bytes: number) => Promise<void>
+
+export async function replayLog(run: LogRun): Promise<Replayed> {
+  const { log, replay, findings, remarks, isRunning } = run
+  const seal = log.sealed?.seal
+  const source = seal === undefined ? undefined : await SealedSource.open(log.store, seal, isRunning)
+  const segmentsBytes = source?.coverBytes ?? 0
+  const walBytes = log.files.reduce((sum, file) => sum + file.sizeBytes, 0)
+  let doneBytes = 0
+  const onBytes: OnBytes = async (bytes) => {
+    doneBytes += bytes
+    run.onProgress?.({ doneBytes, totalBytes: segmentsBytes + walBytes, entryCount: replay.entryCount })
+    await run.pace?.(bytes)
+  }
+  let counts = { segmentCount: 0, segmentBytes: 0 }
+  if (source !== undefined) counts = await replaySealed(run, source, segmentsBytes, onBytes)
+  await checkSpare({ ...run, source, pace: onBytes })
+  if (log.files.length === 0) {
+    const file = seal === undefined ? 'wal' : `wal/${String(seal.commit + 1).padStart(16, '0')}`
+    const what = seal === undefined ? 'there is no log' : 'the log behind the seal is missing'
+    findings.add({
+      kind: 'missing',
+      file,
+      what,
+      expected: `a file of commit ${(seal?.commit ?? 0) + 1}`,
+      found: 'none',
+    })
+  }
+  for (const { name } of log.leftovers) {
+    remarks.push(`${name} is left over from before the seal, which holds all of it; it was not looked at.`)
+  }
+  return { tail: await replayFiles(run, walBytes, onBytes), ...counts }
+}
+
+async function replaySealed(run: LogRun, source: SealedSource, sizeBytes: number, pace: OnBytes) {
+  const { disk, directory, log, replay, findings, anchor, isRunning, threadCount = 0 } = run
+  const { sealed } = log
+  const isThreaded = threadCount > 0 && sizeBytes >= THREADED_BYTES && disk instanceof NodeDisk
+  const checker: SegmentChecker = isThreaded
+    ? new ThreadedSegmentChecker(segmentsDirectory(directory), threadCount, pace)
+    : new LocalSegmentChecker(log.store, pace)
+  try {
+    const replayed = new SealedReplay({ sealed: sealed!, source, checker, replay, findings, pace })
+    await replayed.run()
+    await findPlaces(replay, anchor, sealed!.seal.commit, findings, isRunning)
+    return replayed.counts
+  } finally {
+    await checker.close()
+  }
+}
+
+/** Places of what is not sealed are held against those that the anchor counts on. */
+async function findPlaces(
+  replay: Replay,
+  anchor: Anchor | string,
+  sealedCommit: number,
+  findings: Findings,
+  isRunning: boolean,
+): Promise<void> {
+  for (const ledger of replay.ledgers.values()) {
+    if (ledger.sealedSize === 0) continue
+    const isCounted = typeof anchor !== 'string' && anchor.commit > sealedCommit
+    const row = isCounted ? anchor.ledgers.find(({ name }) => name === ledger.name) : undefined
+    const run = row === undefined ? undefined : { from: row.placesFrom, count: row.places }
+    if ((await ledger.findPlaces(run)) || isRunning) continue
+    const what = `places that the anchor counts of ${ledger.name} cannot be read`
+    const file = `derived/${ledger.name}`
+    findings.add({ kind: 'derived', file, what, expected: `${row?.places} places`, found: 'fewer' })
+  }
+}
+
+async function replayFiles(run: LogRun, sizeBytes: number, onBytes: OnBytes): Promise<Tail | undefined> {
+  const { log, replay, threadCount = 0 } = run
+  const isSmall = threadCount === 0 || sizeBytes < THREADED_BYTES
+  const checker: FrameChecker = isSmall ? new LocalChecker() : new ThreadedChecker(threadCount)
+  try {
+    return await verifyWal(log.files, checker, replay, onBytes)
+  } finally {
+    await checker.close()
+  }
+}

@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** Checks every byte of a segment, and tells what of it could be read; in this thread or in others. */
+import { SALT_BYTES } from '@stele/proof'
+import { checkSegment, type Pace, type SegmentFlaw } from '../ledger/segment/check-segment.ts'
+import type { Segment } from '../ledger/segment/segment.ts'
+import type { ObjectStore } from '../ledger/store/object-store.ts'
+import { WorkerPool } from '../platform/workers.ts'
+import type { SegmentJob } from './segment-worker.ts'
+
+/** Flaws of one segment that are told; the rest is counted. */
+const MAX_FLAWS = 256
+/** Where an entry has its time, and how long that is: no other form of an entry is accepted. */
+const [TIME_AT, TIME_END] = [13, 37]
+
+/** Entries of which nothing can be said, for they or their contents could not be read. */
+export interface Unread {
+  readonly first: number
+  readonly count: number
+}
+
+/** A segment after its check, fit to be sent between threads. */
+export interface CheckedSegment {
+  readonly flaws: readonly SegmentFlaw[]
+  readonly flawCount: number
+  readonly unread: readonly Unread[]
+  /** Salts and events of the entries for which it is read. */
+  readonly contentBytes: number
+  readonly firstTime: string
+  readonly lastTime: string
+}
+
+/** An entry for which the segment is read; views hold during the call. */
+export type OnEntry = (entry: { index: number; at: string; event: Buffer }) => Promise<void> | void
+
+/** The entries for which a segment is read: others hold what is before, and what is behind is not sealed yet. */
+export interface Used {
+  readonly from: number
+  readonly end: number
+}
+
+export async function checkWhole(
+  store: ObjectStore,
+  segment: Segment,
+  used: Used,
+  pace?: Pace,
+  onEntry?: OnEntry,
+): Promise<CheckedSegment> {
+  const flaws: SegmentFlaw[] = []
+  const times: SegmentFlaw[] = []
+  const unread: { first: number; count: number }[] = []
+  let [next, contentBytes, firstTime, lastTime] = [segment.first, 0, '', '']
+  const take = async (index: number, entry: Buffer, content: Buffer) => {
+    if (index > next) unread.push({ first: next, count: index - next })
+    next = index + 1
+    if (index >= used.from && index < used.end) contentBytes += content.length
+    const at = entry.toString('latin1', TIME_AT, TIME_END)
+    if (at < lastTime) {
+      const place = { key: segment.log.key, index, what: 'the ledger time goes back' }
+      times.push({ ...place, expected: `${lastTime} or later`, found: at })
+    }
+    if (firstTime === '') firstTime = at
+    if (index < used.end) lastTime = at
+    if (onEntry !== undefined && index >= used.from && index < used.end)
+      await onEntry({ index, at, event: content.subarray(SALT_BYTES) })
+  }
+  let flawCount = 0
+  for await (const flaw of checkSegment(store, segment, take, pace)) {
+    if (++flawCount <= MAX_FLAWS) flaws.push(flaw)
+  }
+  const end = segment.first + segment.count
+  if (next < end) unread.push({ first: next, count: end - next })
+  flaws.push(...times.slice(0, MAX_FLAWS))
+  return { flaws, flawCount: flawCount + times.length, unread, contentBytes, firstTime, lastTime }
+}
+
+export interface SegmentChecker {
+  /** Segments that are worth having under way at the same time. */
+  readonly depth: number
+  check(segment: Segment, used: Used): Promise<CheckedSegment>
+  close(): Promise<void>
+}
+
+export class LocalSegmentChecker implements SegmentChecker {
+  readonly depth = 1
+  readonly #store: ObjectStore
+  readonly #pace: Pace
+
+  constructor(store: ObjectStore, pace: Pace) {
+    this.#store = store
+    this.#pace = pace
+  }
+
+  async check(segment: Segment, used: Used): Promise<CheckedSegment> {
+    return await checkWhole(this.#store, segment, used, this.#pace)
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** Threads open the segments themselves, so they have to lie on the machine's own disk. */
+export class ThreadedSegmentChecker implements SegmentChecker {
+  readonly depth: number
+  readonly #directory: string
+  readonly #pace: Pace
+  readonly #pool: WorkerPool<SegmentJob, CheckedSegment>
+
+  constructor(directory: string, threadCount: number, pace: Pace) {
+    this.depth = threadCount * 2
+    this.#directory = directory
+    this.#pace = pace
+    this.#pool = new WorkerPool(new URL('./segment-worker.ts', import.meta.url), threadCount)
+  }
+
+  async check(segment: Segment, used: Used): Promise<CheckedSegment> {
+    const checked = await this.#pool.run({ directory: this.#directory, segment, used }, [])
+    await this.#pace(segment.log.sizeBytes + segment.content.sizeBytes)
+    return checked
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close()
+  }
+}

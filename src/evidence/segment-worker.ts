@@ -1,0 +1,22 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** The worker thread of a verification: checks whole segments, which it reads itself. */
+import type { Segment } from '../ledger/segment/segment.ts'
+import { DirectoryStore } from '../ledger/store/directory-store.ts'
+import { NodeDisk } from '../platform/disk.ts'
+import { answerJobs } from '../platform/workers.ts'
+import { checkWhole, type Used } from './segment-check.ts'
+
+export interface SegmentJob {
+  /** That of the segments. */
+  readonly directory: string
+  readonly segment: Segment
+  readonly used: Used
+}
+
+answerJobs(async (job) => {
+  const { directory, segment, used } = job as SegmentJob
+  const store = new DirectoryStore(new NodeDisk(), directory)
+  return { answer: await checkWhole(store, segment, used), moved: [] }
+})
