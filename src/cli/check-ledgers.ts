@@ -23,7 +23,7 @@ export const ledgers = defineCommand({
     now: { type: 'boolean', help: 'has the server verify now, and waits' },
     json: {
       type: 'boolean',
-      help: 'prints JSON: running, last (outcome, findings, findingCount, entryCount, readBytes, startedAt, endedAt), lastPassedAt',
+      help: 'prints JSON: running, requestedAt, last (outcome, findings, findingCount, entryCount, readBytes, startedAt, endedAt), lastPassedAt',
     },
   },
   examples: [
@@ -41,9 +41,10 @@ export const ledgers = defineCommand({
     const ask = async () => await connection.call(words, (client) => client.verification({ signal: interrupted }))
     let told: Verification | undefined
     if (options.now === true) {
-      const before = await ask()
-      await connection.call(words, (client) => client.startVerification({ signal: interrupted }))
-      told = await watched(environment, ask, (now) => isAnother(now.last, before.last), runningText)
+      const { requestedAt } = await connection.call(words, (client) =>
+        client.startVerification({ signal: interrupted }),
+      )
+      told = await watched(environment, ask, ({ last }) => isSince(last, requestedAt), runningText)
       if (told === undefined) {
         await stderr.write('stele: the server goes on by itself; stele check ledgers shows what it found.\n')
         return 0
@@ -59,9 +60,8 @@ export const ledgers = defineCommand({
   },
 })
 
-/** One that was asked for has ended since. */
-function isAnother(last: VerificationPass | undefined, before: VerificationPass | undefined): boolean {
-  return last?.isRequested === true && last.endedAt !== before?.endedAt
+function isSince(last: VerificationPass | undefined, requestedAt = ''): boolean {
+  return last !== undefined && last.startedAt >= requestedAt
 }
 
 function runningText({ running }: Verification): string {

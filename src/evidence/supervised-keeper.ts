@@ -8,7 +8,7 @@
 import { DataFault } from '../ledger/data-fault.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import { SupervisedChild } from '../platform/children.ts'
-import { type Clock, timeMs } from '../platform/clock.ts'
+import { type Clock, timeMs, timeText } from '../platform/clock.ts'
 import type { SystemEvent } from '../schema/system-events.ts'
 import type { SystemState } from '../state/system-state.ts'
 import { DAILY, type PassProgress, type PassResult, type PassSchedule } from './background.ts'
@@ -52,6 +52,8 @@ export interface SealingStatus {
 export interface VerificationStatus {
   /** The pass that goes on. */
   readonly running?: PassProgress
+  /** When somebody last asked for one: a pass that began since then is what was asked for. */
+  readonly requestedAt?: string
   /** The last one that ended. */
   readonly last?: PassResult
   readonly lastPassed?: PassResult
@@ -119,6 +121,10 @@ export class KeeperService {
 
   /** Has the directory verified now, without rests; where that is being done, it is that pass. */
   verifyNow(): void {
+    const { requestedAt, last } = this.#verification
+    if (requestedAt === undefined || (last !== undefined && last.startedAt >= requestedAt)) {
+      this.#verification = { ...this.#verification, requestedAt: timeText(this.#options.clock.wallMs()) }
+    }
     if (this.#order({ type: 'verify' })) return
     // The keeper is on its way back.
     this.#isRequested = true

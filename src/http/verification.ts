@@ -51,6 +51,9 @@ const verificationSchema = z
       .strictObject({ startedAt: time, isRequested: z.boolean(), doneBytes: bytes, totalBytes: bytes })
       .optional()
       .meta({ description: 'The pass that goes on.' }),
+    requestedAt: time
+      .optional()
+      .meta({ description: 'When one was last asked for: a pass that started since then is what was asked for.' }),
     last: passSchema.optional().meta({ description: 'The last pass that ended since the server started.' }),
     lastPassedAt: time.optional().meta({ description: 'When the last one ended that found nothing.' }),
   })
@@ -60,10 +63,11 @@ export type VerificationAnswer = z.infer<typeof verificationSchema>
 type PlainCall = Call<undefined, undefined, undefined>
 
 function readVerification({ caller }: PlainCall, { keeper }: Services): Answer {
-  const { running, last, lastPassed } = keeper.verification
+  const { running, requestedAt, last, lastPassed } = keeper.verification
   const seesAll = caller.credential?.ledgers.includes(EVERY_LEDGER) === true
   const body: VerificationAnswer = {
     ...(running === undefined ? {} : { running }),
+    ...(requestedAt === undefined ? {} : { requestedAt }),
     ...(last === undefined ? {} : { last: passAnswer(last, seesAll) }),
     ...(lastPassed === undefined ? {} : { lastPassedAt: lastPassed.endedAt }),
   }

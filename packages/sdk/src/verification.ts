@@ -43,6 +43,8 @@ export interface Verification {
     readonly doneBytes: number
     readonly totalBytes: number
   }
+  /** When one was last asked for: a pass that started since then is what was asked for. */
+  readonly requestedAt?: string
   /** The last pass that ended since the server started. */
   readonly last?: VerificationPass
   /** When the last one ended that found nothing. */
@@ -51,9 +53,11 @@ export interface Verification {
 
 export function readVerification(value: unknown): Verification {
   const fields = new Fields('the verification', value)
+  const requestedAt = fields.optionalTime('requestedAt')
   const lastPassedAt = fields.optionalTime('lastPassedAt')
   return {
     ...(fields.has('running') ? { running: readRunning(fields.object('running')) } : {}),
+    ...(requestedAt === undefined ? {} : { requestedAt }),
     ...(fields.has('last') ? { last: readPass(fields.object('last')) } : {}),
     ...(lastPassedAt === undefined ? {} : { lastPassedAt }),
   }
