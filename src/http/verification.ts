@@ -58,7 +58,7 @@ const verificationSchema = z
     lastPassedAt: time.optional().meta({ description: 'When the last one ended that found nothing.' }),
   })
   .meta({ id: 'Verification' })
-export type VerificationAnswer = z.infer<typeof verificationSchema>
+type VerificationAnswer = z.infer<typeof verificationSchema>
 
 type PlainCall = Call<undefined, undefined, undefined>
 

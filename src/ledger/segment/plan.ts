@@ -9,7 +9,7 @@
 import { BUNDLE_ENTRIES, type Segment } from './segment.ts'
 
 /** Entries of a segment that is there already, which go into another. */
-export interface Absorbed {
+interface Absorbed {
   readonly segment: Segment
   readonly start: number
   readonly end: number
