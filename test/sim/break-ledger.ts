@@ -17,7 +17,9 @@ registerHooks({
   load(loaded, context, nextLoad) {
     const result = nextLoad(loaded, context)
     if (loaded !== url) return result
-    const parts = String(result.source).split(broken.find)
+    const { source } = result
+    assert(source instanceof Uint8Array)
+    const parts = Buffer.from(source).toString('utf8').split(broken.find)
     assert.equal(parts.length, 2, `${broken.file} does not have what is to be broken in it, once`)
     return { ...result, source: parts.join(broken.replace) }
   },

@@ -67,10 +67,16 @@ export const brokenLedgers: Readonly<Record<string, BrokenLedger>> = {
     replace: 'const refusal',
     caughtBy: 'simulation',
   },
-  'anchors derived files that are not durable': {
-    file: 'ledger/ledgers.ts',
-    find: 'for (const log of logs) await log.flush(true)',
-    replace: 'for (const log of logs) await log.flush(false)',
+  'gives up the log before the seal is durable': {
+    file: 'ledger/store/directory-store.ts',
+    find: 'await replaceFile(this.#disk, join(this.where, HEAD), bytes)',
+    replace: "await (await this.#disk.open(join(this.where, HEAD), 'write')).write(bytes, 0)",
+    caughtBy: 'simulation',
+  },
+  'seals what is not durable': {
+    file: 'ledger/store/directory-store.ts',
+    find: 'await this.#file.datasync()',
+    replace: '',
     caughtBy: 'simulation',
   },
 }

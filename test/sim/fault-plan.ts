@@ -75,9 +75,15 @@ export class NoFaults implements FaultPlan {
   next(): undefined {}
 }
 
-/** One operation in so many goes wrong, while armed. */
+const READINGS: ReadonlySet<Operation> = new Set(['open', 'read', 'readFile', 'list', 'headRead'])
+/** A ledger reads more often than it writes, and less is at stake. */
+const READINGS_A_CHANGE = 5
+
+/** One change in so many goes wrong, while armed, and a few readings. */
 export class RandomFaults implements FaultPlan {
   oneIn = 0
+  /** Datasyncs until one fails, and what it should have made durable is taken for clean. */
+  datasyncsLeft = Infinity
   readonly #random: SeededRandom
 
   constructor(random: SeededRandom) {
@@ -86,9 +92,10 @@ export class RandomFaults implements FaultPlan {
 
   next(operation: Operation): Fault | undefined {
     const random = this.#random
-    if (this.oneIn === 0 || random.below(this.oneIn) !== 0) return undefined
-    const isReading =
-      operation === 'read' || operation === 'readFile' || operation === 'list' || operation === 'headRead'
+    if (operation === 'datasync' && this.datasyncsLeft-- === 0) return { way: 'failed', partly: true, lateMs: 0 }
+    const isReading = READINGS.has(operation)
+    const oneIn = this.oneIn * (isReading ? READINGS_A_CHANGE : 1)
+    if (oneIn === 0 || random.below(oneIn) !== 0) return undefined
     // A reading that is done and says that it failed is one that failed.
     const ways = isReading ? WAYS.filter((way) => way !== 'applied') : WAYS
     const way = ways[random.below(ways.length)]!
