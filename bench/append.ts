@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { entraMix, events1k } from './generate.ts'
 import { type LoadResult, runLoad, wrkInstalled } from './load.ts'
 import { count, table } from './report.ts'
-import { bodyFiles, peerPath, type Running, startStele, startTessera } from './subjects.ts'
+import { bodyFiles, createLedgers, peerPath, type Running, startStele, startTessera } from './subjects.ts'
 
 const BODY_COUNT = 16
 const BATCH = 500
@@ -21,6 +21,8 @@ interface Workload {
   readonly connections: number
   readonly eventsPerRequest: number
   readonly bodies: readonly Buffer[]
+  /** Written to in turn; one, `main`, where it is not said. */
+  readonly ledgerCount?: number
 }
 
 function workloads(): Workload[] {
@@ -39,6 +41,20 @@ function workloads(): Workload[] {
       eventsPerRequest: BATCH,
       bodies: bodies(entraMix, BATCH),
     },
+    ...[100, 1_000].map((ledgerCount) => ({
+      name: `1 KB, NDJSON of 500, 8 connections, ${ledgerCount} ledgers`,
+      connections: 8,
+      eventsPerRequest: BATCH,
+      bodies: bodies(events1k, BATCH),
+      ledgerCount,
+    })),
+    {
+      name: '1 KB, one a request, 64 clients, 100 ledgers',
+      connections: 64,
+      eventsPerRequest: 1,
+      bodies: bodies(events1k, 1),
+      ledgerCount: 100,
+    },
     // Tessera answers once a batch is integrated: it needs many clients to show what it can.
     ...[64, 512].map((connections) => ({
       name: `1 KB, one a request, ${connections} clients`,
@@ -56,7 +72,7 @@ export async function benchAppend(seconds: number): Promise<string> {
     // What the index costs is measured by `bench index`.
     rows.push(await measured(workload, 'Stele', async (folder) => await startStele(folder, ['--no-index']), seconds))
     const tessera = peerPath('posix')
-    if (workload.eventsPerRequest === 1 && tessera !== undefined) {
+    if (workload.eventsPerRequest === 1 && workload.ledgerCount === undefined && tessera !== undefined) {
       rows.push(
         await measured(workload, 'Tessera POSIX', async (folder) => await startTessera(tessera, folder), seconds),
       )
@@ -80,7 +96,9 @@ async function measured(
     const bodyPaths = bodyFiles(folder, workload.bodies)
     const running = await start(folder)
     try {
-      const load = { url: running.url, headers: running.headers, bodyPaths, connections: workload.connections, folder }
+      const { connections, ledgerCount } = workload
+      const paths = ledgerCount === undefined ? {} : { paths: await createLedgers(running, ledgerCount) }
+      const load = { url: running.url, headers: running.headers, bodyPaths, connections, folder, ...paths }
       await runLoad({ ...load, seconds: 2 })
       return row(workload, subject, await runLoad({ ...load, seconds }), running.peakBytes())
     } finally {

@@ -8,6 +8,8 @@ import { join } from 'node:path'
 
 export interface Load {
   readonly url: string
+  /** Paths that are posted to in turn, instead of the one of `url`. */
+  readonly paths?: readonly string[]
   readonly headers: Readonly<Record<string, string>>
   /** Files whose contents are posted in turn. */
   readonly bodyPaths: readonly string[]
@@ -44,25 +46,31 @@ export async function runLoad(load: Load): Promise<LoadResult> {
 
 function luaScript(load: Load): string {
   const headers = Object.entries(load.headers).map(([name, value]) => `wrk.headers[${lua(name)}] = ${lua(value)}`)
+  const { pathname, search } = new URL(load.url)
+  const paths = load.paths ?? [pathname + search]
   return `
 wrk.method = "POST"
 ${headers.join('\n')}
+local paths = {${paths.map(lua).join(', ')}}
 local requests = {}
 local turn = 0
 function init(args)
   for _, path in ipairs({${load.bodyPaths.map(lua).join(', ')}}) do
     local file = io.open(path, "rb")
-    local text = wrk.format(nil, nil, nil, file:read("*a"))
+    local text = wrk.format(nil, "/PATH", nil, file:read("*a"))
     file:close()
+    local before = text:find("/PATH", 1, true)
+    local head = text:sub(1, before - 1)
+    text = text:sub(before + 5)
     -- The first correlation id is a counter, so that no two bodies are the same: a peer may store a leaf only once.
     local from, to = text:find('"correlationId":"')
-    requests[#requests + 1] = {text:sub(1, to), text:sub(to + 9)}
+    requests[#requests + 1] = {head, text:sub(1, to), text:sub(to + 9)}
   end
 end
 function request()
   turn = turn + 1
   local parts = requests[turn % #requests + 1]
-  return parts[1] .. string.format("%08x", turn) .. parts[2]
+  return parts[1] .. paths[turn % #paths + 1] .. parts[2] .. string.format("%08x", turn) .. parts[3]
 end
 function done(summary, latency)
   local e = summary.errors

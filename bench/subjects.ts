@@ -56,6 +56,22 @@ export async function startStele(folder: string, args: readonly string[] = []): 
   return running(child, `http://${listen}/v1/ledgers/main/events?source=entra.audit`, headers)
 }
 
+/** Makes so many ledgers; the paths that append to them. */
+export async function createLedgers({ url, headers }: Running, ledgerCount: number): Promise<string[]> {
+  const { search } = new URL(url)
+  const paths: string[] = []
+  for (let number = 0; number < ledgerCount; number++) {
+    const name = `bench-${number}`
+    const body = JSON.stringify({ name })
+    const json = { authorization: headers['authorization'] ?? '', 'content-type': 'application/json' }
+    const answer = await fetch(new URL('/v1/ledgers', url), { method: 'POST', headers: json, body })
+    if (answer.status !== 201) throw new Error(`creating ${name}: ${answer.status} ${await answer.text()}`)
+    await answer.arrayBuffer()
+    paths.push(`/v1/ledgers/${name}/events${search}`)
+  }
+  return paths
+}
+
 /** Where `scripts/ci-tools.sh` puts the peers. */
 export function peerPath(name: string): string | undefined {
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')

@@ -25,7 +25,9 @@ export function fromUtf8(bytes: Uint8Array): string {
 
 /** Standard base64 with padding (RFC 4648 section 4). */
 export function toBase64(bytes: Uint8Array): string {
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
+  let characters = ''
+  for (let i = 0; i < bytes.length; i++) characters += String.fromCharCode(bytes[i]!)
+  return btoa(characters)
 }
 
 /** base64url without padding (RFC 4648 section 5). */
@@ -53,11 +55,13 @@ export function parseDecimal(text: string): number {
 
 /** `atob` is lenient, so what it read is written again and compared. */
 function decode(base64: string, text: string, encode: (bytes: Uint8Array) => string): Uint8Array {
-  let bytes: Uint8Array | undefined
+  let characters: string | undefined
   try {
-    bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+    characters = atob(base64)
   } catch {}
-  if (bytes === undefined || encode(bytes) !== text) {
+  const bytes = new Uint8Array(characters?.length ?? 0)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters!.charCodeAt(i)
+  if (characters === undefined || encode(bytes) !== text) {
     throw new ProofError('base64-malformed', 'the text is not canonical base64')
   }
   return bytes

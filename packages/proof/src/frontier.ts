@@ -5,7 +5,7 @@
 // integers, so no 32-bit operator touches them.
 
 import { ProofError } from './error.ts'
-import { EMPTY_ROOT, HASH_BYTES, hashNode, hashNodeInto } from './hash.ts'
+import { EMPTY_ROOT, HASH_BYTES, hashNodeInto } from './hash.ts'
 
 /** Binary levels of a tile: 256 hashes are 8 levels. */
 export const TILE_HEIGHT = 8
@@ -78,13 +78,16 @@ export class Frontier {
 
   /** Root hash, 32 bytes. */
   root(): Uint8Array {
-    let root: Uint8Array | undefined
+    if (this.#size === 0) return EMPTY_ROOT.slice()
+    const root = new Uint8Array(HASH_BYTES)
+    let isBegun = false
     for (let height = 0; height < MAX_HEIGHT; height++) {
       if (this.#used[height] === 0) continue
-      const subtree = this.#slots.slice(height * HASH_BYTES, (height + 1) * HASH_BYTES)
-      root = root === undefined ? subtree : hashNode(subtree, root)
+      if (isBegun) this.#hashNode(root, 0, this.#slots, height * HASH_BYTES, root, 0)
+      else copyHash(root, 0, this.#slots, height * HASH_BYTES)
+      isBegun = true
     }
-    return root ?? EMPTY_ROOT.slice()
+    return root
   }
 
   /** The edge for `Frontier.from`: 32 bytes for each complete subtree, the largest first. */
