@@ -45,16 +45,6 @@ const MAX_COMPARISONS = 4
 /** How long a request waits for another one with its key. */
 const WAIT_MS = 10_000
 
-export interface AppendingParts {
-  readonly committer: Committer
-  readonly reader: Reader
-  readonly recent: Recent
-  readonly time: LedgerTime
-  readonly clock: Clock
-  readonly random: Random
-  readonly signer: (name: string) => Signer
-}
-
 interface Running {
   readonly request: string
   readonly done: Promise<unknown>
@@ -64,15 +54,34 @@ interface Running {
 type OnTaken = (first: number, count: number, indexes: Float64Array) => string | undefined
 
 export class Appending {
-  readonly #parts: AppendingParts
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #committer: Committer
+  readonly #reader: Reader
+  readonly #recent: Recent
+  readonly #time: LedgerTime
+  readonly #signer: (ledger: string) => Signer
   readonly #forms = new EntryForms()
   readonly #comparisons = new Turns(MAX_COMPARISONS)
   readonly #digesters = new Map<string, OnceDigester>()
   /** Requests with a key that are on their way. */
   readonly #running = new Map<string, Running>()
 
-  constructor(parts: AppendingParts) {
-    this.#parts = parts
+  constructor(
+    { clock, random }: { readonly clock: Clock; readonly random: Random },
+    committer: Committer,
+    reader: Reader,
+    recent: Recent,
+    time: LedgerTime,
+    signer: (ledger: string) => Signer,
+  ) {
+    this.#clock = clock
+    this.#random = random
+    this.#committer = committer
+    this.#reader = reader
+    this.#recent = recent
+    this.#time = time
+    this.#signer = signer
   }
 
   /** Appends a batch as it is; resolves once it is durable. */
@@ -85,20 +94,22 @@ export class Appending {
   }
 
   /** Appends what of a batch is new. */
-  async new(log: Log, batch: Batch): Promise<Appended> {
-    return await this.#append(log, batch, undefined)
+  async new(log: Log, batchOf: () => Batch | undefined, once: Once | undefined): Promise<Appended> {
+    if (once !== undefined) return await this.#once(log, once, batchOf)
+    const batch = batchOf()
+    return batch === undefined ? nothingIn(log) : await this.#append(log, batch, undefined)
   }
 
-  /** Appends what of a batch is new, unless a request with the same key did. `batch` is asked for only if it is needed. */
-  async once(log: Log, once: Once, batch: () => Batch | undefined): Promise<Appended> {
+  /** The same, unless a request with the same key did. */
+  async #once(log: Log, once: Once, batch: () => Batch | undefined): Promise<Appended> {
     const digests = this.#digester(log.name).digests(once)
-    const recent = this.#parts.recent.of(log.name)
+    const recent = this.#recent.of(log.name)
     const id = `${log.name} ${digests.key}`
     for (let running = this.#running.get(id); running !== undefined; running = this.#running.get(id)) {
       demandSame(running.request, digests)
       await this.#isDone(running)
     }
-    const kept = recent.keys.find(digests.key, this.#parts.time.nowMs())
+    const kept = recent.keys.find(digests.key, this.#time.nowMs())
     if (kept !== undefined) {
       demandSame(kept.request, digests)
       return await this.#keptAnswer(log, kept)
@@ -123,12 +134,12 @@ export class Appending {
     await Promise.resolve()
     const batch = batchOf()
     const keep = (entry: number | undefined, first: number, count: number, duplicates: number) => {
-      const atMs = this.#parts.time.nowMs()
+      const atMs = this.#time.nowMs()
       recent.keys.add(digests.key, { request: digests.request, entry, first, count, duplicates, atMs })
     }
     if (batch === undefined) {
       keep(undefined, log.size, 0, 0)
-      return { first: log.size, count: 0, duplicates: 0 }
+      return nothingIn(log)
     }
     return await this.#append(log, batch, (first, count, indexes) => {
       keep(count === 0 ? undefined : first, indexes[0]!, count, indexes.length - count)
@@ -137,7 +148,8 @@ export class Appending {
   }
 
   async #append(log: Log, batch: Batch, onTaken: OnTaken | undefined): Promise<Appended> {
-    const { recent, reader } = this.#parts
+    const recent = this.#recent
+    const reader = this.#reader
     if (batch.ids === undefined) return await this.#appendPlain(log, batch, onTaken)
     const { ids, inFlight } = recent.of(log.name)
     const claim = new Claim(batch, ids, recent.seeds)
@@ -184,19 +196,18 @@ export class Appending {
   }
 
   async #commit(log: Log, take: (first: number) => Taken | undefined): Promise<Committed | undefined> {
-    const { committer, time, random } = this.#parts
     let taken: Taken | undefined
-    return await committer.append({
+    return await this.#committer.append({
       log,
       claim: (first) => (taken = take(first))?.extent,
-      fill: (section) => fillSection(section, taken!.batch, time.nowText(), random, taken!.forms),
+      fill: (section) => fillSection(section, taken!.batch, this.#time.nowText(), this.#random, taken!.forms),
     })
   }
 
   /** Waits for another request with the same key; throws where that takes too long. */
   async #isDone({ done }: Running): Promise<void> {
     const over = new AbortController()
-    const late = this.#parts.clock.sleep(WAIT_MS, over.signal).then(
+    const late = this.#clock.sleep(WAIT_MS, over.signal).then(
       () => true,
       () => false,
     )
@@ -211,7 +222,7 @@ export class Appending {
     const facts = { first, count, duplicates, isRepeat: true as const }
     if (duplicates === 0 || entry === undefined) return facts
     try {
-      const [line] = await this.#parts.reader.entries(log, entry, entry + 1)
+      const [line] = await this.#reader.entries(log, entry, entry + 1)
       const indexes = line === undefined ? undefined : indexesIn(parseEntry(line))
       return indexes === undefined ? facts : { ...facts, indexes }
     } catch (error) {
@@ -223,7 +234,7 @@ export class Appending {
   #digester(ledger: string): OnceDigester {
     const known = this.#digesters.get(ledger)
     if (known !== undefined) return known
-    const digester = new OnceDigester(this.#parts.signer(ledger))
+    const digester = new OnceDigester(this.#signer(ledger))
     this.#digesters.set(ledger, digester)
     return digester
   }
@@ -233,6 +244,10 @@ interface Taken {
   readonly batch: Batch
   readonly forms: ReturnType<EntryForms['of']>
   readonly extent: Extent
+}
+
+function nothingIn(log: Log): Appended {
+  return { first: log.size, count: 0, duplicates: 0 }
 }
 
 function appended(batch: Batch, indexes: Float64Array | undefined, committed: Committed | undefined): Appended {

@@ -35,10 +35,11 @@ export interface Verdicts {
 /** Entries that are read at once even if some between them are not asked for. */
 const GAP_COUNT = 8
 const READ_BYTES = 1024 * 1024
-/** Reads of one batch, and bytes of contents: the batch's own so many times and some more. */
+/** Reads of one batch, and bytes of contents: its own so many times, and a block of a segment for each suspicion. */
 const MAX_READS = 1_024
 const MAX_TIMES = 2
-const SPARE_BYTES = 1024 * 1024
+const BLOCK_BYTES = 128 * 1024
+const MAX_BYTES = 256 * 1024 * 1024
 
 /** Thrown out of a read that would be beyond the bound. */
 class Exhausted extends Error {
@@ -53,7 +54,7 @@ export async function verdictsOn(
   suspicions: readonly Suspicion[],
 ): Promise<Verdicts> {
   const verdicts = { same: new Map<number, number>(), prior: new Map<number, number>(), damaged: undefined }
-  const comparison = new Comparison(log, reader, nativeIdOf, batch, verdicts)
+  const comparison = new Comparison(log, reader, nativeIdOf, batch, verdicts, suspicions.length)
   // In the ledger's order, so that what lies together is read together, and the first that fits is the first.
   const sorted = suspicions.toSorted((one, other) => one.index - other.index)
   for (let at = 0; at < sorted.length;) {
@@ -76,13 +77,20 @@ class Comparison {
   #readsLeft = MAX_READS
   #bytesLeft: number
 
-  constructor(log: Log, reader: Reader, nativeIdOf: NativeIdOf, batch: Batch, verdicts: Verdicts) {
+  constructor(
+    log: Log,
+    reader: Reader,
+    nativeIdOf: NativeIdOf,
+    batch: Batch,
+    verdicts: Verdicts,
+    suspicionCount: number,
+  ) {
     this.#log = log
     this.#reader = reader
     this.#nativeIdOf = nativeIdOf
     this.#batch = batch
     this.#verdicts = verdicts
-    this.#bytesLeft = MAX_TIMES * batch.body.length + SPARE_BYTES
+    this.#bytesLeft = Math.min(MAX_TIMES * batch.body.length + suspicionCount * BLOCK_BYTES, MAX_BYTES)
   }
 
   /** Looks into entries that lie near each other. */

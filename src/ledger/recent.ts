@@ -103,7 +103,10 @@ export class Recent {
       const kept = this.#of(name)
       const ids = kept.ids.records(kept.writtenIds, size)
       const keys = kept.keys.records(kept.writtenKeys, size)
-      const counts = { ids: ids.from + ids.bytes.length / RECORD_BYTES, keys: keys.from + keys.bytes.length / KEY_RECORD_BYTES }
+      const counts = {
+        ids: ids.from + ids.bytes.length / RECORD_BYTES,
+        keys: keys.from + keys.bytes.length / KEY_RECORD_BYTES,
+      }
       if (ids.bytes.length > 0) await kept.idsFile.write(ids.from, ids.bytes)
       if (keys.bytes.length > 0) await kept.keysFile.write(keys.from, keys.bytes)
       kept.writtenIds = counts.ids
@@ -217,12 +220,7 @@ function typeIn(line: Buffer): string {
 }
 
 /** The records before number `end`, of entries before `size`, that were not written over; undefined where some are not there. */
-async function readBefore(
-  file: RingFile,
-  recordBytes: number,
-  end: number,
-  size: number,
-): Promise<Buffer | undefined> {
+async function readBefore(file: RingFile, recordBytes: number, end: number, size: number): Promise<Buffer | undefined> {
   // What cannot be read is read from the entries: files that are derived may be lost.
   const records = await file.readLast(end, file.maxCount).catch(() => undefined)
   if (records === undefined) return undefined
