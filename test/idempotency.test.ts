@@ -66,15 +66,15 @@ test('a request that would wait too long for another one with its key is told to
 test('a request that was refused is not remembered: the key is free for the next', async () => {
   const { ledgers } = await new Repeated().open()
   const once = { by: 'tester', key: 'k', about: '', body: Buffer.from('x') }
-  const fail = () => {
-    throw new Error('refused')
-  }
-  const both = await Promise.allSettled([ledgers.appendNew('main', fail, once), ledgers.appendNew('main', fail, once)])
+  const fail = async () => await Promise.reject<Appended>(new Error('refused'))
+  const both = await Promise.allSettled([ledgers.once('main', once, fail), ledgers.once('main', once, fail)])
   assert.deepEqual(
     both.map(({ status }) => status),
     ['rejected', 'rejected'],
   )
-  assert.equal((await ledgers.appendNew('main', () => undefined, once)).count, 0)
+  const nothing = { first: 0, count: 0, duplicates: 0 }
+  assert.deepEqual(await ledgers.once('main', once, async () => nothing), nothing)
+  assert.equal((await ledgers.once('main', once, fail)).isRepeat, true)
 })
 
 for (const ending of ENDINGS) {

@@ -6,7 +6,7 @@
 
 import { parseEntry } from '@stele/proof'
 
-import type { Appended } from '../src/ledger/appending.ts'
+import type { Appended, Stamp } from '../src/ledger/appending.ts'
 import type { LedgerSizes } from '../src/ledger/opening.ts'
 import { cut } from '../src/sources/cut.ts'
 import { PowerCutDisk, powerCutDirectory as directory } from './power-cut-disk.ts'
@@ -34,14 +34,12 @@ export async function send(
   { source, by = 'tester', key }: Sending = {},
 ): Promise<Appended> {
   const body = Buffer.from(events.join('\n'))
-  const batch = () => {
-    const [type, ...below] = source?.split('/') ?? []
-    const found = cut(body, 'application/x-ndjson', type === undefined ? undefined : { type })
-    const sources = found.sources.map((type) => [type, ...below].join('/'))
-    return { ...found, body, by, via: '127.0.0.1', sources }
-  }
-  const once = key === undefined ? undefined : { by, key, about: source ?? '', body }
-  return await ledgers.appendNew('main', batch, once)
+  const [type, ...below] = source?.split('/') ?? []
+  const found = cut(body, 'application/x-ndjson', type === undefined ? undefined : { type })
+  const sources = found.sources.map((type) => [type, ...below].join('/'))
+  const batch = { ...found, body, by, via: '127.0.0.1', sources }
+  const append = async (stamp?: Stamp) => await ledgers.appendNew('main', batch, stamp)
+  return key === undefined ? await append() : await ledgers.once('main', { by, key, about: source ?? '', body }, append)
 }
 
 /** Indexes of the events of a body. */

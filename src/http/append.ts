@@ -59,7 +59,8 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
       return await space.admit('events', body.length, found.count, append)
     }
     const about = `${media} ${query.source ?? ''}`
-    const appended = key === undefined ? await store() : await ledgers.once(ledger, { by: caller.by, key, about, body }, store)
+    const appended =
+      key === undefined ? await store() : await ledgers.once(ledger, { by: caller.by, key, about, body }, store)
     if (appended.isRepeat && query.receipts) holdReceipts(holding, appended.count + appended.duplicates)
     if (appended.damaged !== undefined) services.onDamage(appended.damaged)
     // One tick, so that size, root, checkpoint and receipts are of the same tree.
@@ -100,7 +101,19 @@ function batchOf(body: Buffer, found: Cut, source: EntrySource | undefined, call
   const { count, starts, ends, kinds, ids, media, asserted } = found
   const below = [source?.instance, source?.stream].filter((part) => part !== undefined).map((part) => `/${part}`)
   const sources = below.length === 0 ? found.sources : found.sources.map((type) => type + below.join(''))
-  return { body, count, starts, ends, kinds, media, asserted, sources, by: caller.by, via: caller.via, ...(ids && { ids }) }
+  return {
+    body,
+    count,
+    starts,
+    ends,
+    kinds,
+    media,
+    asserted,
+    sources,
+    by: caller.by,
+    via: caller.via,
+    ...(ids && { ids }),
+  }
 }
 
 /** `,"receipts":[…]`: whoever appended has the events already, so they get the salts of these without `read`. */

@@ -11,17 +11,26 @@ import { parseEntry } from '@stele/proof'
 import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
 import { Turns } from '../platform/turns.ts'
+import { RESERVED_LEDGERS } from '../schema/limits.ts'
 import { Problem } from '../schema/problem.ts'
 import { type Batch, EntryForms, fillSection, measure } from './batch.ts'
 import { Claim } from './claim.ts'
 import type { Committed, Committer, Extent } from './commit.ts'
 import { verdictsOn } from './duplicates.ts'
-import { indexesIn, keyExt, type KeptAnswer, type Once, OnceDigester, type OnceDigests } from './idempotency.ts'
+import {
+  indexesIn,
+  keyExt,
+  type KeptAnswer,
+  type Once,
+  OnceDigester,
+  type OnceDigests,
+  type RecentKeys,
+} from './idempotency.ts'
 import type { Signer } from './keys.ts'
 import type { LedgerTime } from './ledger-time.ts'
 import type { Log } from './log.ts'
 import { DamagedError, type Reader } from './read.ts'
-import type { Recent, RecentOf } from './recent.ts'
+import type { Recent } from './recent.ts'
 
 /** What an append did. Where `indexes` is absent, its events are `first` and those that follow. */
 export interface Appended {
@@ -42,6 +51,8 @@ export interface Appended {
 const MAX_LOOKS = 3
 /** Requests whose events are compared at the same time. */
 const MAX_COMPARISONS = 4
+/** About what an entry takes beside its event. */
+const ENTRY_BYTES = 256
 /** How long a request waits for another one with its key. */
 const WAIT_MS = 10_000
 
@@ -50,8 +61,11 @@ interface Running {
   readonly done: Promise<unknown>
 }
 
-/** Called with what an append is about to do: once its indexes are taken, or there is nothing to store. */
-type OnTaken = (first: number, count: number, indexes: Float64Array) => string | undefined
+/**
+ * Called with what an append is about to do: its first new index, how many are new, and the indexes of all events.
+ * Answers what the first new entry says of the request.
+ */
+export type Stamp = (first: number, count: number, indexes: Float64Array) => string | undefined
 
 export class Appending {
   readonly #clock: Clock
@@ -88,78 +102,24 @@ export class Appending {
   async all(log: Log, batch: Batch): Promise<Committed> {
     const forms = this.#forms.of(batch)
     const extent = { count: batch.count, ...measure(batch, forms) }
-    const committed = await this.#commit(log, () => ({ batch, forms, extent }))
+    const committed = await this.#commit(log, batch, () => ({ batch, forms, extent }))
     assert(committed !== undefined)
     return committed
   }
 
   /** Appends what of a batch is new. */
-  async new(log: Log, batchOf: () => Batch | undefined, once: Once | undefined): Promise<Appended> {
-    if (once !== undefined) return await this.#once(log, once, batchOf)
-    const batch = batchOf()
-    return batch === undefined ? nothingIn(log) : await this.#append(log, batch, undefined)
-  }
-
-  /** The same, unless a request with the same key did. */
-  async #once(log: Log, once: Once, batch: () => Batch | undefined): Promise<Appended> {
-    const digests = this.#digester(log.name).digests(once)
-    const recent = this.#recent.of(log.name)
-    const id = `${log.name} ${digests.key}`
-    for (let running = this.#running.get(id); running !== undefined; running = this.#running.get(id)) {
-      demandSame(running.request, digests)
-      await this.#isDone(running)
-    }
-    const kept = recent.keys.find(digests.key, this.#time.nowMs())
-    if (kept !== undefined) {
-      demandSame(kept.request, digests)
-      return await this.#keptAnswer(log, kept)
-    }
-    const appending = this.#appendOnce(log, recent, digests, batch)
-    // What becomes of it is the first request's to tell.
-    const done = appending.then(
-      () => this.#running.delete(id),
-      () => this.#running.delete(id),
-    )
-    this.#running.set(id, { request: digests.request, done })
-    return await appending
-  }
-
-  async #appendOnce(
-    log: Log,
-    recent: RecentOf,
-    digests: OnceDigests,
-    batchOf: () => Batch | undefined,
-  ): Promise<Appended> {
-    // Nothing of the work may come before the request is known to be running.
-    await Promise.resolve()
-    const batch = batchOf()
-    const keep = (entry: number | undefined, first: number, count: number, duplicates: number) => {
-      const atMs = this.#time.nowMs()
-      recent.keys.add(digests.key, { request: digests.request, entry, first, count, duplicates, atMs })
-    }
-    if (batch === undefined) {
-      keep(undefined, log.size, 0, 0)
-      return nothingIn(log)
-    }
-    return await this.#append(log, batch, (first, count, indexes) => {
-      keep(count === 0 ? undefined : first, indexes[0]!, count, indexes.length - count)
-      return count === 0 ? undefined : JSON.stringify(keyExt(digests, count, indexes))
-    })
-  }
-
-  async #append(log: Log, batch: Batch, onTaken: OnTaken | undefined): Promise<Appended> {
+  async new(log: Log, batch: Batch, stamp: Stamp | undefined): Promise<Appended> {
+    if (batch.ids === undefined) return await this.#appendPlain(log, batch, stamp)
     const recent = this.#recent
-    const reader = this.#reader
-    if (batch.ids === undefined) return await this.#appendPlain(log, batch, onTaken)
     const { ids, inFlight } = recent.of(log.name)
     const claim = new Claim(batch, ids, recent.seeds)
     let damaged: DamagedError | undefined
     for (let look = 0; ; look++) {
       const demand = look < MAX_LOOKS ? 'looked into' : 'whatever'
       let isMade = false
-      const committing = this.#commit(log, (first) => {
+      const committing = this.#commit(log, batch, (first) => {
         isMade = claim.make(first, demand)
-        return isMade ? this.#taken(claim.stored, first, claim.indexes, onTaken) : undefined
+        return isMade ? this.#taken(claim.stored, first, claim.indexes, stamp) : undefined
       })
       inFlight.add(committing)
       const committed = await committing.finally(() => inFlight.delete(committing))
@@ -168,37 +128,76 @@ export class Appending {
       if (suspicions.some(({ index }) => index >= log.size)) await Promise.allSettled(inFlight)
       const durable = suspicions.filter(({ index }) => index < log.size)
       const verdicts = await this.#comparisons.run(
-        async () => await verdictsOn(log, reader, recent.nativeIds.of, batch, durable),
+        async () => await verdictsOn(log, this.#reader, recent.nativeIds.of, batch, durable),
       )
       claim.found(verdicts)
       damaged ??= verdicts.damaged
     }
   }
 
-  async #appendPlain(log: Log, batch: Batch, onTaken: OnTaken | undefined): Promise<Appended> {
-    const committed = await this.#commit(log, (first) => this.#taken(batch, first, undefined, onTaken))
+  /** Calls `append`, which hands the stamp on to `new`, unless a request with the same key did. */
+  async once(log: Log, once: Once, append: (stamp: Stamp) => Promise<Appended>): Promise<Appended> {
+    const digests = this.#digester(log.name).digests(once)
+    const { keys } = this.#recent.of(log.name)
+    const id = `${log.name} ${digests.key}`
+    for (let running = this.#running.get(id); running !== undefined; running = this.#running.get(id)) {
+      demandSame(running.request, digests)
+      await this.#isDone(running)
+    }
+    const kept = keys.find(digests.key, this.#time.nowMs())
+    if (kept !== undefined) {
+      demandSame(kept.request, digests)
+      return await this.#keptAnswer(log, kept)
+    }
+    const appending = this.#appendOnce(keys, digests, append)
+    const end = () => void this.#running.delete(id)
+    // What becomes of it is the first request's to tell.
+    this.#running.set(id, { request: digests.request, done: appending.then(end, end) })
+    return await appending
+  }
+
+  async #appendOnce(
+    keys: RecentKeys,
+    digests: OnceDigests,
+    append: (stamp: Stamp) => Promise<Appended>,
+  ): Promise<Appended> {
+    // Nothing of the work may come before the request is known to be running.
+    await Promise.resolve()
+    const keep = (entry: number | undefined, first: number, count: number, duplicates: number) => {
+      const atMs = this.#time.nowMs()
+      keys.add(digests.key, { request: digests.request, entry, first, count, duplicates, atMs })
+    }
+    const appended = await append((first, count, indexes) => {
+      if (count === 0) return undefined
+      keep(first, indexes[0]!, count, indexes.length - count)
+      return JSON.stringify(keyExt(digests, count, indexes))
+    })
+    // No entry tells of what stored nothing.
+    if (appended.count === 0) keep(undefined, appended.first, 0, appended.duplicates)
+    return appended
+  }
+
+  async #appendPlain(log: Log, batch: Batch, stamp: Stamp | undefined): Promise<Appended> {
+    const committed = await this.#commit(log, batch, (first) => this.#taken(batch, first, undefined, stamp))
     return appended(batch, undefined, committed)
   }
 
   /** What is to be written, with what its first entry says of the request; undefined where that is nothing. */
-  #taken(
-    stored: Batch,
-    first: number,
-    indexes: Float64Array | undefined,
-    onTaken: OnTaken | undefined,
-  ): Taken | undefined {
+  #taken(stored: Batch, first: number, indexes: Float64Array | undefined, stamp: Stamp | undefined): Taken | undefined {
     const { count } = stored
-    const said = onTaken?.(first, count, indexes ?? Float64Array.from({ length: count }, (_, at) => first + at))
+    const said = stamp?.(first, count, indexes ?? Float64Array.from({ length: count }, (_, at) => first + at))
     if (count === 0) return undefined
     const batch = said === undefined ? stored : { ...stored, ext: withKey(stored.ext, said) }
     const forms = this.#forms.of(batch)
     return { batch, forms, extent: { count, ...measure(batch, forms) } }
   }
 
-  async #commit(log: Log, take: (first: number) => Taken | undefined): Promise<Committed | undefined> {
+  async #commit(log: Log, batch: Batch, take: (first: number) => Taken | undefined): Promise<Committed | undefined> {
     let taken: Taken | undefined
     return await this.#committer.append({
       log,
+      expectedBytes: batch.body.length + batch.count * ENTRY_BYTES,
+      isOwn: (RESERVED_LEDGERS as readonly string[]).includes(log.name),
       claim: (first) => (taken = take(first))?.extent,
       fill: (section) => fillSection(section, taken!.batch, this.#time.nowText(), this.#random, taken!.forms),
     })
@@ -244,10 +243,6 @@ interface Taken {
   readonly batch: Batch
   readonly forms: ReturnType<EntryForms['of']>
   readonly extent: Extent
-}
-
-function nothingIn(log: Log): Appended {
-  return { first: log.size, count: 0, duplicates: 0 }
 }
 
 function appended(batch: Batch, indexes: Float64Array | undefined, committed: Committed | undefined): Appended {

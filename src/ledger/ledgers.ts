@@ -12,7 +12,7 @@ import { inclusionProof } from '@stele/proof'
 import type { Lock } from '../platform/lock.ts'
 import type { Anchor } from './anchor.ts'
 import { Anchoring } from './anchoring.ts'
-import { Appending, type Appended } from './appending.ts'
+import { type Appended, Appending, type Stamp } from './appending.ts'
 import type { Batch } from './batch.ts'
 import { type Committed, Committer, type WalEnd } from './commit.ts'
 import { dropCutNote } from './cut-note.ts'
@@ -287,9 +287,14 @@ export class Ledgers {
     return await this.#appending.all(this.log(name), batch)
   }
 
-  /** Appends what of a batch its sources did not send before; none is asked for where a request with that key did all. */
-  async appendNew(name: string, batch: () => Batch | undefined, once?: Once): Promise<Appended> {
-    return await this.#appending.new(this.log(name), batch, once)
+  /** Appends what of a batch its sources did not send before; `stamp` is what `once` hands out. */
+  async appendNew(name: string, batch: Batch, stamp?: Stamp): Promise<Appended> {
+    return await this.#appending.new(this.log(name), batch, stamp)
+  }
+
+  /** Calls `append` unless a request with the same key did. */
+  async once(name: string, once: Once, append: (stamp: Stamp) => Promise<Appended>): Promise<Appended> {
+    return await this.#appending.once(this.log(name), once, append)
   }
 
   /** The signed checkpoint of the ledger's durable size. */
