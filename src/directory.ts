@@ -18,6 +18,7 @@ import { type Disk, NodeDisk, replaceFile } from './platform/disk.ts'
 import { GuardedHttpClient } from './platform/http-client.ts'
 import { tryLock } from './platform/lock.ts'
 import { type Random, randomBase32, SystemRandom } from './platform/random.ts'
+import { hasNativeId, nativeIdOf } from './sources/native-id.ts'
 import { Administration } from './state/administration.ts'
 
 const INSTALL_ID_CHARS = 13
@@ -115,6 +116,7 @@ export async function openDirectory(
       return new FileHeadStore(disk, clock, config.head ?? states.headPath(originPrefix))
     },
     checkSegment: segments.check,
+    nativeIds: { has: hasNativeId, of: nativeIdOf },
     ...(sizes === undefined ? {} : { sizes }),
     ...(config.onProgress === undefined ? {} : { onProgress: config.onProgress }),
     onClockJump: (jump) => {

@@ -180,11 +180,25 @@ const badInputs: readonly BadInput[] = [
   },
   { name: 'a parameter of the wrong kind', body: '{}', query: '?receipts=yes', status: 422, code: 'invalid-field' },
   {
-    name: 'an idempotency key',
+    name: 'an idempotency key of 256 characters',
     body: '{}',
-    headers: { 'idempotency-key': 'k' },
-    status: 422,
-    code: 'idempotency-unsupported',
+    headers: { 'idempotency-key': 'k'.repeat(256) },
+    status: 400,
+    code: 'malformed-request',
+  },
+  {
+    name: 'an idempotency key that is not ASCII',
+    body: '{}',
+    headers: { 'idempotency-key': 'caf\u00e9' },
+    status: 400,
+    code: 'malformed-request',
+  },
+  {
+    name: 'an empty idempotency key',
+    body: '{}',
+    headers: { 'idempotency-key': '' },
+    status: 400,
+    code: 'malformed-request',
   },
   {
     name: 'too many events to answer a receipt for each',
@@ -251,7 +265,7 @@ suite('bad input', () => {
     for (const [lines, status] of [
       [`Content-Length: ${MAX_BODY_BYTES + 1}\r\nExpect: 100-continue\r\n`, 413],
       ['Content-Length: 2\r\nExpect: 100-continue\r\nContent-Encoding: br\r\n', 415],
-      ['Content-Length: 2\r\nExpect: 100-continue\r\nIdempotency-Key: k\r\n', 422],
+      ['Content-Length: 2\r\nExpect: 100-continue\r\nIdempotency-Key: \t\r\n', 400],
     ] as const) {
       const answer = await raw(head(lines), /"code":"[a-z-]+".*}/)
       assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `))

@@ -1,13 +1,18 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-/** Appends a body of events: all of them or none, answered once they are durable. */
+/**
+ * Appends a body of events: all of them or none, answered once they are durable. An event or a request that was sent
+ * before is not stored again.
+ */
 import { entrySource, formatReceipt, type EntrySource } from '@stele/proof'
 import type { z } from 'zod'
 import { demandSource } from '../access/credentials.ts'
+import type { Appended, Stamp } from '../ledger/appending.ts'
 import type { Batch } from '../ledger/batch.ts'
 import { Problem } from '../schema/problem.ts'
 import { cut, type BodyMedia, type Cut } from '../sources/cut.ts'
+import type { Holding } from './budget.ts'
 import { demandMedia } from './intake.ts'
 import type { Answer, Call, Caller, Services } from './route.ts'
 import type { appendQuery, ledgerParams } from './schemas.ts'
@@ -21,6 +26,7 @@ export const EVENT_MEDIA: readonly BodyMedia[] = [
 /** Each receipt is a proof of its own: more than these are fetched one by one. */
 const MAX_RECEIPTS = 1_000
 const READ_BYTES = 1024 * 1024
+const KEY = /^[ -~]{1,255}$/
 /** A receipt of a ledger of 2^40 entries, with its checkpoint. */
 const RECEIPT_BYTES = 4 * 1024
 /** About what an entry takes beside its event while it waits for the disk. */
@@ -30,11 +36,7 @@ type AppendCall = Call<z.output<typeof ledgerParams>, z.output<typeof appendQuer
 
 export async function append(call: AppendCall, services: Services): Promise<Answer> {
   const { headers, query, params, request, response, caller, holding } = call
-  if (headers['idempotency-key'] !== undefined) {
-    const detail =
-      'This version does not remember idempotency keys. Leave the header out; a repeated body is stored twice.'
-    throw new Problem('idempotency-unsupported', detail)
-  }
+  const key = idempotencyKey(headers['idempotency-key'])
   const media = demandMedia(headers['content-type'], EVENT_MEDIA)
   const source = query.source === undefined ? undefined : namedSource(query.source)
   const { intake, space, rates, ledgers, heads, metrics, clock } = services
@@ -43,26 +45,43 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
   rates.demand(caller.credential)
   ledgers.queue.demandRoom(Number(headers['content-length'] ?? 0))
   return await intake.events(request, response, caller.by, async (body) => {
-    const found = cut(body, media, source)
-    demandSources(caller, found, source)
-    if (query.receipts && found.count > MAX_RECEIPTS) throw tooManyReceipts()
-    // Before anything is stored: what has been done is answered whatever happens.
-    if (query.receipts) holding.take(READ_BYTES + found.count * RECEIPT_BYTES)
     const { ledger } = params
-    let first = ledgers.log(ledger).size
-    if (found.count > 0) {
+    const store = async (stamp?: Stamp): Promise<Appended> => {
+      const found = cut(body, media, source)
+      demandSources(caller, found, source)
+      // Before anything is stored: what has been done is answered whatever happens.
+      if (query.receipts) holdReceipts(holding, found.count)
+      if (found.count === 0) return { first: ledgers.log(ledger).size, count: 0, duplicates: 0 }
       ledgers.queue.demandRoom(body.length + found.count * ENTRY_BYTES)
       rates.take(caller.credential, found.count, body.length)
       const batch = batchOf(body, found, source, caller)
-      const store = async () => await ledgers.append(ledger, batch)
-      first = (await space.admit('events', body.length, found.count, store)).first
+      const append = async () => await ledgers.appendNew(ledger, batch, stamp)
+      return await space.admit('events', body.length, found.count, append)
     }
+    const about = `${media} ${query.source ?? ''}`
+    const appended =
+      key === undefined ? await store() : await ledgers.once(ledger, { by: caller.by, key, about, body }, store)
+    if (appended.isRepeat && query.receipts) holdReceipts(holding, appended.count + appended.duplicates)
+    if (appended.damaged !== undefined) services.onDamage(appended.damaged)
     // One tick, so that size, root, checkpoint and receipts are of the same tree.
     const head = heads.json(ledger, query.checkpoint)
-    const receipts = query.receipts ? await receiptsJson(services, ledger, first, found.count) : ''
-    metrics.appended(found.count, body.length, clock.monotonicMs() - startedMs)
-    return { body: `{"ledger":"${ledger}","first":${first},"count":${found.count},${head}${receipts}}` }
+    const receipts = query.receipts ? await receiptsJson(services, ledger, appended) : ''
+    if (!appended.isRepeat) metrics.appended(appended.count, body.length, clock.monotonicMs() - startedMs)
+    return { body: `{"ledger":"${ledger}",${factsJson(appended)},${head}${receipts}}` }
   })
+}
+
+function idempotencyKey(header: string | string[] | undefined): string | undefined {
+  if (header === undefined) return undefined
+  if (typeof header === 'string' && KEY.test(header)) return header
+  throw new Problem('malformed-request', 'Idempotency-Key must be 1 to 255 printable ASCII characters.')
+}
+
+function factsJson({ first, count, duplicates, indexes }: Appended): string {
+  const facts = `"first":${first},"count":${count}`
+  if (duplicates === 0) return facts
+  const listed = indexes === undefined ? '' : `,"indexes":[${indexes.join(',')}]`
+  return `${facts},"duplicates":${duplicates}${listed}`
 }
 
 function namedSource(text: string): EntrySource {
@@ -79,20 +98,43 @@ function demandSources(caller: Caller, found: Cut, source: EntrySource | undefin
 }
 
 function batchOf(body: Buffer, found: Cut, source: EntrySource | undefined, caller: Caller): Batch {
-  const { count, starts, ends, kinds, media, asserted } = found
+  const { count, starts, ends, kinds, ids, media, asserted } = found
   const below = [source?.instance, source?.stream].filter((part) => part !== undefined).map((part) => `/${part}`)
   const sources = below.length === 0 ? found.sources : found.sources.map((type) => type + below.join(''))
-  return { body, count, starts, ends, kinds, media, asserted, sources, by: caller.by, via: caller.via }
+  return {
+    body,
+    count,
+    starts,
+    ends,
+    kinds,
+    media,
+    asserted,
+    sources,
+    by: caller.by,
+    via: caller.via,
+    ...(ids && { ids }),
+  }
 }
 
 /** `,"receipts":[…]`: whoever appended has the events already, so they get the salts of these without `read`. */
-async function receiptsJson(services: Services, ledger: string, first: number, count: number): Promise<string> {
+async function receiptsJson(services: Services, ledger: string, appended: Appended): Promise<string> {
   const { ledgers } = services
+  const { first, count, duplicates } = appended
+  if (duplicates > 0 && appended.indexes === undefined) {
+    const detail =
+      `Of this request ${count} events were stored and ${duplicates} had been before, but which those are is not known ` +
+      'any more. Send it without receipts=true, and read the receipts by index.'
+    throw new Problem('index-unknown', detail)
+  }
+  const indexes = appended.indexes ?? Float64Array.from({ length: count }, (_, position) => first + position)
   const { size } = ledgers.log(ledger)
   const checkpoint = ledgers.checkpoint(ledger)
   const receipts: string[] = []
-  while (receipts.length < count) {
-    const stored = await ledgers.events(ledger, first + receipts.length, first + count, READ_BYTES)
+  while (receipts.length < indexes.length) {
+    const start = indexes[receipts.length]!
+    let end = start + 1
+    for (let at = receipts.length + 1; indexes[at] === end; at++) end++
+    const stored = await ledgers.events(ledger, start, end, READ_BYTES)
     for (const { index, salt, entryBytes } of stored) {
       const hashes = await ledgers.prove(ledger, index, size)
       receipts.push(JSON.stringify(formatReceipt({ salt, entry: entryBytes, index, hashes, checkpoint })))
@@ -101,7 +143,10 @@ async function receiptsJson(services: Services, ledger: string, first: number, c
   return `,"receipts":[${receipts.join(',')}]`
 }
 
-function tooManyReceipts(): Problem {
-  const detail = `With receipts=true a body has at most ${MAX_RECEIPTS} events. Nothing was stored; send fewer, or without.`
-  return new Problem('too-many-events', detail, { limit: MAX_RECEIPTS })
+function holdReceipts(holding: Holding, count: number): void {
+  if (count > MAX_RECEIPTS) {
+    const detail = `With receipts=true a body has at most ${MAX_RECEIPTS} events. Nothing was stored; send fewer, or without.`
+    throw new Problem('too-many-events', detail, { limit: MAX_RECEIPTS })
+  }
+  holding.take(READ_BYTES + count * RECEIPT_BYTES)
 }

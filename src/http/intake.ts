@@ -3,6 +3,7 @@
 
 /** Takes in request bodies, bounded: each by its own limit, all that are held at the same time by one budget. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Turns } from '../platform/turns.ts'
 import { MAX_BODY_BYTES } from '../schema/limits.ts'
 import { Problem } from '../schema/problem.ts'
 import { decode } from '../sources/decode.ts'
@@ -78,28 +79,6 @@ export class Intake {
       return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown
     } catch {
       throw new Problem('malformed-json', 'The body is not JSON in UTF-8.')
-    }
-  }
-}
-
-/** Lets so many works go on at the same time; the others wait in order. */
-class Turns {
-  readonly #waiting: (() => void)[] = []
-  #freeCount: number
-
-  constructor(count: number) {
-    this.#freeCount = count
-  }
-
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#freeCount > 0) this.#freeCount--
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    try {
-      return await work()
-    } finally {
-      const next = this.#waiting.shift()
-      if (next === undefined) this.#freeCount++
-      else next()
     }
   }
 }

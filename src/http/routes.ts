@@ -51,10 +51,22 @@ export const routes: readonly Route[] = [
     audit: { to: 'none', because: 'Each entry itself names who appended it, from where and when.' },
     params: ledgerParams,
     query: appendQuery,
-    headers: { 'Content-Encoding': '`gzip` or `zstd`.' },
+    headers: {
+      'Content-Encoding': '`gzip` or `zstd`.',
+      'Idempotency-Key':
+        'Up to 255 printable ASCII characters. For 24 hours, and among the last 1,048,576 entries and 16,384 keys of ' +
+        'the ledger, the same request of the same token with the same key is answered as the first time and stores nothing.',
+    },
     events: EVENT_MEDIA,
     example: { activityDisplayName: 'Add member to role', result: 'success' },
-    answers: { 200: { description: 'All events are durable.', schema: appendedSchema } },
+    answers: {
+      200: {
+        description:
+          'All events are durable. One that its source sent before (same source, same id, same bytes, among the last ' +
+          '1,048,576 entries) is not stored again: it has the index that it got then.',
+        schema: appendedSchema,
+      },
+    },
     refusals: [
       'malformed-json',
       'malformed-text',
@@ -70,7 +82,10 @@ export const routes: readonly Route[] = [
       'empty-body',
       'source-unknown',
       'source-mismatch',
-      'idempotency-unsupported',
+      'idempotency-mismatch',
+      'idempotency-busy',
+      'malformed-request',
+      'index-unknown',
       'rate-limited',
       'writer-stopped',
       'overloaded',

@@ -96,8 +96,19 @@ export type ProblemAnswer = z.infer<typeof problemSchema>
 export const appendedSchema = z
   .strictObject({
     ledger: z.string(),
-    first: index.meta({ description: 'Index of the first event of the body; the others follow it.' }),
+    first: index.meta({
+      description: 'Index of the first event of the body. Without `duplicates` the others follow it.',
+    }),
     count: z.int().nonnegative().meta({ description: 'Number of events newly stored; 0 for an empty array.' }),
+    duplicates: z.int().positive().optional().meta({ description: 'Number of events that were stored before.' }),
+    indexes: z
+      .array(index)
+      .optional()
+      .meta({
+        description:
+          'Index of each event, where there are duplicates. Absent from the repeated answer to an Idempotency-Key where ' +
+          'new events and duplicates take turns too often to be kept.',
+      }),
     size: size.meta({
       description: 'Entries of the ledger, these included: the tree that root and checkpoint are of.',
     }),

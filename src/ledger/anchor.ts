@@ -34,9 +34,17 @@ const anchorSchema = z.strictObject({
   ),
   /** What `heads` last said of each ledger. */
   published: z.array(z.strictObject({ name: z.string(), size: index, root: hash })),
+  /** How many ids and keys of each ledger's entries before `size` are written; absent in older anchors. */
+  recent: z
+    .strictObject({
+      seeds: z.tuple([index, index]),
+      ledgers: z.array(z.strictObject({ name: z.string(), size: index, ids: index, keys: index })),
+    })
+    .optional(),
 })
 
 export type Anchor = z.infer<typeof anchorSchema>
+export type RecentMark = NonNullable<Anchor['recent']>
 
 export function anchorPath(directory: string): string {
   return join(directory, 'derived', 'anchor.json')

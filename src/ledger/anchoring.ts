@@ -3,7 +3,7 @@
 
 /** Writes an anchor whenever the log has grown by so much, one at a time, behind the commits. */
 import { type Disk, isNoRoom } from '../platform/disk.ts'
-import { type Anchor, writeAnchor } from './anchor.ts'
+import { type Anchor, type RecentMark, writeAnchor } from './anchor.ts'
 import type { Signer } from './keys.ts'
 import type { Log } from './log.ts'
 
@@ -13,7 +13,9 @@ export interface AnchoringOptions {
   readonly everyBytes: number
   readonly logs: () => readonly Log[]
   /** All of the anchor but what its logs say, as it is now. */
-  readonly rest: () => Omit<Anchor, 'v' | 'ledgers'>
+  readonly rest: () => Omit<Anchor, 'v' | 'ledgers' | 'recent'>
+  /** Writes down what is remembered of the last entries up to these sizes. */
+  readonly flushRecent: (logs: Anchor['ledgers']) => Promise<RecentMark>
   /** Undefined where the start failed before the keys were there: no anchor then, the next start reads the log instead. */
   readonly signer: () => Signer | undefined
   readonly onFailure: (error: unknown) => void
@@ -54,7 +56,7 @@ export class Anchoring {
 
   /** What is committed meanwhile is beyond the anchor and does no harm. */
   async #write(): Promise<void> {
-    const { disk, directory, logs, rest, signer } = this.#options
+    const { disk, directory, logs, rest, flushRecent, signer } = this.#options
     const key = signer()
     if (key === undefined) return
     this.#grownBytes = 0
@@ -66,7 +68,8 @@ export class Anchoring {
     // In the order of the schema, in which it is read back.
     const anchor: Anchor = { v: 2, ...where, ledgers, published }
     for (const { log } of states) await log.flush(true)
-    await writeAnchor(disk, directory, anchor, key)
+    const recent = await flushRecent(ledgers)
+    await writeAnchor(disk, directory, { ...anchor, recent }, key)
     // What the anchor does not count on any more can go, and no sooner.
     for (const { log, runs } of states) await log.dropSealed(runs)
   }

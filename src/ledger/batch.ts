@@ -7,7 +7,7 @@
  */
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
-import { formatEntry, MAX_EVENT_BYTES, type MediaType, SALT_BYTES } from '@stele/proof'
+import { formatEntry, MAX_EVENT_BYTES, MAX_EXT_BYTES, type MediaType, SALT_BYTES } from '@stele/proof'
 import type { Random } from '../platform/random.ts'
 import { HASH_BYTES, type Section } from './wal/format.ts'
 
@@ -28,6 +28,22 @@ export interface Batch {
   readonly via?: string
   /** False where the source was recognised and not named. */
   readonly asserted: boolean
+  /** The id that its source gave event i is `body.subarray(starts[i], ends[i])`; nothing where it has none. */
+  readonly ids?: { readonly starts: Uint32Array; readonly ends: Uint32Array }
+  /** What the entry of an event says in `ext`, by the event's position: its one serialisation. */
+  readonly ext?: ReadonlyMap<number, string>
+}
+
+/** A batch of some of the events of another, in order. */
+export function selection(batch: Batch, positions: Uint32Array): Batch {
+  const { starts, ends, kinds } = batch
+  return {
+    ...batch,
+    count: positions.length,
+    starts: positions.map((position) => starts[position]!),
+    ends: positions.map((position) => ends[position]!),
+    kinds: Uint8Array.from(positions, (position) => kinds[position]!),
+  }
 }
 
 /** A batch of events that Stele writes itself. */
@@ -45,6 +61,7 @@ export function ownBatch(events: readonly Buffer[], source: string, media: Media
   return { body, count: events.length, starts, ends, sources: [source], kinds, media, by, asserted: true }
 }
 
+const EXT_KEY = ',"ext":'
 const DIGEST_CHARS = 43
 const PLACEHOLDER_DIGEST = 'A'.repeat(DIGEST_CHARS)
 const PLACEHOLDER_AT = '2000-01-01T00:00:00.000Z'
@@ -137,6 +154,10 @@ export function measure(
     entriesBytes += forms[batch.kinds[position]!]!.fixedBytes + String(sizeBytes).length
     contentsBytes += SALT_BYTES + sizeBytes
   }
+  for (const ext of batch.ext?.values() ?? []) {
+    assert(ext.length <= MAX_EXT_BYTES)
+    entriesBytes += EXT_KEY.length + ext.length
+  }
   assert(entriesBytes < 2 ** 32 && contentsBytes < 2 ** 32)
   return { entriesBytes, contentsBytes }
 }
@@ -150,7 +171,7 @@ export function fillSection(
   forms: readonly EntryForm[] = new EntryForms().of(batch),
 ): void {
   const { bytes, endsAt, entriesAt, contentsAt, hashesAt } = section
-  const { body, starts, ends, kinds } = batch
+  const { body, starts, ends, kinds, ext: exts } = batch
   const heads = forms.map(({ head, afterTime }) => head + at + afterTime)
   const salts = Buffer.allocUnsafe(batch.count * SALT_BYTES)
   random.fill(salts, 0, salts.length)
@@ -165,7 +186,9 @@ export function fillSection(
     const kind = kinds[position]!
     const { afterSize, tail } = forms[kind]!
     bytes[entryAt] = 0
-    const line = heads[kind]! + sizeBytes + afterSize + digest + tail
+    const ext = exts?.get(position)
+    const end = ext === undefined ? tail : withExt(tail, ext)
+    const line = heads[kind]! + sizeBytes + afterSize + digest + end
     const entryEnd = entryAt + 1 + bytes.write(line, entryAt + 1, 'latin1')
     const leaf = hash('sha256', bytes.subarray(entryAt, entryEnd), 'binary')
     bytes.write(leaf, hashesAt + position * HASH_BYTES, 'latin1')
@@ -174,6 +197,11 @@ export function fillSection(
     entryAt = entryEnd
     contentAt = contentEnd
   }
+}
+
+/** `ext` is the last member of an entry. */
+function withExt(tail: string, ext: string): string {
+  return `${tail.slice(0, -1)}${EXT_KEY}${ext}}`
 }
 
 /** Whether `content` (salt ‖ event) is what an entry with this digest and size commits to. */

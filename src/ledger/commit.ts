@@ -35,12 +35,23 @@ export interface WalEnd {
   readonly hash: Buffer
 }
 
-/** What one append asks for; `fill` is called once its section is reserved. */
-export interface AppendRequest {
-  readonly log: Log
+/** What an append takes of a section. */
+export interface Extent {
   readonly count: number
   readonly entriesBytes: number
   readonly contentsBytes: number
+}
+
+/** What one append asks for; `fill` is called once its section is reserved. */
+export interface AppendRequest {
+  readonly log: Log
+  /** About how many bytes it will be. */
+  readonly expectedBytes: number
+  /**
+   * Called with the index that the first entry takes if, before anything else happens, this answers what the append
+   * needs; undefined withdraws it.
+   */
+  readonly claim: (first: number) => Extent | undefined
   readonly fill: (section: Section) => void
   /** Stele's own records are small and do not queue up behind events: reading and publishing wait for them. */
   readonly isOwn: boolean
@@ -56,9 +67,10 @@ export interface Committed {
 
 interface Job {
   readonly request: AppendRequest
-  readonly resolve: (committed: Committed) => void
+  readonly resolve: (committed: Committed | undefined) => void
   readonly reject: (error: unknown) => void
   first: number
+  count: number
 }
 
 export interface CommitterOptions {
@@ -132,17 +144,18 @@ export class Committer {
     throw new Problem('overloaded', detail, { limit: MAX_PENDING_BYTES, retryAfter: this.#secondsBehind() })
   }
 
-  async append(request: AppendRequest): Promise<Committed> {
+  /** Resolves once the append is durable; to undefined where it withdrew. */
+  async append(request: AppendRequest): Promise<Committed | undefined> {
     return await new Promise((resolve, reject) => {
       if (this.#failure !== undefined || this.#closed) return reject(this.#refusal())
       // The heads of what is accepted already are accepted too.
       if (this.lacksRoom && request.log.name !== 'heads') return reject(noRoom())
-      const job: Job = { request, resolve, reject, first: -1 }
-      this.#pendingBytes += bytesOf(job)
+      const job: Job = { request, resolve, reject, first: -1, count: 0 }
+      this.#pendingBytes += request.expectedBytes
       const isFull = this.#waiting.length > 0 || this.#filling.usedBytes > FRAME_TARGET_BYTES
       if (isFull && !request.isOwn) this.#waiting.push(job)
       else this.#admit(job)
-      this.#running ??= this.#run()
+      if (this.#jobs.length > 0) this.#running ??= this.#run()
     })
   }
 
@@ -171,9 +184,17 @@ export class Committer {
 
   /** Once its indexes are taken an append cannot be left out, so one that fails here stops the writer. */
   #admit(job: Job): void {
-    const { log, count, entriesBytes, contentsBytes, fill } = job.request
+    const { log, expectedBytes, claim, fill } = job.request
     this.#jobs.push(job)
     try {
+      const extent = claim(log.reservedSize)
+      if (extent === undefined) {
+        this.#jobs.pop()
+        this.#pendingBytes -= expectedBytes
+        return job.resolve(undefined)
+      }
+      const { count, entriesBytes, contentsBytes } = extent
+      job.count = count
       job.first = log.reserve(count)
       fill(this.#filling.addSection(log.name, job.first, count, entriesBytes, contentsBytes))
     } catch (error) {
@@ -220,8 +241,8 @@ export class Committer {
       for (const job of jobs) {
         const row = rows.get(job.request.log.name)
         assert(row !== undefined)
-        this.#pendingBytes -= bytesOf(job)
-        job.resolve({ first: job.first, count: job.request.count, size: row.size, root: row.root })
+        this.#pendingBytes -= job.request.expectedBytes
+        job.resolve({ first: job.first, count: job.count, size: row.size, root: row.root })
       }
     } catch (error) {
       this.#jobs.unshift(...jobs)
@@ -279,10 +300,6 @@ export class Committer {
 
 function noRoom(): Problem {
   return new Problem('disk-reserve', 'The disk is full to the last byte. Nothing was stored; make room and try again.')
-}
-
-function bytesOf({ request }: Job): number {
-  return request.entriesBytes + request.contentsBytes
 }
 
 function sectionsByLedger(frame: FrameBuilder): Map<string, Section[]> {

@@ -10,14 +10,15 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { inclusionProof } from '@stele/proof'
 import type { Lock } from '../platform/lock.ts'
-import { RESERVED_LEDGERS } from '../schema/limits.ts'
 import type { Anchor } from './anchor.ts'
 import { Anchoring } from './anchoring.ts'
-import { type Batch, EntryForms, fillSection, measure } from './batch.ts'
+import { type Appended, Appending, type Stamp } from './appending.ts'
+import type { Batch } from './batch.ts'
 import { type Committed, Committer, type WalEnd } from './commit.ts'
 import { dropCutNote } from './cut-note.ts'
 import { FileCache } from './file-cache.ts'
 import type { HeadStore } from './head-store.ts'
+import type { Once } from './idempotency.ts'
 import { KeyFault, KeyStore, type Signer } from './keys.ts'
 import { LedgerTime } from './ledger-time.ts'
 import { derivedDirectory, Log } from './log.ts'
@@ -33,6 +34,7 @@ import {
 import { Publisher } from './publish.ts'
 import { type Admit, Reader, type StoredEvent } from './read.ts'
 import type { Published } from './published-head.ts'
+import { Recent, RECENT_ENTRIES } from './recent.ts'
 import { recover } from './recover.ts'
 import type { Seal } from './seal.ts'
 import { type SegmentParts, segmentParts } from './sealed-entries.ts'
@@ -46,6 +48,7 @@ const DEFAULT_SIZES: LedgerSizes = {
   anchorEveryBytes: 64 * 1024 * 1024,
   walFileBytes: 256 * 1024 * 1024,
   segmentEntries: SEGMENT_ENTRIES,
+  recentEntries: RECENT_ENTRIES,
 }
 const PUBLISH_EVERY_MS = 1_000
 
@@ -60,7 +63,6 @@ export class Ledgers {
   readonly time: LedgerTime
   readonly #options: LedgersOptions
   readonly #sizes: LedgerSizes
-  readonly #forms = new EntryForms()
   readonly #lock: Lock
   readonly #cache: FileCache
   readonly #keys: KeyStore
@@ -70,6 +72,8 @@ export class Ledgers {
   readonly #published: Map<string, Published>
   readonly #reader: Reader
   readonly #committer: Committer
+  readonly #recent: Recent
+  readonly #appending: Appending
   readonly #kept: Buffer | undefined
   readonly #store: HeadStore
   readonly #completedFiles: CompletedFile[]
@@ -101,12 +105,15 @@ export class Ledgers {
     const check = options.checkSegment ?? segmentCheckIn(options.disk, options.directory)
     const sealing = { ...parts, logs: this.#logs, originPrefix, check }
     this.#sealedLog = new SealedLog(sealing, opened.recovered.sealed)
+    const derived = (name: string) => derivedDirectory(options.directory, name)
+    this.#recent = new Recent(cache, derived, options.random, options.nativeIds, this.#sizes.recentEntries)
     this.#anchoring = new Anchoring({
       disk: options.disk,
       directory: options.directory,
       everyBytes: this.#sizes.anchorEveryBytes,
       logs: () => [...this.#logs.values()],
       rest: () => this.#whereItEnds(),
+      flushRecent: async (states) => await this.#recent.flush(states),
       signer: () => this.#signers.get('heads'),
       onFailure: (error) => this.#committer.stop(error),
     })
@@ -121,6 +128,8 @@ export class Ledgers {
       onCommit: (end, frameBytes) => this.#committed(end, frameBytes),
       onFailure: options.onFailure,
     })
+    const signer = (name: string) => this.#signer(name)
+    this.#appending = new Appending(options, this.#committer, this.#reader, this.#recent, this.time, signer)
   }
 
   static async open(options: LedgersOptions): Promise<Ledgers> {
@@ -136,7 +145,9 @@ export class Ledgers {
     try {
       const progress = options.onProgress === undefined ? {} : { onProgress: options.onProgress }
       const recovered = await recover({ disk, directory, cache, ...parts, ...progress })
-      return new Ledgers(options, lock, cache, parts, await beginOrResume(options, recovered))
+      const ledgers = new Ledgers(options, lock, cache, parts, await beginOrResume(options, recovered))
+      await ledgers.#recent.restore(recovered.logs.values(), ledgers.#reader, recovered.recent)
+      return ledgers
     } catch (error) {
       await cache.close()
       lock.release()
@@ -271,18 +282,19 @@ export class Ledgers {
     return log
   }
 
-  /** Appends a batch; resolves once it is durable. */
+  /** Appends a batch as it is; resolves once it is durable. */
   async append(name: string, batch: Batch): Promise<Committed> {
-    const forms = this.#forms.of(batch)
-    const { entriesBytes, contentsBytes } = measure(batch, forms)
-    return await this.#committer.append({
-      log: this.log(name),
-      count: batch.count,
-      entriesBytes,
-      contentsBytes,
-      fill: (section) => fillSection(section, batch, this.time.nowText(), this.#options.random, forms),
-      isOwn: (RESERVED_LEDGERS as readonly string[]).includes(name),
-    })
+    return await this.#appending.all(this.log(name), batch)
+  }
+
+  /** Appends what of a batch its sources did not send before; `stamp` is what `once` hands out. */
+  async appendNew(name: string, batch: Batch, stamp?: Stamp): Promise<Appended> {
+    return await this.#appending.new(this.log(name), batch, stamp)
+  }
+
+  /** Calls `append` unless a request with the same key did. */
+  async once(name: string, once: Once, append: (stamp: Stamp) => Promise<Appended>): Promise<Appended> {
+    return await this.#appending.once(this.log(name), once, append)
   }
 
   /** The signed checkpoint of the ledger's durable size. */
@@ -385,7 +397,7 @@ export class Ledgers {
     this.#anchoring.grown(frameBytes)
   }
 
-  #whereItEnds(): Omit<Anchor, 'v' | 'ledgers'> {
+  #whereItEnds(): Omit<Anchor, 'v' | 'ledgers' | 'recent'> {
     const { header, position, commit, hash } = this.#lastEnd
     const published = [...this.#published].map(([name, { size, root }]) => ({ name, size, root }))
     return {

@@ -181,6 +181,11 @@ export class Log {
     for (const page of this.#pages.keys()) if (page * PAGE_COUNT < places.from) this.#pages.delete(page)
   }
 
+  /** The index that the next entry takes: behind those that are on their way to the disk. */
+  get reservedSize(): number {
+    return this.#reservedSize
+  }
+
   /** Takes the next `count` indexes; what takes them is committed in this order, or the writer stops. */
   reserve(count: number): number {
     const first = this.#reservedSize

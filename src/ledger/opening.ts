@@ -17,6 +17,7 @@ import type { HeadStore } from './head-store.ts'
 import { KeyFault, KeyStore } from './keys.ts'
 import type { ClockJump } from './ledger-time.ts'
 import { checkKeptHead, checkPublished, HeadFault } from './publish.ts'
+import type { NativeIds } from './recent.ts'
 import type { Recovered } from './recover.ts'
 import type { SegmentCheck } from './sealed-log.ts'
 import { createWalFile, fileBytes, isWalName } from './wal/files.ts'
@@ -57,6 +58,8 @@ export interface LedgerSizes {
   readonly walFileBytes: number
   /** Entries of a whole segment, a multiple of 256: 65,536 but in tests. */
   readonly segmentEntries: number
+  /** The last entries of a ledger whose ids and idempotency keys are remembered: 1,048,576 but in tests. */
+  readonly recentEntries: number
 }
 
 export interface LedgersOptions {
@@ -72,6 +75,8 @@ export interface LedgersOptions {
   readonly sizes?: Partial<LedgerSizes>
   /** Reads and hashes every byte of a segment; where nothing else is given, in this thread. */
   readonly checkSegment?: SegmentCheck
+  /** How the ids are found that sources gave to events; without it no event has one. */
+  readonly nativeIds?: NativeIds
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void
   readonly onClockJump: (jump: ClockJump) => void
   /** Called once when the writer stops because of a failure. */

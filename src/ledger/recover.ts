@@ -8,7 +8,7 @@
  * outside has been compared. Anything else that is wrong is a DataFault that names file, offset, expected and found.
  */
 import { join } from 'node:path'
-import { type Anchor, anchorPath, readAnchor } from './anchor.ts'
+import { type Anchor, anchorPath, readAnchor, type RecentMark } from './anchor.ts'
 import { DataFault } from './data-fault.ts'
 import { signerIn } from './keys.ts'
 import type { Log } from './log.ts'
@@ -35,6 +35,8 @@ export interface Recovered {
   /** Why the derived files had to be made again, where they had to. */
   readonly rederived: string | undefined
   readonly replayedBytes: number
+  /** How far ids and keys are written, where the anchor could be used. */
+  readonly recent: RecentMark | undefined
 }
 
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
@@ -64,6 +66,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     lastFrame: replay.lastFrame,
     rederived: files.length > 0 ? usable : undefined,
     replayedBytes: replay.replayedBytes,
+    recent: typeof anchor !== 'string' && usable === undefined ? anchor.recent : undefined,
   }
 }
 

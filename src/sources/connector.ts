@@ -35,6 +35,15 @@ export interface Container {
   readonly beside: readonly string[]
 }
 
+/**
+ * A key, at the event's top or inside the object under the key `in`, whose value is the source's own id of the event: a
+ * string that no other event of the source has. Written with escapes it is another id.
+ */
+export interface NativeId {
+  readonly in?: string
+  readonly key: string
+}
+
 /** What the ledger knows of an event beside its bytes. */
 export interface MapContext {
   /** Ledger time. */
@@ -59,6 +68,8 @@ export interface Connector {
   /** Empty for `generic` alone. */
   readonly shapes: readonly Shape[]
   readonly containers: readonly Container[]
+  /** Where its id may stand: of those that an event has, the first one counts. Absent where none is one event's alone. */
+  readonly ids?: readonly NativeId[]
   /** The parsed event in OCSF. Throws `MappingFault` where it is not what the source documents. */
   readonly map: (event: JsonObject, context: MapContext) => OcsfEvent
 }

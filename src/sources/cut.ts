@@ -25,6 +25,11 @@ export interface Cut {
   /** The source type of event i is `sources[kinds[i]]`; a type is listed once, and only if an event has it. */
   readonly sources: readonly string[]
   readonly kinds: Uint8Array
+  /**
+   * The id that its source gave event i is `body.subarray(starts[i], ends[i])`, without quotes; nothing where it has
+   * none. Absent where none has one.
+   */
+  readonly ids?: { readonly starts: Uint32Array; readonly ends: Uint32Array }
   readonly media: 'application/json' | 'text/plain' | 'application/octet-stream'
   /** The client named the source. */
   readonly asserted: boolean
@@ -77,12 +82,13 @@ function whole(body: Buffer, media: 'text/plain' | 'application/octet-stream', k
     throw new Problem('malformed-text', detail, { offset, event: 0 })
   }
   const slices = new Slices(1)
-  slices.push(0, body.length, kind)
+  slices.push(0, body.length, kind, 0, 0)
   return slices
 }
 
 /** The kinds that occur, renumbered in order of appearance. */
-function listed({ count, starts, ends, kinds }: Slices): Pick<Cut, 'count' | 'starts' | 'ends' | 'kinds' | 'sources'> {
+function listed(slices: Slices): Pick<Cut, 'count' | 'starts' | 'ends' | 'kinds' | 'sources' | 'ids'> {
+  const { count, starts, ends, kinds, idStarts, idEnds } = slices
   const sources: string[] = []
   const places = new Map<number, number>()
   for (let position = 0; position < count; position++) {
@@ -94,7 +100,8 @@ function listed({ count, starts, ends, kinds }: Slices): Pick<Cut, 'count' | 'st
     }
     kinds[position] = place
   }
-  return { count, starts, ends, kinds, sources }
+  const ids = slices.idCount === 0 ? {} : { ids: { starts: idStarts, ends: idEnds } }
+  return { count, starts, ends, kinds, sources, ...ids }
 }
 
 function lineOf(body: Buffer, offset: number): number {

@@ -9,7 +9,7 @@
 import { MAX_EVENT_BYTES, MAX_EVENTS_PER_BODY } from '../schema/limits.ts'
 import { figure } from './figure.ts'
 import { Marks } from './marks.ts'
-import { connectors, recognition } from './registry.ts'
+import { connectors, idTables, recognition } from './registry.ts'
 import { type FrameWatch, Scanner } from './scan.ts'
 import { Slices } from './slices.ts'
 
@@ -40,6 +40,8 @@ export class JsonCut implements FrameWatch {
   readonly #scanner: Scanner
   readonly #named: number | undefined
   readonly #marks = new Marks(recognition)
+  /** Of an event whose kind was named, only the id is looked for. */
+  readonly #idMarks: Marks | null
   #memberMarks: Marks | undefined
   #frame = newFrame()
 
@@ -48,6 +50,8 @@ export class JsonCut implements FrameWatch {
     this.#body = body
     this.#scanner = new Scanner(body, lines)
     this.#named = named
+    const table = named === undefined ? undefined : idTables[named]
+    this.#idMarks = table === undefined ? null : new Marks(table)
   }
 
   /** Values one behind the other, with white space between: mostly there is one. False if there is none. */
@@ -122,7 +126,8 @@ export class JsonCut implements FrameWatch {
       frame.mismatch ??= { offset: start, event: this.#scanner.event }
     }
     this.#limitSize(start, stop)
-    this.slices.push(start, stop, this.#named ?? kind)
+    marks.findId(this.#named ?? kind)
+    this.slices.push(start, stop, this.#named ?? kind, marks.idStart, marks.idEnd)
     return true
   }
 
@@ -136,10 +141,10 @@ export class JsonCut implements FrameWatch {
     if (this.#opens(frame)) {
       this.#keepMembers(frame, before)
     } else {
-      this.slices.count = before
+      this.slices.dropFrom(before)
       this.#scanner.event = before
       if (frame.deepAt !== -1) this.#scanner.tooDeep(frame.deepAt)
-      this.#push(start, stop, this.#named ?? this.#marks.verdict())
+      this.#push(start, stop, this.#named ?? this.#marks.verdict(), this.#marks)
     }
     return stop
   }
@@ -163,14 +168,18 @@ export class JsonCut implements FrameWatch {
   /** A value that is one event. */
   #plain(start: number): number {
     this.#scanner.event = this.slices.count
-    const stop = this.#scanner.value(start, this.#named === undefined ? this.#marks : null, null)
-    this.#push(start, stop, this.#named ?? this.#marks.verdict())
+    const named = this.#named
+    const marks = named === undefined ? this.#marks : this.#idMarks
+    const stop = this.#scanner.value(start, marks, null)
+    this.#push(start, stop, named ?? this.#marks.verdict(), marks)
     return stop
   }
 
-  #push(start: number, stop: number, kind: number): void {
+  #push(start: number, stop: number, kind: number, marks: Marks | null): void {
     this.#limitSize(start, stop)
-    if (!this.slices.push(start, stop, kind)) this.#tooMany(start)
+    // A table of ids alone knows one kind.
+    marks?.findId(marks === this.#idMarks ? 0 : kind)
+    if (!this.slices.push(start, stop, kind, marks?.idStart ?? 0, marks?.idEnd ?? 0)) this.#tooMany(start)
   }
 
   #limitSize(start: number, stop: number): void {

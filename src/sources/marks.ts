@@ -3,17 +3,29 @@
 
 import { type CompiledShape, type Key, lower, type Pattern, type Recognition } from './recognition.ts'
 
+/** A longer one is none. */
+const MAX_ID_BYTES = 256
+
 /** What one event shows, in marks. Reused from event to event: a mark holds where it bears the event's number. */
 export class Marks {
   readonly recognition: Recognition
   readonly #seen: number[]
   readonly #entered: number[]
+  readonly #idSeen: number[]
+  readonly #idStarts: number[]
+  readonly #idEnds: number[]
   #event = 0
+  /** The id that `findId` found is `body.subarray(idStart, idEnd)`; both are 0 where there is none. */
+  idStart = 0
+  idEnd = 0
 
   constructor(recognition: Recognition) {
     this.recognition = recognition
     this.#seen = recognition.noMarks.slice()
     this.#entered = recognition.noKeys.slice()
+    this.#idSeen = recognition.noKeys.slice()
+    this.#idStarts = recognition.noKeys.slice()
+    this.#idEnds = recognition.noKeys.slice()
   }
 
   begin(): void {
@@ -27,14 +39,16 @@ export class Marks {
     const key = this.recognition.keys[id]!
     const { marks } = key
     for (let at = 0; at < marks.length; at++) this.#seen[marks[at]!] = this.#event
-    if (this.#entered[id] === this.#event) this.#forget(key)
+    if (this.#entered[id] === this.#event) this.#forget(id, key)
     this.#entered[id] = this.#event
     return id
   }
 
-  /** Whether tables look into an object under the key `id`, and it can still change the verdict. */
+  /** Whether tables look into an object under the key `id`, and it can still change the verdict or hold the event's id. */
   looksInto(id: number): boolean {
-    if (!this.recognition.keys[id]!.isParent) return false
+    const { isParent, idChildren } = this.recognition.keys[id]!
+    if (idChildren.length > 0) return true
+    if (!isParent) return false
     const { shapes, plainShapeCount } = this.recognition
     for (let at = 0; at < plainShapeCount; at++) if (this.#fits(shapes[at]!)) return false
     return true
@@ -47,7 +61,12 @@ export class Marks {
 
   /** The value of the key `id` is a string with the bytes `body[start, end)`. */
   text(id: number, body: Uint8Array, start: number, end: number): void {
-    const { patterns } = this.recognition.keys[id]!
+    const { patterns, isId } = this.recognition.keys[id]!
+    if (isId && end > start && end - start <= MAX_ID_BYTES) {
+      this.#idSeen[id] = this.#event
+      this.#idStarts[id] = start
+      this.#idEnds[id] = end
+    }
     for (let at = 0; at < patterns.length; at++) {
       const pattern = patterns[at]!
       if (matches(pattern, body, start, end)) for (const mark of pattern.marks) this.#seen[mark] = this.#event
@@ -61,6 +80,19 @@ export class Marks {
     return 0
   }
 
+  /** Finds the id of the event that ended, as a source of this kind writes it. */
+  findId(kind: number): void {
+    const keys = this.recognition.ids[kind]!
+    for (let at = 0; at < keys.length; at++) {
+      const id = keys[at]!
+      if (this.#idSeen[id] !== this.#event) continue
+      this.idStart = this.#idStarts[id]!
+      this.idEnd = this.#idEnds[id]!
+      return
+    }
+    this.idStart = this.idEnd = 0
+  }
+
   #fits({ all, none }: CompiledShape): boolean {
     for (let at = 0; at < all.length; at++) if (this.#seen[all[at]!] !== this.#event) return false
     for (let at = 0; at < none.length; at++) if (this.#seen[none[at]!] === this.#event) return false
@@ -68,7 +100,9 @@ export class Marks {
   }
 
   /** As for `JSON.parse`, the last of repeated keys counts. */
-  #forget(key: Key): void {
+  #forget(id: number, key: Key): void {
+    this.#idSeen[id] = 0
+    for (const child of key.idChildren) this.#idSeen[child] = 0
     for (const pattern of key.patterns) for (const mark of pattern.marks) this.#seen[mark] = 0
     for (const mark of key.children) this.#seen[mark] = 0
   }

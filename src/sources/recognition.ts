@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict'
 
-import type { Connector, Container, Mark, Shape } from './connector.ts'
+import type { Connector, Container, Mark, NativeId, Shape } from './connector.ts'
 
 const HEAD_COUNT = 1024
 
@@ -30,6 +30,10 @@ export interface Key {
   /** Marks under it: cleared where the key is repeated, since the last one counts. */
   readonly children: number[]
   isParent: boolean
+  /** A string under it may be the event's id. */
+  isId: boolean
+  /** Ids of the keys under it for which that holds. */
+  readonly idChildren: number[]
   /** Bits of the containers whose members an array under this key may be. */
   arrays: number
   /** Bits of the containers in which it may stand. */
@@ -47,6 +51,8 @@ export class Recognition {
   readonly families: readonly number[]
   /** Bits of the containers that a kind comes in. */
   readonly containers: readonly number[]
+  /** Ids of the keys that hold the id of an event of a kind, the one that counts first. */
+  readonly ids: readonly (readonly number[])[]
   readonly keys: Key[]
   readonly heads = new Uint16Array(HEAD_COUNT)
   /** The first one that fits says the kind. */
@@ -98,6 +104,7 @@ export class Recognition {
     this.containers = connectors.map(({ containers }) =>
       containers.reduce((bits, container) => bits | bitOf(container), 0),
     )
+    this.ids = connectors.map(({ ids = [] }) => ids.map((id) => this.#idKey(id)))
     this.noMarks = Array.from(marks, () => 0)
     this.noKeys = this.keys.map(() => 0)
   }
@@ -126,6 +133,15 @@ export class Recognition {
     for (const value of mark.is ?? []) addPattern(key.patterns, value, id)
   }
 
+  #idKey({ in: outer, key }: NativeId): number {
+    const parent = outer === undefined ? undefined : this.#key(0, outer)
+    const found = this.#key(parent === undefined ? 0 : this.keys.indexOf(parent), key)
+    const id = this.keys.indexOf(found)
+    found.isId = true
+    if (parent !== undefined && !parent.idChildren.includes(id)) parent.idChildren.push(id)
+    return id
+  }
+
   #key(parent: number, name: string): Key {
     const bytes = Buffer.from(name)
     const known = this.find(parent, Buffer.from(`"${name}"`), 1, bytes.length + 1)
@@ -138,7 +154,19 @@ export class Recognition {
 }
 
 function newKey(parent: number, bytes: Uint8Array, next: number): Key {
-  return { parent, bytes, next, marks: [], patterns: [], children: [], isParent: false, arrays: 0, framing: 0 }
+  return {
+    parent,
+    bytes,
+    next,
+    marks: [],
+    patterns: [],
+    children: [],
+    isParent: false,
+    isId: false,
+    idChildren: [],
+    arrays: 0,
+    framing: 0,
+  }
 }
 
 function addPattern(patterns: Pattern[], value: string, mark: number): void {

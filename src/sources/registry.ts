@@ -29,6 +29,11 @@ export const connectors: readonly Connector[] = [
 
 export const recognition = new Recognition(connectors)
 
+/** Of each kind, a table of nothing but its ids: for events whose kind is known. Undefined where it has none. */
+export const idTables: readonly (Recognition | undefined)[] = connectors.map((connector) =>
+  connector.ids === undefined ? undefined : new Recognition([{ ...connector, shapes: [], containers: [] }]),
+)
+
 /** Position in `connectors` of the source that a client named. */
 export function kindOf(type: string): number {
   const kind = connectors.findIndex((connector) => connector.type === type)

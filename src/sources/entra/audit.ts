@@ -3,7 +3,7 @@
 
 import type { Connector } from '../connector.ts'
 import { mapAudit } from './audit-map.ts'
-import { containers, diagnostic, resource, row } from './shapes.ts'
+import { containers, diagnostic, recordIds, resource, row } from './shapes.ts'
 
 /** Changes in the directory: Graph `directoryAudit`. */
 export const entraAudit: Connector = {
@@ -21,5 +21,6 @@ export const entraAudit: Connector = {
     },
   ],
   containers,
+  ids: recordIds,
   map: mapAudit,
 }

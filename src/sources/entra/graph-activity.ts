@@ -3,7 +3,7 @@
 
 import type { Connector } from '../connector.ts'
 import { mapGraphActivity } from './graph-activity-map.ts'
-import { containers, diagnostic, row } from './shapes.ts'
+import { containers, diagnostic, requestIds, row } from './shapes.ts'
 
 /** Every request made to Microsoft Graph in the tenant. Graph itself does not offer this log. */
 export const entraGraphActivity: Connector = {
@@ -12,5 +12,6 @@ export const entraGraphActivity: Connector = {
   family: 'entra',
   shapes: [...diagnostic('MicrosoftGraphActivityLogs'), row('MicrosoftGraphActivityLogs')],
   containers,
+  ids: requestIds,
   map: mapGraphActivity,
 }

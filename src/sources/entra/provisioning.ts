@@ -3,7 +3,7 @@
 
 import type { Connector } from '../connector.ts'
 import { mapProvisioning } from './provisioning-map.ts'
-import { containers, diagnostic, resource, row } from './shapes.ts'
+import { containers, diagnostic, recordIds, resource, row } from './shapes.ts'
 
 /** What the provisioning service did in other systems: Graph `provisioningObjectSummary`. */
 export const entraProvisioning: Connector = {
@@ -16,5 +16,6 @@ export const entraProvisioning: Connector = {
     row('AADProvisioningLogs'),
   ],
   containers,
+  ids: recordIds,
   map: mapProvisioning,
 }

@@ -3,7 +3,7 @@
 
 import type { Connector } from '../connector.ts'
 import { mapRisk } from './risk-map.ts'
-import { containers, diagnostic, resource, row } from './shapes.ts'
+import { containers, diagnostic, recordIds, resource, row } from './shapes.ts'
 
 /** Identity Protection: Graph `riskyUser`, `riskyServicePrincipal`, `riskDetection`, `servicePrincipalRiskDetection`. */
 export const entraRisk: Connector = {
@@ -18,5 +18,6 @@ export const entraRisk: Connector = {
     row('AADRiskyUsers', 'AADUserRiskEvents', 'AADRiskyServicePrincipals', 'AADServicePrincipalRiskEvents'),
   ],
   containers,
+  ids: recordIds,
   map: mapRisk,
 }

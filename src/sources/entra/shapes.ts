@@ -4,7 +4,7 @@
 // The forms in which Microsoft Entra logs arrive: as Graph resources, in the envelope of diagnostic settings (Event
 // Hubs, storage account) whose `properties` is that same resource, and as rows of Log Analytics tables.
 
-import type { Container, Mark, Shape } from '../connector.ts'
+import type { Container, Mark, NativeId, Shape } from '../connector.ts'
 
 /** Pages of Graph, and the batches of Event Hubs and of Log Analytics data export. */
 export const containers: readonly Container[] = [
@@ -22,6 +22,11 @@ export const containers: readonly Container[] = [
   },
   { key: 'records', beside: [] },
 ]
+
+/** The Graph resource's id: on its own, in an envelope (which has none of its own) or in a row. */
+export const recordIds: readonly NativeId[] = [{ in: 'properties', key: 'id' }, { key: 'id' }, { key: 'Id' }]
+/** A request is one record; its `id` would be the log's. */
+export const requestIds: readonly NativeId[] = [{ in: 'properties', key: 'requestId' }, { key: 'RequestId' }]
 
 /** The resource provider of Entra; its case varies between categories. */
 const providers = ['*/providers/microsoft.aadiam']

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Connector } from '../connector.ts'
-import { containers, diagnostic, resource, row } from './shapes.ts'
+import { containers, diagnostic, recordIds, resource, row } from './shapes.ts'
 import { mapSignIn } from './sign-in-map.ts'
 
 /** Sign-ins of every kind: interactive or not, of users, service principals and managed identities: Graph `signIn`. */
@@ -33,5 +33,6 @@ export const entraSignin: Connector = {
     },
   ],
   containers,
+  ids: recordIds,
   map: mapSignIn,
 }

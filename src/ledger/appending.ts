@@ -1,0 +1,266 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Appends what is new: an event that its source sent before, or a request that its client sent before, is answered and
+ * not stored again. docs/design/idempotency.md has the reasons. What is not remembered any more is stored again;
+ * nothing that differs by a byte is ever left out.
+ */
+import assert from 'node:assert/strict'
+import { parseEntry } from '@stele/proof'
+import type { Clock } from '../platform/clock.ts'
+import type { Random } from '../platform/random.ts'
+import { Turns } from '../platform/turns.ts'
+import { RESERVED_LEDGERS } from '../schema/limits.ts'
+import { Problem } from '../schema/problem.ts'
+import { type Batch, EntryForms, fillSection, measure } from './batch.ts'
+import { Claim } from './claim.ts'
+import type { Committed, Committer, Extent } from './commit.ts'
+import { verdictsOn } from './duplicates.ts'
+import {
+  indexesIn,
+  keyExt,
+  type KeptAnswer,
+  type Once,
+  OnceDigester,
+  type OnceDigests,
+  type RecentKeys,
+} from './idempotency.ts'
+import type { Signer } from './keys.ts'
+import type { LedgerTime } from './ledger-time.ts'
+import type { Log } from './log.ts'
+import { DamagedError, type Reader } from './read.ts'
+import type { Recent } from './recent.ts'
+
+/** What an append did. Where `indexes` is absent, its events are `first` and those that follow. */
+export interface Appended {
+  /** Index of the body's first event; the ledger's size where there is none. */
+  readonly first: number
+  /** Events that were stored, and events that had been before. */
+  readonly count: number
+  readonly duplicates: number
+  /** Of all events of the body, where some are duplicates; absent too where that is not known any more. */
+  readonly indexes?: Float64Array
+  /** It was answered before, to the same key. */
+  readonly isRepeat?: true
+  /** A stored event that was to be compared is not what was committed to. */
+  readonly damaged?: DamagedError
+}
+
+/** How often entries are looked into that came while others were, before an event is stored whatever came. */
+const MAX_LOOKS = 3
+/** Requests whose events are compared at the same time. */
+const MAX_COMPARISONS = 4
+/** About what an entry takes beside its event. */
+const ENTRY_BYTES = 256
+/** How long a request waits for another one with its key. */
+const WAIT_MS = 10_000
+
+interface Running {
+  readonly request: string
+  readonly done: Promise<unknown>
+}
+
+/**
+ * Called with what an append is about to do: its first new index, how many are new, and the indexes of all events.
+ * Answers what the first new entry says of the request.
+ */
+export type Stamp = (first: number, count: number, indexes: Float64Array) => string | undefined
+
+export class Appending {
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #committer: Committer
+  readonly #reader: Reader
+  readonly #recent: Recent
+  readonly #time: LedgerTime
+  readonly #signer: (ledger: string) => Signer
+  readonly #forms = new EntryForms()
+  readonly #comparisons = new Turns(MAX_COMPARISONS)
+  readonly #digesters = new Map<string, OnceDigester>()
+  /** Requests with a key that are on their way. */
+  readonly #running = new Map<string, Running>()
+
+  constructor(
+    { clock, random }: { readonly clock: Clock; readonly random: Random },
+    committer: Committer,
+    reader: Reader,
+    recent: Recent,
+    time: LedgerTime,
+    signer: (ledger: string) => Signer,
+  ) {
+    this.#clock = clock
+    this.#random = random
+    this.#committer = committer
+    this.#reader = reader
+    this.#recent = recent
+    this.#time = time
+    this.#signer = signer
+  }
+
+  /** Appends a batch as it is; resolves once it is durable. */
+  async all(log: Log, batch: Batch): Promise<Committed> {
+    const forms = this.#forms.of(batch)
+    const extent = { count: batch.count, ...measure(batch, forms) }
+    const committed = await this.#commit(log, batch, () => ({ batch, forms, extent }))
+    assert(committed !== undefined)
+    return committed
+  }
+
+  /** Appends what of a batch is new. */
+  async new(log: Log, batch: Batch, stamp: Stamp | undefined): Promise<Appended> {
+    if (batch.ids === undefined) return await this.#appendPlain(log, batch, stamp)
+    const recent = this.#recent
+    const { ids, inFlight } = recent.of(log.name)
+    const claim = new Claim(batch, ids, recent.seeds)
+    let damaged: DamagedError | undefined
+    for (let look = 0; ; look++) {
+      const demand = look < MAX_LOOKS ? 'looked into' : 'whatever'
+      let isMade = false
+      const committing = this.#commit(log, batch, (first) => {
+        isMade = claim.make(first, demand)
+        return isMade ? this.#taken(claim.stored, first, claim.indexes, stamp) : undefined
+      })
+      inFlight.add(committing)
+      const committed = await committing.finally(() => inFlight.delete(committing))
+      if (isMade) return { ...appended(batch, claim.indexes, committed), ...(damaged === undefined ? {} : { damaged }) }
+      const suspicions = claim.suspicions(log.reservedSize)
+      if (suspicions.some(({ index }) => index >= log.size)) await Promise.allSettled(inFlight)
+      const durable = suspicions.filter(({ index }) => index < log.size)
+      const verdicts = await this.#comparisons.run(
+        async () => await verdictsOn(log, this.#reader, recent.nativeIds.of, batch, durable),
+      )
+      claim.found(verdicts)
+      damaged ??= verdicts.damaged
+    }
+  }
+
+  /** Calls `append`, which hands the stamp on to `new`, unless a request with the same key did. */
+  async once(log: Log, once: Once, append: (stamp: Stamp) => Promise<Appended>): Promise<Appended> {
+    const digests = this.#digester(log.name).digests(once)
+    const { keys } = this.#recent.of(log.name)
+    const id = `${log.name} ${digests.key}`
+    for (let running = this.#running.get(id); running !== undefined; running = this.#running.get(id)) {
+      demandSame(running.request, digests)
+      await this.#isDone(running)
+    }
+    const kept = keys.find(digests.key, this.#time.nowMs())
+    if (kept !== undefined) {
+      demandSame(kept.request, digests)
+      return await this.#keptAnswer(log, kept)
+    }
+    const appending = this.#appendOnce(keys, digests, append)
+    const end = () => void this.#running.delete(id)
+    // What becomes of it is the first request's to tell.
+    this.#running.set(id, { request: digests.request, done: appending.then(end, end) })
+    return await appending
+  }
+
+  async #appendOnce(
+    keys: RecentKeys,
+    digests: OnceDigests,
+    append: (stamp: Stamp) => Promise<Appended>,
+  ): Promise<Appended> {
+    // Nothing of the work may come before the request is known to be running.
+    await Promise.resolve()
+    const keep = (entry: number | undefined, first: number, count: number, duplicates: number) => {
+      const atMs = this.#time.nowMs()
+      keys.add(digests.key, { request: digests.request, entry, first, count, duplicates, atMs })
+    }
+    const appended = await append((first, count, indexes) => {
+      if (count === 0) return undefined
+      keep(first, indexes[0]!, count, indexes.length - count)
+      return JSON.stringify(keyExt(digests, count, indexes))
+    })
+    // No entry tells of what stored nothing.
+    if (appended.count === 0) keep(undefined, appended.first, 0, appended.duplicates)
+    return appended
+  }
+
+  async #appendPlain(log: Log, batch: Batch, stamp: Stamp | undefined): Promise<Appended> {
+    const committed = await this.#commit(log, batch, (first) => this.#taken(batch, first, undefined, stamp))
+    return appended(batch, undefined, committed)
+  }
+
+  /** What is to be written, with what its first entry says of the request; undefined where that is nothing. */
+  #taken(stored: Batch, first: number, indexes: Float64Array | undefined, stamp: Stamp | undefined): Taken | undefined {
+    const { count } = stored
+    const said = stamp?.(first, count, indexes ?? Float64Array.from({ length: count }, (_, at) => first + at))
+    if (count === 0) return undefined
+    const batch = said === undefined ? stored : { ...stored, ext: withKey(stored.ext, said) }
+    const forms = this.#forms.of(batch)
+    return { batch, forms, extent: { count, ...measure(batch, forms) } }
+  }
+
+  async #commit(log: Log, batch: Batch, take: (first: number) => Taken | undefined): Promise<Committed | undefined> {
+    let taken: Taken | undefined
+    return await this.#committer.append({
+      log,
+      expectedBytes: batch.body.length + batch.count * ENTRY_BYTES,
+      isOwn: (RESERVED_LEDGERS as readonly string[]).includes(log.name),
+      claim: (first) => (taken = take(first))?.extent,
+      fill: (section) => fillSection(section, taken!.batch, this.#time.nowText(), this.#random, taken!.forms),
+    })
+  }
+
+  /** Waits for another request with the same key; throws where that takes too long. */
+  async #isDone({ done }: Running): Promise<void> {
+    const over = new AbortController()
+    const late = this.#clock.sleep(WAIT_MS, over.signal).then(
+      () => true,
+      () => false,
+    )
+    const isLate = await Promise.race([done.then(() => false), late])
+    over.abort()
+    if (!isLate) return
+    const detail = 'A request with this Idempotency-Key is on its way still. Send this one again in a moment.'
+    throw new Problem('idempotency-busy', detail, { retryAfter: 1 })
+  }
+
+  async #keptAnswer(log: Log, { entry, first, count, duplicates }: KeptAnswer): Promise<Appended> {
+    const facts = { first, count, duplicates, isRepeat: true as const }
+    if (duplicates === 0 || entry === undefined) return facts
+    try {
+      const [line] = await this.#reader.entries(log, entry, entry + 1)
+      const indexes = line === undefined ? undefined : indexesIn(parseEntry(line))
+      return indexes === undefined ? facts : { ...facts, indexes }
+    } catch (error) {
+      if (!(error instanceof DamagedError)) throw error
+      return { ...facts, damaged: error }
+    }
+  }
+
+  #digester(ledger: string): OnceDigester {
+    const known = this.#digesters.get(ledger)
+    if (known !== undefined) return known
+    const digester = new OnceDigester(this.#signer(ledger))
+    this.#digesters.set(ledger, digester)
+    return digester
+  }
+}
+
+interface Taken {
+  readonly batch: Batch
+  readonly forms: ReturnType<EntryForms['of']>
+  readonly extent: Extent
+}
+
+function appended(batch: Batch, indexes: Float64Array | undefined, committed: Committed | undefined): Appended {
+  const count = committed?.count ?? 0
+  if (indexes === undefined) return { first: committed!.first, count, duplicates: 0 }
+  return { first: indexes[0]!, count, duplicates: batch.count - count, indexes }
+}
+
+function withKey(ext: ReadonlyMap<number, string> | undefined, said: string): ReadonlyMap<number, string> {
+  const first = ext?.get(0)
+  const whole = `{"idempotency":${said}${first === undefined ? '}' : `,${first.slice(1)}`}`
+  return new Map([...(ext ?? []), [0, whole]])
+}
+
+function demandSame(request: string, digests: OnceDigests): void {
+  if (request === digests.request) return
+  const detail =
+    'This Idempotency-Key was used for another request: other bytes, another media type or another source. ' +
+    'Nothing of this one was stored; send it with a key of its own.'
+  throw new Problem('idempotency-mismatch', detail)
+}

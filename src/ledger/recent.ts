@@ -1,0 +1,252 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * What each ledger remembers of its last entries: ids that sources gave, and idempotency keys. It lies in derived
+ * files up to the anchor, and is read from the entries behind it; where the files are lost, from the entries alone.
+ */
+import { join } from 'node:path'
+import { AssertionError } from 'node:assert'
+import { parseEntry } from '@stele/proof'
+import type { Random } from '../platform/random.ts'
+import { RESERVED_LEDGERS } from '../schema/limits.ts'
+import type { RecentMark } from './anchor.ts'
+import { type IdSeeds, sourceSeeds } from './claim.ts'
+import type { NativeIdOf } from './duplicates.ts'
+import type { FileCache } from './file-cache.ts'
+import { Fingerprint } from './fingerprint.ts'
+import { KEY_RECORD_BYTES, KeyRoom, keptIn, MAX_KEYS, readKeyRecord, RecentKeys } from './idempotency.ts'
+import type { Log } from './log.ts'
+import type { Reader } from './read.ts'
+import { IdRoom, RECORD_BYTES, RecentIds } from './recent-ids.ts'
+import { RingFile } from './ring-file.ts'
+
+/** The last entries of a ledger whose ids and keys count. */
+export const RECENT_ENTRIES = 2 ** 20
+const SCANNED_COUNT = 4_096
+const READ_BYTES = 1024 * 1024
+/** Of a line of an entry, before its source. */
+const SOURCE_AT = '{"v":1,"at":"2000-01-01T00:00:00.000Z","source":"'.length
+
+/** How ids are found in events; the ledger itself knows no source. */
+export interface NativeIds {
+  readonly has: (type: string) => boolean
+  readonly of: NativeIdOf
+}
+
+export const noIds: NativeIds = { has: () => false, of: () => undefined }
+
+export interface RecentOf {
+  readonly ids: RecentIds
+  readonly keys: RecentKeys
+  /** Appends that were claimed and are not durable yet. */
+  readonly inFlight: Set<Promise<unknown>>
+}
+
+interface Files {
+  readonly idsFile: RingFile
+  readonly keysFile: RingFile
+}
+
+interface Kept extends RecentOf, Files {
+  writtenIds: number
+  writtenKeys: number
+}
+
+export class Recent {
+  readonly nativeIds: NativeIds
+  seeds: IdSeeds
+  readonly #files: FileCache
+  readonly #directoryOf: (ledger: string) => string
+  readonly #windowCount: number
+  readonly #idRoom = new IdRoom()
+  readonly #keyRoom = new KeyRoom()
+  readonly #kept = new Map<string, Kept>()
+
+  constructor(
+    files: FileCache,
+    directoryOf: (ledger: string) => string,
+    random: Random,
+    nativeIds: NativeIds = noIds,
+    windowCount: number = RECENT_ENTRIES,
+  ) {
+    this.nativeIds = nativeIds
+    this.#files = files
+    this.#directoryOf = directoryOf
+    this.#windowCount = windowCount
+    const seed = Buffer.alloc(8)
+    random.fill(seed, 0, seed.length)
+    this.seeds = { high: seed.readUInt32BE(0), low: seed.readUInt32BE(4) }
+  }
+
+  of(ledger: string): RecentOf {
+    return this.#of(ledger)
+  }
+
+  /** Remembers what the ledgers hold; `mark` is the anchor's, where that could be used. */
+  async restore(logs: Iterable<Log>, reader: Reader, mark: RecentMark | undefined): Promise<void> {
+    if (mark !== undefined) this.seeds = { high: mark.seeds[0], low: mark.seeds[1] }
+    for (const log of logs) {
+      if (isReserved(log.name)) continue
+      const known = mark?.ledgers.find(({ name }) => name === log.name)
+      const isLoaded = known !== undefined && (await this.#load(known))
+      const oldest = Math.max(0, log.size - this.#windowCount)
+      await this.#scan(log, reader, isLoaded ? Math.max(oldest, known.size) : oldest)
+    }
+  }
+
+  /** Writes down what is remembered of durable entries, and answers what the anchor is to say of that. */
+  async flush(logs: readonly { readonly name: string; readonly size: number }[]): Promise<RecentMark> {
+    const ledgers = []
+    for (const { name, size } of logs) {
+      if (isReserved(name)) continue
+      const kept = this.#of(name)
+      const ids = kept.ids.records(kept.writtenIds, size)
+      const keys = kept.keys.records(kept.writtenKeys, size)
+      const counts = {
+        ids: ids.from + ids.bytes.length / RECORD_BYTES,
+        keys: keys.from + keys.bytes.length / KEY_RECORD_BYTES,
+      }
+      if (ids.bytes.length > 0) await kept.idsFile.write(ids.from, ids.bytes)
+      if (keys.bytes.length > 0) await kept.keysFile.write(keys.from, keys.bytes)
+      kept.writtenIds = counts.ids
+      kept.writtenKeys = counts.keys
+      ledgers.push({ name, size, ...counts })
+    }
+    return { seeds: [this.seeds.high, this.seeds.low], ledgers }
+  }
+
+  #of(ledger: string): Kept {
+    const known = this.#kept.get(ledger)
+    return known ?? this.#begin(ledger, this.#filesOf(ledger), 0, 0)
+  }
+
+  #filesOf(ledger: string): Files {
+    const file = (name: string, recordBytes: number, maxCount: number) =>
+      new RingFile(this.#files, join(this.#directoryOf(ledger), name), recordBytes, maxCount)
+    return { idsFile: file('ids', RECORD_BYTES, this.#windowCount), keysFile: file('keys', KEY_RECORD_BYTES, MAX_KEYS) }
+  }
+
+  /** Begins to remember, with so many ids and keys behind that are not here. */
+  #begin(ledger: string, files: Files, idCount: number, keyCount: number): Kept {
+    const kept = {
+      ...files,
+      ids: new RecentIds(this.#idRoom, this.#windowCount, idCount),
+      keys: new RecentKeys(this.#keyRoom, MAX_KEYS, keyCount),
+      inFlight: new Set<Promise<unknown>>(),
+      writtenIds: idCount,
+      writtenKeys: keyCount,
+    }
+    this.#kept.set(ledger, kept)
+    return kept
+  }
+
+  /** Takes over what the files hold up to the anchor; false where they do not hold it. */
+  async #load({ name, size, ids: idCount, keys: keyCount }: RecentMark['ledgers'][number]): Promise<boolean> {
+    const files = this.#filesOf(name)
+    const [ids, keys] = await Promise.all([
+      readBefore(files.idsFile, RECORD_BYTES, idCount, size),
+      readBefore(files.keysFile, KEY_RECORD_BYTES, keyCount, size),
+    ])
+    if (ids === undefined || keys === undefined) return false
+    const keptIds = ids.length / RECORD_BYTES
+    const kept = this.#begin(name, files, idCount - keptIds, keyCount - keys.length / KEY_RECORD_BYTES)
+    for (let at = 0; at < ids.length; at += RECORD_BYTES) {
+      kept.ids.add(ids.readUInt32BE(at + 8), ids.readUInt32BE(at + 12), Number(ids.readBigUInt64BE(at)))
+    }
+    for (let at = 0; at < keys.length; at += KEY_RECORD_BYTES) {
+      const { digest, kept: answer } = readKeyRecord(keys, at)
+      kept.keys.add(digest, answer)
+    }
+    kept.writtenIds = idCount
+    kept.writtenKeys = keyCount
+    return true
+  }
+
+  /** Remembers what the entries from `start` on hold. */
+  async #scan(log: Log, reader: Reader, start: number): Promise<void> {
+    const kept = this.#of(log.name)
+    for (let from = start; from < log.size; from += SCANNED_COUNT) {
+      const end = Math.min(log.size, from + SCANNED_COUNT)
+      await readable(from, end, async (from, end) => {
+        const lines = await reader.entries(log, from, end)
+        for (const [position, line] of lines.entries()) {
+          const found = line.includes('"ext":{"idempotency"') ? keptIn(parseEntry(line), from + position) : undefined
+          if (found !== undefined) kept.keys.add(found.digest, found.kept)
+        }
+        await this.#scanEvents(log, reader, from, lines)
+      })
+    }
+  }
+
+  /** Reads the events, of entries that follow each other, whose source may have given them ids. */
+  async #scanEvents(log: Log, reader: Reader, first: number, lines: readonly Buffer[]): Promise<void> {
+    const has = lines.map((line) => this.nativeIds.has(typeIn(line)))
+    for (let at = 0; at < lines.length; at++) {
+      if (!has[at]) continue
+      const start = first + at
+      while (at + 1 < lines.length && has[at + 1]) at++
+      await readable(start, first + at + 1, async (from, end) => await this.#takeEvents(log, reader, from, end))
+    }
+  }
+
+  async #takeEvents(log: Log, reader: Reader, start: number, end: number): Promise<void> {
+    const { ids } = this.#of(log.name)
+    const print = new Fingerprint()
+    for (let from = start; from < end;) {
+      const events = await reader.events(log, from, end, READ_BYTES)
+      from += events.length
+      for (const { index, entry, event } of events) {
+        const at = entry.media === 'application/json' ? this.nativeIds.of(typeOf(entry.source), event) : undefined
+        if (at === undefined || index <= ids.newest) continue
+        const { high, low } = sourceSeeds(this.seeds, entry.source, entry.asserted ?? true)
+        print.take(high, low, event, at.start, at.end)
+        ids.add(print.high, print.low, index)
+      }
+    }
+  }
+}
+
+function isReserved(ledger: string): boolean {
+  return (RESERVED_LEDGERS as readonly string[]).includes(ledger)
+}
+
+function typeOf(source: string): string {
+  return source.split('/')[0]!
+}
+
+function typeIn(line: Buffer): string {
+  return typeOf(line.toString('latin1', SOURCE_AT, line.indexOf('"', SOURCE_AT)))
+}
+
+/** The records before number `end`, of entries before `size`, that were not written over; undefined where some are not there. */
+async function readBefore(file: RingFile, recordBytes: number, end: number, size: number): Promise<Buffer | undefined> {
+  // What cannot be read is read from the entries: files that are derived may be lost.
+  const records = await file.readLast(end, file.maxCount).catch(() => undefined)
+  if (records === undefined) return undefined
+  let next = size
+  for (let at = records.length - recordBytes; at >= 0; at -= recordBytes) {
+    const index = Number(records.readBigUInt64BE(at))
+    if (index >= size) return records.subarray(at + recordBytes)
+    if (index >= next) return undefined
+    next = index
+  }
+  return records
+}
+
+/** Does `work` on a range, leaving out what cannot be read: that counts as not seen. */
+async function readable(
+  start: number,
+  end: number,
+  work: (start: number, end: number) => Promise<void>,
+): Promise<void> {
+  try {
+    await work(start, end)
+  } catch (error) {
+    if (error instanceof AssertionError) throw error
+    if (end - start <= 1) return
+    const middle = Math.floor((start + end) / 2)
+    await readable(start, middle, work)
+    await readable(middle, end, work)
+  }
+}
