@@ -98,7 +98,7 @@ export class RouteServer {
     exchange: Exchange,
     address: () => Pick<Addressed, 'params' | 'query'>,
   ): Promise<void> {
-    if (this.#isStopping) return this.refuse(stopping(), exchange, route)
+    if (this.#isStopping) return this.#refuse(stopping(), exchange, route)
     const services = this.#services
     const { request, response } = exchange
     const startedMs = services.clock.monotonicMs()
