@@ -18,6 +18,7 @@ import {
 import { DAILY, type PassSchedule } from './evidence/background.ts'
 import { KeeperService } from './evidence/supervised-keeper.ts'
 import { createHttpServer } from './http/server.ts'
+import type { Timeouts } from './http/timeouts.ts'
 import { parseIndexUrl } from './index/connection.ts'
 import { type IndexChoice, IndexService } from './index/supervised-index.ts'
 import { NodeFiles } from './platform/files.ts'
@@ -31,6 +32,8 @@ export interface ServerConfig extends DirectoryConfig {
   readonly listenPort: number
   readonly tls?: { readonly certPath: string; readonly keyPath: string }
   readonly insecurePlaintext: boolean
+  /** Other than what is usual. */
+  readonly timeouts?: Partial<Timeouts>
   /** The embedded index where neither is given. */
   readonly indexUrl?: string
   readonly noIndex?: boolean
@@ -109,6 +112,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = sys
       version,
       log,
       ...secure,
+      ...(config.timeouts === undefined ? {} : { timeouts: config.timeouts }),
     })
     const url = await http.listen(config.listenHost, config.listenPort)
     return {

@@ -153,7 +153,7 @@ export function refusalsOf(route: Route): ProblemCode[] {
     }
   }
   if (audit.to === 'access') codes.add('audit-unavailable')
-  return [...codes.add('internal-error')]
+  return [...codes.add('internal-error').add('stopping')]
 }
 
 /** Schemas that have a name, by it. */

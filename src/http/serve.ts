@@ -19,6 +19,8 @@ import { asProblem, PROBLEM_TYPE, problemAnswer } from './problem-answer.ts'
 import type { Answer, Caller, Route, Services } from './route.ts'
 
 const SLOW_MS = 1_000
+/** A restart takes about as long. */
+const RETRY_AFTER_SECONDS = 5
 /** While nothing can be searched, every search would say so in the log. */
 const UNAVAILABLE_EVERY_MS = 5_000
 const MAX_KNOWN = 1_000
@@ -43,7 +45,8 @@ interface Addressed {
 export class RouteServer {
   readonly #services: Services
   readonly #log: (line: object) => void
-  readonly #headers: Readonly<Record<string, string>>
+  #headers: Readonly<Record<string, string>>
+  #isStopping = false
   readonly #endings = new Set<Promise<void>>()
   readonly #known = new Map<string, Addressed>()
   #directCount = 0
@@ -54,6 +57,12 @@ export class RouteServer {
     this.#log = log
     const strict = isSecure ? { 'strict-transport-security': 'max-age=31536000' } : {}
     this.#headers = { ...securityHeaders, ...strict }
+  }
+
+  /** Refuses what comes from now on, and says of every connection that it ends with its answer. */
+  stop(): void {
+    this.#isStopping = true
+    this.#headers = { ...this.#headers, connection: 'close' }
   }
 
   /** Serves a request that Fastify found the route of. */
@@ -89,6 +98,7 @@ export class RouteServer {
     exchange: Exchange,
     address: () => Pick<Addressed, 'params' | 'query'>,
   ): Promise<void> {
+    if (this.#isStopping) return this.#refuse(stopping(), exchange, route)
     const services = this.#services
     const { request, response } = exchange
     const startedMs = services.clock.monotonicMs()
@@ -136,7 +146,7 @@ export class RouteServer {
     metrics.refused(code)
     const action = route === undefined ? 'none' : route.audit.to === 'none' ? route.operation : route.audit.action
     if (status === 401 || status === 403 || status === 429) audit.refuse({ by, via, code, action })
-    if (status >= 500) this.#logFailure(error, problem.code, { request: exchange.id, action, by, via })
+    if (status >= 500 && code !== 'stopping') this.#logFailure(error, code, { request: exchange.id, action, by, via })
     if (exchange.isAnswered) return
     discard(exchange.request)
     const { retryAfter, allow } = problem.place
@@ -210,6 +220,12 @@ export class RouteServer {
       void ending.then(() => this.#endings.delete(ending))
     })
   }
+}
+
+function stopping(): Problem {
+  return new Problem('stopping', 'The server is being stopped. Nothing was done; try again once it is back.', {
+    retryAfter: RETRY_AFTER_SECONDS,
+  })
 }
 
 /** An object is written as the route says it looks, and is a bug of ours where it does not look like that. */

@@ -10,6 +10,7 @@ import { Rates } from '../access/rates.ts'
 import type { DamagedError } from '../ledger/read.ts'
 import { Problem } from '../schema/problem.ts'
 import { ByteBudget } from './budget.ts'
+import { Connections } from './connections.ts'
 import { Heads } from './heads.ts'
 import { Intake } from './intake.ts'
 import { Metrics } from './metrics.ts'
@@ -19,19 +20,12 @@ import { routes } from './routes.ts'
 import { RouteServer } from './serve.ts'
 import { Searches } from './searches.ts'
 import { Tails } from './tail.ts'
+import { TIMEOUTS, type Timeouts } from './timeouts.ts'
 
 /** Descriptors are what the ledger's own files need too. */
 const MAX_CONNECTIONS = 2_000
 /** A query of 8,192 characters, most of them escaped, and a cursor over a thousand ledgers. */
 const MAX_HEADER_BYTES = 40 * 1024
-const HEADERS_TIMEOUT_MS = 20_000
-/** 64 MiB at about 2 Mbit/s. */
-const REQUEST_TIMEOUT_MS = 300_000
-/** A connection on which nothing moves; tails have heartbeats. */
-const IDLE_TIMEOUT_MS = 120_000
-const KEEP_ALIVE_MS = 65_000
-const CLOSED_AFTER_MS = 10_000
-const LOOKED_EVERY_MS = 50
 /** Held by reads, and by answers that are on their way to their readers. */
 const ROOM_BYTES = 256 * 1024 * 1024
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
@@ -49,6 +43,8 @@ export interface HttpOptions extends Pick<
   | 'keeper'
   | 'normalise'
 > {
+  /** Other than what is usual. */
+  readonly timeouts?: Partial<Timeouts>
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer }
   /** Takes one line of the log; it gets no event content and no secrets. */
   readonly log: (line: object) => void
@@ -57,12 +53,13 @@ export interface HttpOptions extends Pick<
 export interface HttpServer {
   /** Resolves to the URL once it answers. */
   listen(host: string, port: number): Promise<string>
-  /** Takes nothing new, finishes what was accepted, ends the tails. */
+  /** Takes nothing new, finishes what was accepted, ends the tails: see connections.ts. */
   close(): Promise<void>
 }
 
 export async function createHttpServer(options: HttpOptions): Promise<HttpServer> {
   const { tls, log, ledgers, clock, index, normalise } = options
+  const timeouts = { ...TIMEOUTS, ...options.timeouts }
   const metrics = new Metrics()
   const onDamage = (error: DamagedError) => {
     metrics.refused('content-damaged')
@@ -81,7 +78,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     onDamage,
   }
   const server = new RouteServer(services, log, tls !== undefined)
-  const app = createApp(options, (error, request, reply) => server.refuse(error, request, reply))
+  const app = createApp(options, timeouts, (error, request, reply) => server.refuse(error, request, reply))
   for (const route of routes) {
     const { method, path: url } = route
     app.route({ method, url, handler: (request, reply) => void server.serve(route, request, reply) })
@@ -90,14 +87,8 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     const method = METHODS.filter((one) => !allow.includes(one))
     app.route({ method, url, handler: (request, reply) => server.refuse(notAllowed(request, allow), request, reply) })
   }
-  let isClosing = false
-  // What arrives while the server closes goes through Fastify, which tells its sender that the connection ends.
-  takeFirst(app.server, (request, response) => !isClosing && server.serveKnown(request, response))
-  const sockets = new Set<Socket>()
-  app.server.on('connection', (socket: Socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-  })
+  takeFirst(app.server, (request, response) => server.serveKnown(request, response))
+  const connections = new Connections(app.server, clock, timeouts)
   await app.ready()
   return {
     listen: async (host, port) => {
@@ -107,15 +98,9 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
       return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${bound}`
     },
     close: async () => {
-      isClosing = true
+      server.stop()
       tails.close()
-      const startedMs = clock.monotonicMs()
-      const stop = clock.every(LOOKED_EVERY_MS, () => {
-        if (clock.monotonicMs() - startedMs > CLOSED_AFTER_MS) return app.server.closeAllConnections()
-        // What goes idle from now on would stay as long as keep-alive lets it, what never asked until it times out.
-        app.server.closeIdleConnections()
-        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
-      })
+      const stop = connections.stop()
       await app.close().finally(stop)
       await server.settled()
     },
@@ -146,21 +131,21 @@ function notAllowed({ method }: FastifyRequest, allow: readonly string[]): Probl
 
 type Refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void
 
-function createApp({ tls }: HttpOptions, refuse: Refuse): FastifyInstance {
+function createApp({ tls }: HttpOptions, timeouts: Timeouts, refuse: Refuse): FastifyInstance {
   const bounds = {
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: timeouts.requestMs,
+    keepAliveTimeout: timeouts.keepAliveMs,
+    headersTimeout: timeouts.headersMs,
     maxHeaderSize: MAX_HEADER_BYTES,
-    connectionsCheckingInterval: 5_000,
+    connectionsCheckingInterval: timeouts.checkedEveryMs,
   }
   const common = {
     logger: false,
     exposeHeadRoutes: false,
     return503OnClosing: false,
-    connectionTimeout: IDLE_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionTimeout: timeouts.idleMs,
+    requestTimeout: timeouts.requestMs,
+    keepAliveTimeout: timeouts.keepAliveMs,
     frameworkErrors: refuse,
     clientErrorHandler: refuseConnection,
     // Schemas are checked in serve.ts: Fastify's own compilers are not even loaded.
