@@ -8,5 +8,5 @@ export default defineConfig({
   semi: false,
   singleQuote: true,
   sortPackageJson: false,
-  ignorePatterns: ['test/canaries/**', '**/fixtures/**', '**/*.md', 'package-lock.json'],
+  ignorePatterns: ['test/golden/*/**', 'test/canaries/**', '**/fixtures/**', '**/*.md', 'package-lock.json'],
 })

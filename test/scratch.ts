@@ -189,7 +189,7 @@ export function recovery(disk: Disk, directory: string): RecoveryOptions {
 }
 
 /** Seals every completed WAL file, as the keeper does. */
-export async function sealAll({ ledgers }: Stele, disk: Disk, directory: string): Promise<number> {
+export async function sealAll({ ledgers }: Pick<Stele, 'ledgers'>, disk: Disk, directory: string): Promise<number> {
   let count = 0
   for (let task = ledgers.sealTask(); task !== undefined; task = ledgers.sealTask()) {
     const { store } = recovery(disk, directory)
