@@ -219,9 +219,10 @@ export class Ledgers {
   async acceptSeal(proposed: Seal): Promise<void> {
     const [oldest, following] = this.#completedFiles
     assert(oldest !== undefined && this.failure === undefined, 'nothing is to be sealed')
+    const next = following?.header ?? this.#lastEnd.header
     // Once the seal has moved a start begins behind the file: so must the anchor, or all is derived again.
     await this.#anchoring.write()
-    await this.#sealedLog.accept(proposed, following?.header ?? this.#lastEnd.header, this.#signer('heads'))
+    await this.#sealedLog.accept(proposed, next, this.#signer('heads'))
     this.#completedFiles.shift()
     await this.#cache.remove(walPath(this.#options.directory, oldest.header.firstCommit))
     await this.#options.disk.syncDirectory(join(this.#options.directory, 'wal'))
