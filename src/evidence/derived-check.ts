@@ -118,7 +118,8 @@ function checkAnchor(anchor: Anchor, state: AnchorState, options: DerivedOptions
   const earlier = options.files.filter((file) => firstCommitOf(file) < anchor.file)
   // Files that were sealed since are gone.
   const counted = anchor.files.filter(({ firstCommit }) => firstCommit > options.sealedCommit)
-  const isEnd = anchor.commit === replay.commit
+  // A server that runs may write on any moment behind it, and knows times of what is to come.
+  const isEnd = anchor.commit === replay.commit && !options.isRunning
   const lastMs = timeMs(state.lastTime)
   const facts: readonly [string, unknown, unknown][] = [
     ['originPrefix', replay.originPrefix, anchor.originPrefix],

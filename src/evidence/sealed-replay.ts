@@ -41,7 +41,7 @@ export class SealedReplay {
   readonly #trees: SealedTrees
   readonly #sizes: ReadonlyMap<string, number>
   readonly #done = new Set<string>()
-  readonly #lastTimes = new Map<string, string>()
+  readonly #lastTimes = new Map<string, { readonly end: number; readonly time: string }>()
   #window: HeadsEntry[] = []
   #segmentCount = 0
   #segmentBytes = 0
@@ -183,14 +183,12 @@ export class SealedReplay {
     }
   }
 
-  #checkTimes({ ledger, log, first }: Segment, { firstTime, lastTime }: CheckedSegment): void {
-    const before = this.#lastTimes.get(ledger) ?? ''
-    if (lastTime !== '') this.#lastTimes.set(ledger, lastTime)
-    // One that begins within the one before repeats its last times.
-    const isBehind = this.#parts.source
-      .cover(ledger)
-      .cover.every((other) => other.first >= first || endOf(other) <= first)
-    if (firstTime === '' || before === '' || !isBehind || firstTime >= before) return
+  #checkTimes(segment: Segment, { firstTime, lastTime }: CheckedSegment): void {
+    const { ledger, log, first } = segment
+    const { end, time: before } = this.#lastTimes.get(ledger) ?? { end: 0, time: '' }
+    if (lastTime !== '' && endOf(segment) > end) this.#lastTimes.set(ledger, { end: endOf(segment), time: lastTime })
+    // One that begins within the one before repeats its last times; so does one that took the place of several.
+    if (firstTime === '' || before === '' || first < end || firstTime >= before) return
     const what = 'the ledger time goes back'
     const place = { file: fileOf(log.key), ledger, index: first }
     this.#parts.findings.add({ kind: 'time', ...place, what, expected: `${before} or later`, found: firstTime })
