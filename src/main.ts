@@ -83,10 +83,10 @@ const environment: Environment = {
       await opened.close()
     }
   },
-  async openCopy({ dataDirectory, head }) {
-    const { openDirectory } = await import('./directory.ts')
-    const name = 'stele.local'
-    return await openDirectory({ dataDirectory, head, stateDirectory: dirname(head), name, version, log: () => {} })
+  async openCopy({ dataDirectory, head, sizes = {} }) {
+    const { openDirectory, systemParts } = await import('./directory.ts')
+    const config = { dataDirectory, head, stateDirectory: dirname(head), name: 'stele.local', version, log: () => {} }
+    return await openDirectory(config, { ...systemParts(), sizes })
   },
 }
 

@@ -8,32 +8,33 @@
 import { basename, join } from 'node:path'
 import { formatReceipt, parseEntry, SALT_BYTES } from '@stele/proof'
 import { type Batch, ownBatch } from '../ledger/batch.ts'
-import type { Ledgers } from '../ledger/ledgers.ts'
-import { listWalFiles } from '../ledger/wal/files.ts'
 import { DataFault } from '../ledger/data-fault.ts'
+import type { Ledgers } from '../ledger/ledgers.ts'
+import type { LedgerSizes } from '../ledger/opening.ts'
+import { sealWalFile } from '../ledger/sealing.ts'
+import { DirectoryStore } from '../ledger/store/directory-store.ts'
+import { listWalFiles, walPath } from '../ledger/wal/files.ts'
 import { BLOCK_BYTES } from '../ledger/wal/format.ts'
 import { isFlaw, readFrame } from '../ledger/wal/frame-reader.ts'
 import { type Clock, timeText } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
+import type { Random } from '../platform/random.ts'
 import { isReserved, parseSystemEvent } from '../state/administration.ts'
 import { SystemState } from '../state/system-state.ts'
-import { eventsOf, type History, readHistory } from './forge.ts'
+import { DrillFault, NoLedgerFault } from './drill-fault.ts'
+import { eventsOf, type History, readHistory, writeHistory } from './forge.ts'
+import { segmentsDirectory } from './open-log.ts'
+import { unsealedBeginning } from './unseal.ts'
 
-/** Opens a data directory as the server does, with its head kept in that file. */
-export type OpenCopy = (place: { readonly dataDirectory: string; readonly head: string }) => Promise<{
+/** Opens a data directory as the server does, with its head kept in that file; `sizes` where not in those of use. */
+export type OpenCopy = (place: {
+  readonly dataDirectory: string
+  readonly head: string
+  readonly sizes?: Partial<LedgerSizes>
+}) => Promise<{
   readonly ledgers: Ledgers
   close(): Promise<void>
 }>
-
-/** The drill cannot be held on this directory: what is wrong, and how to mend it. */
-export class DrillFault extends Error {
-  override readonly name: string = 'DrillFault'
-}
-
-/** The ledger that was asked for is not there. */
-class NoLedgerFault extends DrillFault {
-  override readonly name = 'NoLedgerFault'
-}
 
 /** A receipt in somebody else's hands, with the event that it is about. */
 interface HeldReceipt {
@@ -67,6 +68,7 @@ export interface Ground {
 export interface GroundOptions {
   readonly disk: Disk
   readonly clock: Clock
+  readonly random: Random
   readonly directory: string
   readonly workFolder: string
   readonly capBytes: number
@@ -74,40 +76,67 @@ export interface GroundOptions {
   readonly open: OpenCopy
 }
 
+type Part = 'wal' | 'segments' | 'keys' | 'derived'
+
 /** Entries that a ledger needs for all tamperings: one before the changed one, and two to change places. */
 const LEAST_ENTRIES = 4
 const CHUNK_BYTES = 1024 * 1024
+/** So small that all but the last commits are sealed, and a ledger of some size has several segments. */
+const SIZES = { walFileBytes: 4 * BLOCK_BYTES, segmentEntries: 4_096 }
 
 export async function prepareGround(options: GroundOptions): Promise<Ground> {
   const { disk, workFolder, open } = options
-  const [baseline, earlier] = [join(workFolder, 'baseline'), join(workFolder, 'earlier')]
-  const headPath = join(workFolder, 'outside', 'kept.head')
+  const [baseline, earlier, log] = ['baseline', 'earlier', 'log'].map((name) => join(workFolder, name)) as [
+    string,
+    string,
+    string,
+  ]
+  const place = { dataDirectory: baseline, head: join(workFolder, 'outside', 'kept.head'), sizes: SIZES }
   const copied = await copyBeginning(options, baseline)
   const before = await readHistory(disk, baseline)
   const names = await copyKeys(options, before, baseline)
   const ledger = chooseLedger(before, names, options.ledger)
 
-  const first = await open({ dataDirectory: baseline, head: headPath })
-  let missing
+  const first = await open(place)
+  let own
   try {
-    missing = Math.max(0, LEAST_ENTRIES - first.ledgers.log(ledger).size)
-    for (let made = 0; made < missing; made++) await first.ledgers.append(ledger, drillBatch(options.clock))
+    const missing = Math.max(1, LEAST_ENTRIES - first.ledgers.log(ledger).size)
+    for (own = 0; own < missing; own++) await first.ledgers.append(ledger, drillBatch(options.clock))
+    await sealCompleted(options, first.ledgers, baseline, log)
   } finally {
     await first.close()
   }
   await copyTree(disk, baseline, earlier)
-  const second = await open({ dataDirectory: baseline, head: headPath })
+  const second = await open(place)
   let held
   try {
-    await second.ledgers.append(ledger, drillBatch(options.clock))
+    for (own++; ; own++) {
+      await second.ledgers.append(ledger, drillBatch(options.clock))
+      await second.ledgers.publish()
+      if (second.ledgers.sealTask() === undefined) continue
+      // What is completed by then is sealed, what is completed later is not.
+      if (second.ledgers.log(ledger).sealedSize > first.ledgers.log(ledger).sealedSize) break
+      await sealCompleted(options, second.ledgers, baseline, log)
+    }
     held = await receive(second.ledgers, ledger)
   } finally {
     await second.close()
   }
-  const head = await disk.readFile(headPath)
+  const head = await disk.readFile(place.head)
   if (head === undefined) throw new DrillFault('the head of the copy was not kept')
-  const history = await readHistory(disk, baseline)
-  return { baseline, earlier, head, history, ledger, ownCount: missing + 1, ...held, ...copied }
+  await copyTree(disk, baseline, log, ['wal'])
+  const history = await readHistory(disk, log)
+  return { baseline, earlier, head, history, ledger, ownCount: own, ...held, ...copied }
+}
+
+/** Seals what is completed of the copy's log, as the keeper does; the files are kept in `log` for what rewrites them. */
+async function sealCompleted({ disk }: GroundOptions, ledgers: Ledgers, directory: string, log: string): Promise<void> {
+  const store = new DirectoryStore(disk, segmentsDirectory(directory))
+  await disk.makeDirectory(join(log, 'wal'))
+  for (let task = ledgers.sealTask(); task !== undefined; task = ledgers.sealTask()) {
+    await copyFile(disk, walPath(directory, task.file), walPath(log, task.file))
+    await ledgers.acceptSeal(await sealWalFile({ disk, directory, store }, task))
+  }
 }
 
 /** An event of the drill's own, for the copy only: what a roll back takes away, and what a small ledger lacks. */
@@ -134,7 +163,18 @@ async function receive(
 }
 
 /** Copies whole frames from the first on, as many as the cap allows; what a running server writes now is left out. */
-async function copyBeginning(
+async function copyBeginning(options: GroundOptions, to: string): Promise<{ copiedBytes: number; isWhole: boolean }> {
+  const { disk, directory, capBytes, random } = options
+  const fileId = Buffer.alloc(16)
+  random.fill(fileId, 0, fileId.length)
+  const unsealed = await unsealedBeginning(disk, directory, capBytes, fileId)
+  if (unsealed === undefined) return await copyLog(options, to)
+  const { history, ...copied } = unsealed
+  await writeHistory(disk, to, history, (note) => note)
+  return copied
+}
+
+async function copyLog(
   { disk, directory, capBytes }: GroundOptions,
   to: string,
 ): Promise<{ copiedBytes: number; isWhole: boolean }> {
@@ -208,24 +248,23 @@ function chooseLedger(history: History, names: readonly string[], wanted: string
   return largest
 }
 
-/** Copies the log, keys and derived files of a directory that nobody writes to. */
+/** Copies the log, segments, keys and derived files of a directory that nobody writes to. */
 export async function copyTree(
   disk: Disk,
   from: string,
   to: string,
-  parts: readonly ('wal' | 'keys' | 'derived')[] = ['wal', 'keys', 'derived'],
+  parts: readonly Part[] = ['wal', 'segments', 'keys', 'derived'],
 ): Promise<void> {
   for (const part of parts) {
     await disk.makeDirectory(join(to, part))
     for (const name of await disk.list(join(from, part))) {
-      if (part !== 'derived' || name === 'anchor.json') {
-        await copyFile(disk, join(from, part, name), join(to, part, name))
+      const [source, target] = [join(from, part, name), join(to, part, name)]
+      if (part === 'wal' || part === 'keys' || /^(?:anchor\.json|_head)$/.test(name)) {
+        await copyFile(disk, source, target)
         continue
       }
-      await disk.makeDirectory(join(to, part, name))
-      for (const file of await disk.list(join(from, part, name))) {
-        await copyFile(disk, join(from, part, name, file), join(to, part, name, file))
-      }
+      await disk.makeDirectory(target)
+      for (const file of await disk.list(source)) await copyFile(disk, join(source, file), join(target, file))
     }
   }
 }

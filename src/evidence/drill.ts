@@ -12,7 +12,8 @@ import type { Clock } from '../platform/clock.ts'
 import { type Disk, replaceFile } from '../platform/disk.ts'
 import type { Random } from '../platform/random.ts'
 import { inDrillFolder } from './drill-folder.ts'
-import { DrillFault, type Ground, type OpenCopy, prepareGround } from './drill-ground.ts'
+import { DrillFault } from './drill-fault.ts'
+import { type Ground, type OpenCopy, prepareGround } from './drill-ground.ts'
 import type { Finding } from './finding.ts'
 import type { KeptHead } from './kept-heads.ts'
 import { Signatures } from './signatures.ts'
@@ -155,14 +156,14 @@ class Trial {
    * that the ledger now has there is the one that the receipt proves.
    */
   async #breaksReceipt({ stands }: Attacked): Promise<boolean> {
-    const { receipts, target, vkey } = this.#ground
+    const { receipts, vkey } = this.#ground
     for (const { index, event, text, checkpoint } of receipts) {
       const own = await verifyReceipt(event, text, { vkey })
       if (own.verdict !== 'valid') throw new Error(`the receipt of ${index} does not hold in itself`)
       const { heads } = await this.#verify(this.#folder, [{ where: 'a receipt', bytes: checkpoint }])
       if (heads[0]?.holds !== true) return true
-      if (index !== target || stands === undefined) continue
-      if ((await verifyReceipt(stands, text, { vkey })).verdict !== 'valid') return true
+      if (index !== stands?.index) continue
+      if ((await verifyReceipt(stands.event, text, { vkey })).verdict !== 'valid') return true
     }
     return false
   }

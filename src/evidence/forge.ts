@@ -28,12 +28,12 @@ export interface HistoryEvent {
   readonly offset: number
 }
 
-interface HistorySection {
+export interface HistorySection {
   readonly ledger: string
   readonly events: readonly HistoryEvent[]
 }
 
-interface HistoryFrame {
+export interface HistoryFrame {
   readonly sections: readonly HistorySection[]
   /** Sizes of its ledgers after it, as first written: published heads speak of these. */
   readonly sizes: readonly (readonly [ledger: string, size: number])[]
@@ -93,7 +93,8 @@ async function* wholeFrames(
   }
 }
 
-function takeApart({ sections, rows, position, bytes }: ReadFrame, file: string): HistoryFrame {
+/** The events of a frame, and where they lie. */
+export function takeApart({ sections, rows, position, bytes }: ReadFrame, file: string): HistoryFrame {
   return {
     sections: sections.map((section) => ({
       ledger: section.ledger,

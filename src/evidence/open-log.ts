@@ -77,7 +77,8 @@ export async function openLog(parts: Parts): Promise<OpenedLog> {
   }
 }
 
-async function openTogether(
+/** The head of the segments, and the files of the log, all of a moment between two seals. */
+export async function openTogether(
   disk: Disk,
   directory: string,
   store: ObjectStore,

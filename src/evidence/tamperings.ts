@@ -8,7 +8,9 @@
 import { join } from 'node:path'
 import { SALT_BYTES } from '@stele/proof'
 import { KeyStore, type Signer } from '../ledger/keys.ts'
-import type { Disk } from '../platform/disk.ts'
+import { listSegments } from '../ledger/segment/cover.ts'
+import { DirectoryStore } from '../ledger/store/directory-store.ts'
+import { type Disk, replaceFile } from '../platform/disk.ts'
 import type { Random } from '../platform/random.ts'
 import { copyTree, type Ground } from './drill-ground.ts'
 import {
@@ -24,6 +26,11 @@ import {
   underOldSignatures,
   writeHistory,
 } from './forge.ts'
+import { rewriteSegment } from './forge-segment.ts'
+import { SEAL_FILE } from './open-log.ts'
+
+/** Of a derived file. */
+const RECORD_BYTES = 32
 
 interface Attack {
   readonly disk: Disk
@@ -34,8 +41,8 @@ interface Attack {
 }
 
 export interface Attacked {
-  /** The event that now stands where the receipt's stood. */
-  readonly stands?: Buffer
+  /** An event that now stands where one stood of which somebody has a receipt. */
+  readonly stands?: { readonly index: number; readonly event: Buffer }
   /** The head that was put in the place of the one outside. */
   readonly head?: Buffer
 }
@@ -57,10 +64,73 @@ export const tamperings: readonly Tampering[] = [
     foundBy: 'kept head',
     attack: async ({ disk, ground, to }) => {
       await copyTree(disk, ground.baseline, to)
-      const event = targetOf(ground)
-      const stands = edited(event)
-      await overwrite(disk, join(to, event.file), event.offset, stands)
-      return { stands }
+      // The last one is not sealed.
+      const index = ground.entryCount - 1
+      const place = eventsOf(ground.history, ground.ledger)[index]
+      if (place === undefined) return undefined
+      const event = edited(place)
+      await overwrite(disk, join(to, place.file), place.offset, event)
+      return { stands: { index, event } }
+    },
+  },
+  {
+    name: 'edit-segment',
+    what: 'changes an event in a segment, compresses it again, and names it for what it holds now',
+    foundBy: 'kept head',
+    attack: async (attack) => await editSegment(attack, (_, content) => ({ content })),
+  },
+  {
+    name: 'edit-segment-consistent',
+    what: 'does so, and makes the entry, its leaf hash, and the root in the name right again',
+    foundBy: 'kept head',
+    attack: async (attack) => await editSegment(attack, (place, content) => recommitted(place, content)),
+  },
+  {
+    name: 'remove-segment',
+    what: 'removes a segment',
+    foundBy: 'kept head',
+    attack: async (attack) => {
+      const { store, segment } = await targetSegment(attack)
+      await store.remove(segment.content.key)
+      await store.remove(segment.log.key)
+      return {}
+    },
+  },
+  {
+    name: 'swap-segments',
+    what: 'lets the segments of two ledgers change places',
+    foundBy: 'kept head',
+    attack: async (attack) => {
+      const { segment, others } = await targetSegment(attack)
+      const other = others[0]
+      if (other === undefined) return undefined
+      const folder = join(attack.to, 'segments')
+      await swapFiles(attack.disk, join(folder, segment.log.key), join(folder, other.log.key))
+      await swapFiles(attack.disk, join(folder, segment.content.key), join(folder, other.content.key))
+      return {}
+    },
+  },
+  {
+    name: 'roll-back-seal',
+    what: 'puts an older seal and its segments back, and leaves the log as it is',
+    foundBy: 'kept head',
+    attack: async ({ disk, ground, to }) => {
+      await copyTree(disk, ground.baseline, to, ['wal', 'keys', 'derived'])
+      await copyTree(disk, ground.earlier, to, ['segments'])
+      return {}
+    },
+  },
+  {
+    name: 'forge-seal',
+    what: 'lets the seal say less than is sealed',
+    foundBy: 'kept head',
+    attack: async ({ disk, ground, to }) => {
+      await copyTree(disk, ground.baseline, to)
+      const path = join(to, SEAL_FILE)
+      const text = (await disk.readFile(path))?.toString('latin1')
+      if (text === undefined) return undefined
+      await replaceFile(disk, path, Buffer.from(text.replace(/"size":[0-9]+/, '"size":0'), 'latin1'))
+      return {}
     },
   },
   {
@@ -138,19 +208,20 @@ export const tamperings: readonly Tampering[] = [
     name: 'swap-hashes',
     what: 'lets the tree hashes of two ledgers change places',
     foundBy: 'kept head',
-    attack: async (attack) => await swap(attack, ['system/level-0', `${attack.ground.ledger}/level-0`], 'derived'),
+    attack: async (attack) =>
+      await swap(attack, ['system/level-0-00000000', `${attack.ground.ledger}/level-0-00000000`], 'derived'),
   },
   {
     name: 'change-hash',
     what: 'changes a hash in the files of the tree',
     foundBy: 'kept head',
-    attack: async (attack) => await changeDerived(attack, 'level-0'),
+    attack: async (attack) => await changeDerived(attack, 'level-0-00000000'),
   },
   {
     name: 'change-place',
     what: 'changes where the log is said to hold an event',
     foundBy: 'kept head',
-    attack: async (attack) => await changeDerived(attack, 'places'),
+    attack: async (attack) => await changeDerived(attack, 'places-00000000'),
   },
   {
     name: 'rewrite-signed',
@@ -173,12 +244,6 @@ export const tamperings: readonly Tampering[] = [
     },
   },
 ]
-
-function targetOf({ history, ledger, target }: Ground): HistoryEvent {
-  const event = eventsOf(history, ledger)[target]
-  if (event === undefined) throw new Error(`the ledger has no entry ${target}`)
-  return event
-}
 
 /** Another event of the same length, where there is one: a character of it is another. */
 function edited({ content }: HistoryEvent): Buffer {
@@ -214,8 +279,9 @@ async function rewrite(
 ): Promise<Attacked & { readonly heads: ReadonlyMap<string, Head> }> {
   await copyTree(disk, ground.baseline, to, ['keys'])
   const heads = await writeHistory(disk, to, history, renote)
-  const event = eventsOf(history, ground.ledger)[ground.target]
-  return { heads, ...(event === undefined ? {} : { stands: event.content.subarray(SALT_BYTES) }) }
+  const [index, place] = [ground.target, eventsOf(history, ground.ledger)[ground.target]]
+  const stands = place === undefined ? undefined : { index, event: place.content.subarray(SALT_BYTES) }
+  return { heads, ...(stands === undefined ? {} : { stands }) }
 }
 
 async function rewriteSigned(attack: Attack) {
@@ -227,6 +293,39 @@ async function rewriteSigned(attack: Attack) {
   }
   const { heads, ...changed } = await rewrite(attack, withEdit(attack), signedAgain(signers))
   return { changed, heads, signers }
+}
+
+/** The segment that holds the target, in a copy, and those of other ledgers. */
+async function targetSegment({ disk, ground, to }: Attack) {
+  await copyTree(disk, ground.baseline, to)
+  const store = new DirectoryStore(disk, join(to, 'segments'))
+  const segments = [...(await listSegments(store)).values()].flat()
+  const segment = segments.find(
+    ({ ledger, first, count }) => ledger === ground.ledger && first <= ground.target && ground.target < first + count,
+  )
+  if (segment === undefined) throw new Error('the target is not sealed')
+  return { store, segment, others: segments.filter(({ ledger }) => ledger !== ground.ledger) }
+}
+
+async function editSegment(
+  attack: Attack,
+  change: (place: HistoryEvent, content: Buffer) => Partial<Pick<HistoryEvent, 'entry' | 'content'>>,
+): Promise<Attacked> {
+  const { ground } = attack
+  const { store, segment } = await targetSegment(attack)
+  let stands: Attacked['stands']
+  await rewriteSegment(store, segment, ({ index, entry, content }) => {
+    if (index !== ground.target) return { entry, content }
+    const place = { entry, content, file: '', offset: 0 }
+    const event = edited(place)
+    stands = { index, event }
+    return { entry, content, ...change(place, Buffer.concat([content.subarray(0, SALT_BYTES), event])) }
+  })
+  return stands === undefined ? {} : { stands }
+}
+
+function recommitted(place: HistoryEvent, content: Buffer): HistoryEvent {
+  return committed(place, content.subarray(0, SALT_BYTES), content.subarray(SALT_BYTES))
 }
 
 /** Drops the commit that holds the last entry of the ledger, and all behind it. */
@@ -254,21 +353,26 @@ async function swap(
   const [first, last] = [names[0], names.at(-1)]
   if (first === undefined || last === undefined || first === last) return undefined
   await copyTree(disk, ground.baseline, to)
-  const [a, b, beside] = [join(to, folder, first), join(to, folder, last), join(to, folder, 'beside')]
-  await disk.rename(a, beside)
-  await disk.rename(b, a)
-  await disk.rename(beside, b)
+  await swapFiles(disk, join(to, folder, first), join(to, folder, last))
   return {}
 }
 
-/** Changes the record of the entry in a derived file of the ledger. */
+async function swapFiles(disk: Disk, first: string, last: string): Promise<void> {
+  const beside = `${first}.beside`
+  await disk.rename(first, beside)
+  await disk.rename(last, first)
+  await disk.rename(beside, last)
+}
+
+/** Changes the last record in a derived file of the ledger. */
 async function changeDerived({ disk, ground, to }: Attack, name: string): Promise<Attacked | undefined> {
   await copyTree(disk, ground.baseline, to)
   const path = join(to, 'derived', ground.ledger, name)
   const bytes = await disk.readFile(path)
-  const byte = bytes?.[0]
+  const at = (bytes?.length ?? 0) - RECORD_BYTES
+  const byte = bytes?.[at]
   if (byte === undefined) return undefined
-  await overwrite(disk, path, 0, Buffer.of(byte ^ 1))
+  await overwrite(disk, path, at, Buffer.of(byte ^ 1))
   return {}
 }
 
