@@ -7,7 +7,7 @@
 export const layers: readonly (readonly string[])[] = [
   ['main'],
   ['cli', 'http'],
-  ['demo'],
+  ['backup', 'demo'],
   ['access', 'detection', 'evidence', 'forward', 'index', 'retention', 'sources'],
   ['query'],
   ['state'],

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { mintToken } from './access/credentials.ts'
 import { FileHeadStore, type HeadStore, StateDirectory, UrlHeadStore } from './ledger/head-store.ts'
 import { Ledgers } from './ledger/ledgers.ts'
-import { type LedgerSizes, lookAround } from './ledger/opening.ts'
+import { BACKUP_BEGUN, type LedgerSizes, lookAround, MANIFEST, RESTORE_BEGUN } from './ledger/opening.ts'
 import { HeadFault } from './ledger/publish.ts'
 import { SEGMENTS } from './ledger/sealed-entries.ts'
 import { ThreadedCheck } from './ledger/segment/threaded-check.ts'
@@ -72,13 +72,24 @@ export const systemParts = (): DirectoryParts => ({
 /** Nothing is begun among somebody else's files, nor where a directory was to be there. */
 async function demandOwnOrEmpty(disk: Disk, { dataDirectory, mayBegin = true }: DirectoryConfig): Promise<void> {
   const { isBegun, strangers } = await lookAround(disk, dataDirectory)
-  if (isBegun) return
+  if (isBegun) return await demandNoBackup(disk, dataDirectory)
   const shown = strangers.slice(0, SHOWN_STRANGERS).join(', ')
   const more = strangers.length > SHOWN_STRANGERS ? ` and ${strangers.length - SHOWN_STRANGERS} more` : ''
   if (!mayBegin) throw new ConfigFault(`${dataDirectory} is not a data directory of Stele: it has no log`)
   if (strangers.length === 0) return
   const mend = 'Give an empty folder, or one that is not there yet, with --data.'
   throw new ConfigFault(`${dataDirectory} is not a data directory of Stele: it has ${shown}${more}. ${mend}`)
+}
+
+/** A backup looks like a data directory, and is one once it has been restored and verified. */
+async function demandNoBackup(disk: Disk, dataDirectory: string): Promise<void> {
+  const names = await disk.list(dataDirectory)
+  if (names.includes(RESTORE_BEGUN)) {
+    throw new ConfigFault(`${dataDirectory} was not restored to its end. Run stele restore into it again.`)
+  }
+  if (!names.includes(MANIFEST) && !names.includes(BACKUP_BEGUN)) return
+  const mend = 'Make a data directory of it with stele restore: what a server appended here would be in no backup.'
+  throw new ConfigFault(`${dataDirectory} is a backup. ${mend}`)
 }
 
 /** Opens a data directory, beginning it where it is empty. */

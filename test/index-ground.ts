@@ -15,13 +15,13 @@ import { IndexStore } from '../src/index/store.ts'
 import { TABLE_VERSION, type TableKey, tableName } from '../src/index/tables.ts'
 import { WriterSide } from '../src/index/writer-side.ts'
 import { ownBatch } from '../src/ledger/batch.ts'
-import type { DurableEnd } from '../src/ledger/wal/frame-tail.ts'
+import { filesOf, type Whereabouts } from '../src/ledger/entry-stream.ts'
 import { SystemClock } from '../src/platform/clock.ts'
 import { NodeDisk } from '../src/platform/disk.ts'
 import { randomBase32, SystemRandom } from '../src/platform/random.ts'
 import { documentOf } from '../src/query/document.ts'
 import { normalise } from '../src/sources/normalise.ts'
-import { MemoryHeadStore, openStele, SeededRandom, type Stele, TurnedClock } from './scratch.ts'
+import { MemoryHeadStore, openStele, sealAll, SeededRandom, type Stele, TurnedClock } from './scratch.ts'
 
 export const render: Render = (entry, event) => {
   const { ocsf, value } = normalise(entry, event)
@@ -42,6 +42,8 @@ export interface Ground {
   /** Why indexing was held up, in order; undefined where it went on. */
   readonly troubles: readonly (string | undefined)[]
   append(ledger: string, count: number): Promise<void>
+  /** Seals what is complete of the log, which is gone then; resolves to how many files that were. */
+  seal(): Promise<number>
   feed(options?: Partial<FeedOptions>): Feed
   /** Resolves once the index is said to hold all entries. */
   caughtUp(): Promise<void>
@@ -62,6 +64,7 @@ export async function indexGround(context: Pick<TestContext, 'after'>, url: stri
   const store = new IndexStore(() => client, installId, new SystemRandom())
   const source = sourceOf(new WriterSide(stele.ledgers))
   const table = { installId, tableVersion: TABLE_VERSION, mapperVersion: 1, generation: 1 }
+  const files = filesOf(disk, directory)
   const feeds: Feed[] = []
   const [logged, troubles]: [object[], (string | undefined)[]] = [[], []]
   let indexed: Readonly<Record<string, number>> = {}
@@ -72,7 +75,7 @@ export async function indexGround(context: Pick<TestContext, 'after'>, url: stri
     await rm(directory, { recursive: true, force: true })
   })
   const checkOf = (of = table) =>
-    new IndexCheck({ store, table: of, source, render, disk, directory, indexed, onProgress: () => {} })
+    new IndexCheck({ store, table: of, source, render, files, indexed, onProgress: () => {} })
   return {
     stele,
     directory,
@@ -89,14 +92,14 @@ export async function indexGround(context: Pick<TestContext, 'after'>, url: stri
       const events = Array.from({ length: count }, (_, position) => Buffer.from(eventText(ledger, size + position)))
       await stele.ledgers.append(ledger, ownBatch(events, 'generic', 'application/json', 'tester'))
     },
+    seal: async () => await sealAll(stele, disk, directory),
     feed(options = {}) {
       const feed = new Feed({
         store,
         table,
         source,
         render,
-        disk,
-        directory,
+        files,
         clock: new SystemClock(),
         log: (line) => logged.push(line),
         onProgress: (progress) => (indexed = progress),
@@ -129,7 +132,7 @@ export function sourceOf(writer: WriterSide): LedgerSource {
   return {
     now: async () => (await writer.answer({ what: 'now' })) as Durable,
     beyond: async (position) => (await writer.answer({ what: 'beyond', position })) as Durable,
-    locate: async (next) => (await writer.answer({ what: 'locate', next })) as DurableEnd,
+    locate: async (next) => (await writer.answer({ what: 'locate', next })) as Whereabouts,
   }
 }
 

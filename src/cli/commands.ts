@@ -57,6 +57,18 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./drill.ts')).drill,
   },
   {
+    name: 'backup',
+    group: 'Administer',
+    summary: 'Copies a data directory while its server runs',
+    load: async () => (await import('./backup.ts')).backup,
+  },
+  {
+    name: 'restore',
+    group: 'Administer',
+    summary: 'Makes a data directory of a backup, and verifies every byte',
+    load: async () => (await import('./restore.ts')).restore,
+  },
+  {
     name: 'check',
     group: 'Administer',
     summary: 'Says whether the stored data, and the index, are as they must be',

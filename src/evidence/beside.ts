@@ -9,7 +9,7 @@ import { hash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Disk } from '../platform/disk.ts'
 import { readAnchor, type ReadAnchor } from '../ledger/anchor.ts'
-import { OWN_NAMES } from '../ledger/opening.ts'
+import { BACKUP_BEGUN, MANIFEST, OWN_NAMES } from '../ledger/opening.ts'
 import type { SystemState } from '../state/system-state.ts'
 import type { Findings } from './finding.ts'
 import type { Signatures } from './signatures.ts'
@@ -89,7 +89,9 @@ export function checkBeside(
     remarks.push(`keys/${name}${KEY} is not there: without it the server does not start.`)
   }
   for (const name of [...beside.names.filter((top) => !OWN_NAMES.includes(top)), ...beside.strangers]) {
-    remarks.push(`${name} is not a file of Stele; it was not looked at.`)
+    const isBackup = name === MANIFEST || name === BACKUP_BEGUN
+    const unknown = `${name} is not a file of Stele; it was not looked at.`
+    remarks.push(isBackup ? 'This is a backup: stele restore makes a data directory of it.' : unknown)
   }
 
   function checkKey(file: string, name: string, bytes: Buffer): void {

@@ -2,16 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Holds the index against the ledgers in both directions. Every entry is read from the log and rendered again; of each
+ * Holds the index against the ledgers in both directions. Every entry is read from the ledger and rendered again; of each
  * range of indexes the hash of those rows must be the one that ClickHouse computes over its own. Where it is not, the
  * range's rows are compared one by one. What the index has beyond the ledgers was invented.
  */
 import { createHash, type Hash } from 'node:crypto'
-import { parseEntry, SALT_BYTES } from '@stele/proof'
-import { FrameTail } from '../ledger/wal/frame-tail.ts'
-import { eventBounds } from '../ledger/wal/frame-reader.ts'
-import type { Section } from '../ledger/wal/format.ts'
-import type { Disk } from '../platform/disk.ts'
+import { type Counts, EntryStream, type LedgerFiles, type StreamedEntry } from '../ledger/entry-stream.ts'
 import { emptyDocument, type SearchDocument } from '../query/document.ts'
 import type { Render } from './feed.ts'
 import { countIn, isIndexed, type LedgerSource } from './ledger-source.ts'
@@ -53,8 +49,7 @@ export interface CheckOptions {
   readonly table: TableKey
   readonly source: LedgerSource
   readonly render: Render
-  readonly disk: Disk
-  readonly directory: string
+  readonly files: LedgerFiles
   /** Entries of each ledger that the index is said to hold. */
   readonly indexed: Readonly<Record<string, number>>
   readonly onProgress: (progress: CheckProgress) => void
@@ -120,22 +115,18 @@ export class IndexCheck {
   }
 
   async #compareBadRanges(): Promise<void> {
-    // A ledger's entries come in order, but those of others may come in between.
     for (const [ledger, ranges] of this.#bad) {
       let rows = new Map<number, Buffer>()
       let at = 0
-      const settle = async () => {
+      const only = { ledger, from: ranges[0]!.from, to: ranges.at(-1)!.to }
+      await this.#walk(async (_, index, row) => {
+        if (index < ranges[at]!.from) return
+        rows.set(index, Buffer.from(row))
+        if (index < ranges[at]!.to - 1) return
         await this.#compare(ledger, ranges[at]!, rows)
         rows = new Map()
         at++
-      }
-      await this.#walk(
-        async (_, index, row) => {
-          rows.set(index, Buffer.from(row))
-          if (index === ranges[at]!.to - 1) await settle()
-        },
-        (name, index) => name === ledger && index >= (ranges[at]?.from ?? Infinity),
-      )
+      }, only)
     }
   }
 
@@ -179,38 +170,37 @@ export class IndexCheck {
     }
   }
 
-  /** Calls `visit` with the row of each entry that the index is said to hold, in the order of the log. */
+  /** Calls `visit` with the row of each entry that the index is said to hold, or of a part of one ledger. */
   async #walk(
     visit: (ledger: string, index: number, row: Buffer) => Promise<void>,
-    wanted: (ledger: string, index: number) => boolean = () => true,
+    only?: { readonly ledger: string; readonly from: number; readonly to: number },
   ): Promise<void> {
-    const { source, disk, directory, indexed } = this.#options
-    const { end } = await source.now()
-    const tail = await FrameTail.at(disk, directory, await source.locate({}))
+    const { source, files, indexed } = this.#options
+    const { end, sizes } = await source.now()
+    const next: Counts = only === undefined ? {} : { ...sizes, [only.ledger]: only.from }
+    const isWanted = (ledger: string) =>
+      only === undefined ? isIndexed(ledger) && countIn(indexed, ledger) > 0 : ledger === only.ledger
+    const stream = new EntryStream({ files, next, isWanted, locate: source.locate.bind(source) })
     try {
       const block = new RowBlock()
-      for (let frame = await tail.next(end); frame !== undefined; frame = await tail.next(end)) {
-        for (const section of frame.sections) {
-          const { ledger, first, count } = section
-          const last = Math.min(first + count, isIndexed(ledger) ? countIn(indexed, ledger) : 0)
-          for (let index = first; index < last; index++) {
-            if (!wanted(ledger, index)) continue
-            block.clear()
-            block.add(ledger, index, this.#document(section, index - first))
-            await visit(ledger, index, block.bytes)
-          }
+      for (let read = await stream.next(end); read !== undefined; read = await stream.next(end)) {
+        const { ledger, index } = read
+        if (index >= (only?.to ?? countIn(indexed, ledger))) {
+          if (only === undefined) continue
+          return
         }
+        block.clear()
+        block.add(ledger, index, this.#document(read))
+        await visit(ledger, index, block.bytes)
       }
     } finally {
-      await tail.close()
+      await stream.close()
     }
   }
 
-  #document(section: Section, position: number): SearchDocument {
-    const { entryStart, entryEnd, contentStart, contentEnd } = eventBounds(section, position)
-    const entry = parseEntry(section.bytes.subarray(entryStart, entryEnd))
+  #document({ entry, event }: StreamedEntry): SearchDocument {
     try {
-      return this.#options.render(entry, section.bytes.subarray(contentStart + SALT_BYTES, contentEnd))
+      return this.#options.render(entry, event)
     } catch {
       return emptyDocument(entry)
     }

@@ -2,16 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Feeds one table from the log: frame after frame in the log's order, each entry once. Whatever goes wrong, it begins
+ * Feeds one table from the ledgers: each entry once, in the order of its ledger. Whatever goes wrong, it begins
  * anew with what the table holds; it never guesses whether an insert took effect.
  */
+import { hash } from 'node:crypto'
 import type { Entry } from '@stele/proof'
-import { parseEntry, SALT_BYTES } from '@stele/proof'
-import { FrameTail } from '../ledger/wal/frame-tail.ts'
-import { eventBounds } from '../ledger/wal/frame-reader.ts'
-import type { Section } from '../ledger/wal/format.ts'
+import { EntryStream, type LedgerFiles, type StreamedEntry } from '../ledger/entry-stream.ts'
 import type { Clock } from '../platform/clock.ts'
-import type { Disk } from '../platform/disk.ts'
 import { emptyDocument, type SearchDocument } from '../query/document.ts'
 import { countIn, type Durable, isIndexed, type LedgerSource } from './ledger-source.ts'
 import { RowBlock } from './rows.ts'
@@ -35,8 +32,7 @@ export interface FeedOptions {
   readonly table: TableKey
   readonly source: LedgerSource
   readonly render: Render
-  readonly disk: Disk
-  readonly directory: string
+  readonly files: LedgerFiles
   readonly clock: Clock
   readonly log: (line: object) => void
   /** Called after each insert: how many entries of each ledger the table holds. */
@@ -100,10 +96,11 @@ export class Feed {
   }
 
   async #feed(): Promise<void> {
-    const { store, table, source, disk, directory, onTrouble } = this.#options
+    const { store, table, source, files, onTrouble } = this.#options
     let durable = await source.now()
     const next = await this.#cursors(durable)
-    const tail = await FrameTail.at(disk, directory, await source.locate(next))
+    const locate = source.locate.bind(source)
+    const stream = new EntryStream({ files, next, isWanted: isIndexed, locate })
     const writer = new BlockWriter(store, table, this.#options, next, {
       onArrived: () => (this.#blockRows = Math.min(this.#blockRows * 2, BLOCK_ROWS)),
       onRefused: (entry) => {
@@ -116,18 +113,18 @@ export class Feed {
     try {
       let more: Promise<Durable> | undefined
       while (!this.#stopped.signal.aborted) {
-        const frame = await tail.next(durable.end)
-        if (frame !== undefined) {
-          for (const section of frame.sections) await this.#addSection(section, writer, durable)
+        const streamed = await stream.next(durable.end)
+        if (streamed !== undefined) {
+          await this.#add(streamed, writer, durable)
           continue
         }
-        more ??= source.beyond(tail.position)
+        more ??= source.beyond(durable.end)
         const grown = await this.#grown(more, writer)
         if (grown === undefined) await writer.insert(durable)
         else [durable, more] = [grown, undefined]
       }
     } finally {
-      await tail.close()
+      await stream.close()
       await writer.settled()
     }
   }
@@ -148,30 +145,14 @@ export class Feed {
     }
   }
 
-  async #addSection(section: Section, writer: BlockWriter, durable: Durable): Promise<void> {
-    const { ledger, first, count, bytes } = section
-    if (!isIndexed(ledger)) return
-    const from = Math.max(first, writer.nextOf(ledger)) - first
-    if (from < 0 || (from === 0 && first > writer.nextOf(ledger))) {
-      throw new TableDisagrees(`${ledger} goes on at ${first}, the table at ${writer.nextOf(ledger)}`)
-    }
-    for (let position = from; position < count; position++) {
-      const { entryStart, entryEnd, contentStart, contentEnd } = eventBounds(section, position)
-      const entry = parseEntry(bytes.subarray(entryStart, entryEnd))
-      const document = this.#render(
-        ledger,
-        first + position,
-        entry,
-        bytes.subarray(contentStart + SALT_BYTES, contentEnd),
-      )
-      writer.add(ledger, first + position, document)
-      if (writer.pendingRows < this.#blockRows && writer.pendingBytes < BLOCK_BYTES) continue
-      await writer.insert(durable)
-    }
+  async #add(streamed: StreamedEntry, writer: BlockWriter, durable: Durable): Promise<void> {
+    writer.add(streamed.ledger, streamed.index, this.#render(streamed))
+    if (writer.pendingRows < this.#blockRows && writer.pendingBytes < BLOCK_BYTES) return
+    await writer.insert(durable)
   }
 
   /** A row that ClickHouse refuses even alone is kept without what was found in the event. */
-  #render(ledger: string, index: number, entry: Entry, event: Buffer): SearchDocument {
+  #render({ ledger, index, entry, event }: StreamedEntry): SearchDocument {
     if (this.#refused.has(entryName(ledger, index))) return emptyDocument(entry)
     try {
       return this.#options.render(entry, event)
@@ -223,6 +204,7 @@ class BlockWriter {
   readonly #events: BlockEvents
   #isFirst = true
   #firstEntry = ''
+  #token = ''
   #startedMs: number
 
   constructor(
@@ -249,19 +231,26 @@ class BlockWriter {
     return this.#filling.sizeBytes
   }
 
-  nextOf(ledger: string): number {
-    return countIn(this.#next, ledger)
-  }
-
   /** How long rows that are waiting may still wait for more. */
   pauseMs(): number {
     return Math.max(0, this.#startedMs + INSERT_EVERY_MS - this.#options.clock.monotonicMs())
   }
 
   add(ledger: string, index: number, document: SearchDocument): void {
-    if (this.#filling.count === 0) this.#firstEntry = entryName(ledger, index)
+    if (this.#filling.count === 0) this.#begin(ledger, index)
     this.#filling.add(ledger, index, document)
     this.#next[ledger] = index + 1
+  }
+
+  /**
+   * Inserts that begin with the same table exclude each other, however many entries they hold and in whatever order:
+   * that changes with what is sealed.
+   */
+  #begin(ledger: string, index: number): void {
+    const held = Object.entries(this.#next).filter(([, next]) => next > 0)
+    const state = held.toSorted(([one], [other]) => (one < other ? -1 : 1))
+    this.#firstEntry = entryName(ledger, index)
+    this.#token = `${tableName(this.#table)} ${hash('sha256', JSON.stringify(state))}`
   }
 
   /** Sends what is waiting, once the block before has arrived. Rejects where that one failed. */
@@ -274,9 +263,7 @@ class BlockWriter {
     this.#startedMs = this.#options.clock.monotonicMs()
     const reached = { ...this.#next }
     const first = this.#firstEntry
-    // Inserts that begin with the same entry exclude each other, however many entries they hold.
-    const token = `${tableName(this.#table)} ${first}`
-    this.#inserting = this.#send(block.bytes, token, reached).then(
+    this.#inserting = this.#send(block.bytes, this.#token, reached).then(
       () => {
         block.clear()
         this.#events.onArrived()
@@ -293,7 +280,7 @@ class BlockWriter {
   }
 
   /**
-   * An insert that was given up may arrive late. It begins where the first one of its successor does, so only one of
+   * An insert that was given up may arrive late. It begins with the table that its successor found, so only one of
    * them is taken: which one, the table says.
    */
   async #send(rows: Buffer, token: string, reached: Readonly<Record<string, number>>): Promise<void> {

@@ -11,6 +11,7 @@ import type { Disk } from '../platform/disk.ts'
 import type { Random } from '../platform/random.ts'
 import { IndexCheck } from './check.ts'
 import { connect } from './connection.ts'
+import { filesOf, type LedgerFiles } from '../ledger/entry-stream.ts'
 import { Feed, type Render, TableDisagrees } from './feed.ts'
 import { countIn, type Durable } from './ledger-source.ts'
 import type { CheckReport, IndexTrouble, Order, Report } from './messages.ts'
@@ -47,7 +48,7 @@ export class Follower {
   readonly #source: WriterSource
   #client: ClickHouseClient | undefined
   #store: IndexStore | undefined
-  #directory = ''
+  #files: LedgerFiles | undefined
   #installId = ''
   #live: Table | undefined
   #building: Table | undefined
@@ -77,7 +78,7 @@ export class Follower {
     before?.close().catch((error: unknown) => this.#log({ level: 'warn', message: reasonOf(error) }))
     if (before !== undefined) return this.#inTurn('open', async () => await this.#beginAgain())
     this.#installId = installId
-    this.#directory = directory
+    this.#files = filesOf(this.#options.disk, directory)
     this.#store = new IndexStore(() => this.#client ?? client, installId, this.#options.random)
     this.#inTurn('open', async () => await this.#begin())
   }
@@ -100,7 +101,7 @@ export class Follower {
   }
 
   async #begin(): Promise<void> {
-    const store = this.#opened()
+    const store = this.#opened().store
     const keys = await store.tables()
     const newest = keys.at(-1)?.generation ?? 0
     const usable = keys.filter(({ tableVersion }) => tableVersion === TABLE_VERSION)
@@ -125,7 +126,7 @@ export class Follower {
 
   async #rebuild(): Promise<void> {
     if (this.#building !== undefined || this.#live?.isNew === true) return
-    const keys = await this.#opened().tables()
+    const keys = await this.#opened().store.tables()
     // The live table itself may be gone.
     const newest = Math.max(this.#live?.key.generation ?? 0, keys.at(-1)?.generation ?? 0)
     this.#building = this.#table(this.#key(newest + 1))
@@ -133,15 +134,15 @@ export class Follower {
 
   /** What a table holds is told once its feed has asked. */
   #table(key: TableKey, indexed: Table['indexed'] = {}): Table {
-    const { disk, clock, render } = this.#options
+    const { clock, render } = this.#options
+    const { store, files } = this.#opened()
     let toldMs = -PROGRESS_EVERY_MS
     const feed = new Feed({
-      store: this.#opened(),
+      store,
       table: key,
       source: this.#source,
       render,
-      disk,
-      directory: this.#directory,
+      files,
       clock,
       log: (line) => this.#log(line),
       onTrouble: (reason, fault) => this.#troubled(tableName(key), reason === undefined ? undefined : troubleOf(fault)),
@@ -181,7 +182,7 @@ export class Follower {
     if (table === undefined) return
     table.feed.stop()
     await table.ended
-    await this.#opened().drop(key)
+    await this.#opened().store.drop(key)
     this.#troubled(tableName(key))
     const next = this.#key(key.generation + 1)
     if (table === this.#building) this.#building = this.#table(next)
@@ -208,13 +209,13 @@ export class Follower {
     this.#tell()
     void this.#options.clock
       .sleep(DROPPED_AFTER_MS)
-      .then(() => this.#inTurn('drop', async () => await this.#opened().drop(older.key)))
+      .then(() => this.#inTurn('drop', async () => await this.#opened().store.drop(older.key)))
   }
 
   async #check(): Promise<void> {
     if (this.#checking) return
     this.#checking = true
-    const { clock, send, disk, render } = this.#options
+    const { clock, send, render } = this.#options
     const live = this.#live
     const indexed = live?.indexed ?? {}
     const size = sum(indexed)
@@ -226,12 +227,11 @@ export class Follower {
     try {
       if (live === undefined) throw new Error('the index is not open yet')
       check = new IndexCheck({
-        store: this.#opened(),
+        store: this.#opened().store,
         table: live.key,
         source: this.#source,
         render,
-        disk,
-        directory: this.#directory,
+        files: this.#opened().files,
         indexed,
         onProgress: ({ checked }) => tell({ state: 'running', checked }),
       })
@@ -262,9 +262,10 @@ export class Follower {
     return { installId: this.#installId, tableVersion: TABLE_VERSION, mapperVersion, generation }
   }
 
-  #opened(): IndexStore {
-    if (this.#store === undefined) throw new Error('the index is not open yet')
-    return this.#store
+  #opened(): { readonly store: IndexStore; readonly files: LedgerFiles } {
+    const [store, files] = [this.#store, this.#files]
+    if (store === undefined || files === undefined) throw new Error('the index is not open yet')
+    return { store, files }
   }
 
   /** Without a trouble: it is over. */

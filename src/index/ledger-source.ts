@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Counts, Whereabouts } from '../ledger/entry-stream.ts'
 import type { DurableEnd } from '../ledger/wal/frame-tail.ts'
 
 /** What a follower asks the writer, which alone knows how far the log is durable. */
@@ -9,18 +10,18 @@ export interface LedgerSource {
   now(): Promise<Durable>
   /** The same, once the end lies beyond `position`. */
   beyond(position: DurableEnd): Promise<Durable>
-  /** Where the first of these entries lies: `next` says for each ledger which comes next, 0 where it says nothing. */
-  locate(next: Readonly<Record<string, number>>): Promise<DurableEnd>
+  /** Where these entries lie: `next` says for each ledger which comes next, 0 where it says nothing. */
+  locate(next: Counts): Promise<Whereabouts>
 }
 
 export interface Durable {
   readonly end: DurableEnd
   /** Of the ledgers that are indexed. */
-  readonly sizes: Readonly<Record<string, number>>
+  readonly sizes: Counts
 }
 
 /** How many entries of a ledger are meant; a ledger may be called `constructor`, and the index may claim any name. */
-export function countIn(counts: Readonly<Record<string, number>>, ledger: string): number {
+export function countIn(counts: Counts, ledger: string): number {
   return Object.hasOwn(counts, ledger) ? (counts[ledger] ?? 0) : 0
 }
 

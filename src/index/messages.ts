@@ -3,6 +3,7 @@
 
 // What the writer and the follower process say to each other.
 
+import type { Counts } from '../ledger/entry-stream.ts'
 import type { DurableEnd } from '../ledger/wal/frame-tail.ts'
 import type { CheckFinding } from './check.ts'
 import type { IndexAccess } from './connection.ts'
@@ -19,7 +20,7 @@ export type Order =
 export type Question =
   | { readonly what: 'now' }
   | { readonly what: 'beyond'; readonly position: DurableEnd }
-  | { readonly what: 'locate'; readonly next: Readonly<Record<string, number>> }
+  | { readonly what: 'locate'; readonly next: Counts }
 
 /** From the follower. */
 export type Report =

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Answers what the follower asks of the writer. It reads what the ledgers have in memory and never waits for a disk. */
+import { type Counts, isSame, type Whereabouts } from '../ledger/entry-stream.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import { type DurableEnd, isBehind } from '../ledger/wal/frame-tail.ts'
 import { countIn, type Durable, isIndexed } from './ledger-source.ts'
@@ -44,10 +45,21 @@ export class WriterSide {
     }
   }
 
-  async #locate(next: Readonly<Record<string, number>>): Promise<DurableEnd> {
+  async #locate(next: Counts): Promise<Whereabouts> {
+    const { sealed } = this.#ledgers
+    try {
+      return { sealed, position: await this.#unsealedPosition(next, sealed.sizes) }
+    } catch (error) {
+      // Where an entry lies in the WAL is forgotten once it is sealed.
+      if (isSame(this.#ledgers.sealed, sealed)) throw error
+      return await this.#locate(next)
+    }
+  }
+
+  async #unsealedPosition(next: Counts, sealed: Counts): Promise<DurableEnd> {
     let earliest = this.#ledgers.durableEnd
     for (const name of this.#ledgers.names.filter(isIndexed)) {
-      const index = countIn(next, name)
+      const index = Math.max(countIn(next, name), countIn(sealed, name))
       if (index >= this.#ledgers.log(name).size) continue
       const place = await this.#ledgers.placeOf(name, index)
       if (isBehind(place, earliest)) earliest = place

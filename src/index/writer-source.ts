@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Counts, Whereabouts } from '../ledger/entry-stream.ts'
 import type { DurableEnd } from '../ledger/wal/frame-tail.ts'
 import type { Durable, LedgerSource } from './ledger-source.ts'
 import type { Question } from './messages.ts'
@@ -23,8 +24,8 @@ export class WriterSource implements LedgerSource {
     return (await this.#asked({ what: 'beyond', position })) as Durable
   }
 
-  async locate(next: Readonly<Record<string, number>>): Promise<DurableEnd> {
-    return (await this.#asked({ what: 'locate', next })) as DurableEnd
+  async locate(next: Counts): Promise<Whereabouts> {
+    return (await this.#asked({ what: 'locate', next })) as Whereabouts
   }
 
   answer(id: number, value: unknown): void {

@@ -35,6 +35,13 @@ export const OWN_NAMES: readonly string[] = [
   'wal',
 ]
 
+/** Lies in a backup that is whole. */
+export const MANIFEST = 'backup.json'
+/** Lies in a backup that was begun and never finished, and in one that is being continued. */
+export const BACKUP_BEGUN = 'backup.begun'
+/** Lies in a directory that is being restored. */
+export const RESTORE_BEGUN = 'restore.begun'
+
 /** Whether a log was begun here; and if not, what lies here that is not Stele's. */
 export async function lookAround(
   disk: Disk,

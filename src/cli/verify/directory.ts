@@ -59,7 +59,8 @@ export async function verifyDirectoryCommand(
   }
 }
 
-async function namedHeads(names: readonly string[], environment: Environment): Promise<KeptHead[]> {
+/** Heads that the command line names. */
+export async function namedHeads(names: readonly string[], environment: Environment): Promise<KeptHead[]> {
   const heads: KeptHead[] = []
   for (const name of names) {
     const bytes = /^https?:\/\//.test(name) ? await readUrl(name) : await readNamed(name, environment)

@@ -13,7 +13,7 @@ import { HASH_BYTES } from '../wal/format.ts'
 import { SegmentObject } from './segment-object.ts'
 import { BUNDLE_ENTRIES, type Segment } from './segment.ts'
 
-/** Leaves that `walk` reads at once. */
+/** Leaves that are read at once. */
 const LEAVES_COUNT = 8_192
 
 export interface SegmentEntry {
@@ -21,6 +21,14 @@ export interface SegmentEntry {
   readonly entry: Buffer
   readonly leaf: Buffer
   readonly content: Buffer
+}
+
+/** Consecutive entries: as many leaf hashes and contents. */
+export interface SegmentRun {
+  readonly first: number
+  readonly entries: readonly Buffer[]
+  readonly leaves: Buffer
+  readonly contents: readonly Buffer[]
 }
 
 export class SegmentReader {
@@ -83,24 +91,44 @@ export class SegmentReader {
 
   /** All from index `start` on, in order; no more at hand than what is read at once. */
   async *walk(start: number): AsyncGenerator<SegmentEntry> {
-    const entries = this.#each(this.log, start)
-    const contents = this.#each(this.content, start)
-    let leaves: Buffer = Buffer.alloc(0)
-    for (let index = start; index < this.end; index++) {
-      const at = ((index - start) % LEAVES_COUNT) * HASH_BYTES
-      if (at === 0) leaves = await this.leaves(index, Math.min(LEAVES_COUNT, this.end - index))
-      const [entry, content] = [await entries.next(), await contents.next()]
-      assert(!entry.done && !content.done)
-      yield { index, entry: entry.value, leaf: leaves.subarray(at, at + HASH_BYTES), content: content.value }
+    for await (const { first, entries, leaves, contents } of this.runs(start)) {
+      for (const [at, entry] of entries.entries()) {
+        const leaf = leaves.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES)
+        yield { index: first + at, entry, leaf, content: contents[at]! }
+      }
     }
   }
 
-  async *#each(object: SegmentObject, start: number): AsyncGenerator<Buffer> {
+  /** The same, a block of contents at a time: for whoever reads all of many segments. */
+  async *runs(start: number): AsyncGenerator<SegmentRun> {
+    const bundles = this.#parts(this.log, start)
+    let entries: Buffer[] = []
+    let leaves: Buffer = Buffer.alloc(0)
+    let first = start
+    for await (const contents of this.#parts(this.content, start)) {
+      const count = contents.length
+      while (entries.length < count) {
+        const bundle = await bundles.next()
+        assert(!bundle.done)
+        entries = [...entries, ...bundle.value]
+      }
+      const leavesBytes = count * HASH_BYTES
+      if (leaves.length < leavesBytes)
+        leaves = await this.leaves(first, Math.max(count, Math.min(LEAVES_COUNT, this.end - first)))
+      yield { first, entries: entries.slice(0, count), leaves: leaves.subarray(0, leavesBytes), contents }
+      entries = entries.slice(count)
+      leaves = leaves.subarray(leavesBytes)
+      first += count
+    }
+  }
+
+  /** What the parts hold from an index on, part by part. */
+  async *#parts(object: SegmentObject, start: number): AsyncGenerator<Buffer[]> {
     const ordinal = this.#ordinal(start, this.end)
     const [from, to] = rows(object, ordinal, this.segment.count)
     for await (const part of object.parts(from, to)) {
       const first = object.table.firsts[part.row]!
-      yield* (await object.items(part)).slice(Math.max(0, ordinal - first))
+      yield (await object.items(part)).slice(Math.max(0, ordinal - first))
     }
   }
 
