@@ -38,11 +38,19 @@ export interface LedgerHead {
   readonly checkpoint: string
 }
 
-/** What an append did: its events are `first` to `first + count - 1`, durable; none, for an empty array. */
+/** What an append did: all its events are durable. Where none was there before, they are `first` and those that follow. */
 export interface Appended {
   readonly ledger: string
+  /** Index of the first event of the body. */
   readonly first: number
+  /** Events that were stored, and events that were there already. */
   readonly count: number
+  readonly duplicates: number
+  /**
+   * Index of each event, where some were there already. A repeated answer to an idempotency key may leave them out, if
+   * the two kinds take turns often.
+   */
+  readonly indexes?: readonly number[]
   /** Of the ledger, with these events in it. */
   readonly size: number
   /** 32 bytes. */
@@ -129,6 +137,9 @@ export interface AppendExpectation {
   readonly receipts: boolean
   /** The events that were sent, where the caller knows how the server must cut them. */
   readonly events: readonly Uint8Array[] | undefined
+  /** Entries that the ledger had for sure before, and whether the request may be one that was made then. */
+  readonly floor: number
+  readonly isKeyed: boolean
   readonly verifiers: readonly Verifier[]
 }
 
@@ -142,15 +153,18 @@ export async function readAppended(
     ledger: fields.ledger('ledger'),
     first: fields.whole('first'),
     count: fields.whole('count'),
+    duplicates: fields.has('duplicates') ? fields.whole('duplicates') : 0,
+    ...(fields.has('indexes') ? { indexes: fields.wholes('indexes') } : {}),
     size: fields.whole('size'),
     root: fields.root('root'),
   }
-  const { ledger, first, count, size, root } = answer
+  const { ledger, count, duplicates, size, root } = answer
+  const eventCount = count + duplicates
   if (ledger !== expected.ledger)
     throw untrustworthy(`the answer is about the ledger ${ledger}, not ${expected.ledger}`)
-  if (first + count > size) throw untrustworthy(`${count} events from ${first} on are not in a ledger of ${size}`)
-  if (expected.events !== undefined && expected.events.length !== count) {
-    throw untrustworthy(`${expected.events.length} events were sent, and the answer counts ${count}`)
+  checkIndexes(answer, expected)
+  if (expected.events !== undefined && expected.events.length !== eventCount) {
+    throw untrustworthy(`${expected.events.length} events were sent, and the answer counts ${eventCount}`)
   }
   const checkpoint = expected.checkpoint ? fields.text('checkpoint') : undefined
   const head = checkpoint === undefined ? undefined : await readCheckpoint(checkpoint, ledger, expected.verifiers)
@@ -167,22 +181,47 @@ export async function readAppended(
   }
 }
 
+/** The events are in the ledger, each new one behind what was seen of it before, and at a place of its own. */
+function checkIndexes(answer: Appended, { floor, isKeyed }: AppendExpectation): void {
+  const { ledger, first, count, duplicates, indexes, size } = answer
+  if (duplicates === 0) {
+    if (indexes !== undefined) throw untrustworthy('there are indexes of events that follow each other')
+    if (first + count > size) throw untrustworthy(`${count} events from ${first} on are not in a ledger of ${size}`)
+    if (first < floor && !isKeyed)
+      throw untrustworthy(`event ${first} of ${ledger} was there before, and is said to be new`)
+    return
+  }
+  if (indexes === undefined) {
+    if (isKeyed) return
+    throw untrustworthy('it is not said which events were there already')
+  }
+  if (indexes.length !== count + duplicates || indexes[0] !== first)
+    throw untrustworthy(`there are ${indexes.length} indexes of ${count + duplicates} events, from ${first} on`)
+  if (indexes.some((index) => index >= size)) throw untrustworthy(`an index is not in a ledger of ${size}`)
+  const places = new Set(indexes)
+  const newPlaces = isKeyed ? places.size : [...places].filter((index) => index >= floor).length
+  if (newPlaces < count) throw untrustworthy(`${count} events are said to be new, and ${newPlaces} are`)
+}
+
 async function checkReceipts(
   receipts: readonly string[],
   appended: Appended,
   expected: AppendExpectation,
 ): Promise<void> {
-  const { first, count, ledger } = appended
-  if (receipts.length !== count) throw untrustworthy(`there are ${receipts.length} receipts for ${count} events`)
+  const { first, count, duplicates, indexes, ledger } = appended
+  const eventCount = count + duplicates
+  if (receipts.length !== eventCount)
+    throw untrustworthy(`there are ${receipts.length} receipts for ${eventCount} events`)
   // The receipts of one answer share a checkpoint, whose signature need not be checked a thousand times.
   const heads = new Map<string, LedgerHead>()
   for (const [position, text] of receipts.entries()) {
-    await held(`the receipt of event ${first + position}`, async () => {
+    const index = indexes?.[position] ?? first + position
+    await held(`the receipt of event ${index}`, async () => {
       const receipt = parseReceipt(text)
       const note = fromUtf8(receipt.checkpoint)
       const head = heads.get(note) ?? (await readCheckpoint(note, ledger, expected.verifiers))
       heads.set(note, head)
-      if (receipt.index !== first + position) throw untrustworthy(`a receipt is of event ${receipt.index}`)
+      if (receipt.index !== index) throw untrustworthy(`a receipt is of event ${receipt.index}`)
       verifyInclusion(hashLeaf(receipt.entry), receipt.index, head.size, receipt.hashes, head.root)
       const event = expected.events?.[position]
       const entry = parseEntry(receipt.entry)

@@ -107,6 +107,7 @@ export class SteleClient extends SearchClient {
         ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
       },
       body: options.gzip === true ? await gzipped(bytes) : bytes,
+      isRepeatable: idempotencyKey !== undefined,
       accept: 'application/json',
       signal,
     })
@@ -115,12 +116,11 @@ export class SteleClient extends SearchClient {
       checkpoint,
       receipts,
       events,
+      floor,
+      isKeyed: idempotencyKey !== undefined,
       verifiers: this.verifiers,
     })
-    const { first, size, root } = appended
-    // What is sent once more may have been stored the first time.
-    if (first < floor && idempotencyKey === undefined)
-      throw untrustworthy(`event ${first} of ${ledger} was there before, and is said to be new`)
+    const { size, root } = appended
     this.seen.learn(ledger, floor, { size, root, ...(origin === undefined ? {} : { origin }) })
     return appended
   }

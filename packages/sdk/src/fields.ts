@@ -76,6 +76,12 @@ export class Fields {
     )
   }
 
+  wholes(name: string): readonly number[] {
+    return this.list(name).map((value) =>
+      Number.isSafeInteger(value) && Number(value) >= 0 ? Number(value) : this.#refuse(name, 'a list of whole numbers'),
+    )
+  }
+
   base64(name: string): Uint8Array {
     const text = this.text(name)
     try {

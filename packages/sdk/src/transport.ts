@@ -17,6 +17,8 @@ export interface Call {
   readonly query?: Readonly<Record<string, string | undefined>>
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array
+  /** Made twice it has one effect, although it is no GET. */
+  readonly isRepeatable?: boolean
   /** Media type that is asked for. */
   readonly accept: string
   /** Longest answer that is read. */
@@ -216,12 +218,13 @@ class Exchange {
 
 /** How long to wait before the call is tried again; undefined where it must not be. */
 function waitBefore(error: SteleError, call: Call, attempt: number): number | undefined {
-  if (call.method !== 'GET' && error.outcomeUnknown) return undefined
+  if (call.method !== 'GET' && call.isRepeatable !== true && error.outcomeUnknown) return undefined
   if (error.failure === 'untrustworthy') return undefined
   if (error.failure === 'refused') {
     // These pass too, but not within the time that a call is tried again: the caller is told.
     const isLasting = error.code === 'writer-stopped' || error.code === 'search-unavailable'
-    const isPassing = [429, 502, 503, 504].includes(error.status ?? 0) && !isLasting
+    const isBusy = error.code === 'idempotency-busy'
+    const isPassing = (isBusy || [429, 502, 503, 504].includes(error.status ?? 0)) && !isLasting
     if (!isPassing) return undefined
   }
   const waitMs = error.problem.retryAfterMs ?? FIRST_WAIT_MS * 2 ** (attempt - 1)

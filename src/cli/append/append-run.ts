@@ -76,7 +76,7 @@ export class AppendRun {
     const { ledger, source, form, isFollowing } = plan
     if (!isFollowing) this.#bookmarks = new Bookmarks(environment, { url, ledger, source, form })
     this.progress = new Progress(environment.stderr, environment.clock, () => ({
-      events: this.#sender.stored.events,
+      events: this.#sender.stored.events + this.#sender.stored.duplicates,
       readBytes: this.#readBytes,
       sentBytes: this.#sentBytes,
       totalBytes,
@@ -327,7 +327,8 @@ export class AppendRun {
       if (!this.#isNoted) await this.#bookmarks?.drop()
       await this.progress.end()
       const isOfFile = error instanceof FileFault || (error instanceof Failure && error.exitCode === 2)
-      if (this.#sender.stored.events > 0) await this.#summarise(true, isOfFile)
+      const { events, duplicates } = this.#sender.stored
+      if (events + duplicates > 0) await this.#summarise(true, isOfFile)
       throw this.#failureOf(error)
     }
   }

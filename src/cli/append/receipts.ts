@@ -12,7 +12,7 @@ export async function receiptWriter(
   folder: string,
   ledger: string,
   { disk }: Pick<Environment, 'disk'>,
-): Promise<(first: number, receipts: readonly string[]) => Promise<void>> {
+): Promise<(indexes: readonly number[], receipts: readonly string[]) => Promise<void>> {
   const write = async (index: number, receipt: string): Promise<void> => {
     const bytes = Buffer.from(receipt)
     const file = await disk.open(join(folder, `${ledger}-${index}.tlog-proof`), 'write', 0o644)
@@ -28,12 +28,13 @@ export async function receiptWriter(
   } catch (error) {
     throw fileFailure(error, folder, 'written', 'Nothing was stored')
   }
-  return async (first, receipts) => {
+  return async (indexes, receipts) => {
     for (const [position, receipt] of receipts.entries()) {
+      const index = indexes[position]!
       try {
-        await write(first + position, receipt)
+        await write(index, receipt)
       } catch (error) {
-        const safe = `The events are stored; 'stele prove ${first + position}' writes the receipt later`
+        const safe = `The events are stored; 'stele prove ${index}' writes the receipt later`
         throw fileFailure(error, folder, 'written', safe)
       }
     }

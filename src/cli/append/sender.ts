@@ -12,7 +12,6 @@ import { count, counted, printable } from '../display.ts'
 import type { Environment } from '../environment.ts'
 import { callFailure, exitCodeOf, Failure } from '../failure.ts'
 import { cutPiece, halves, type Piece, placeIn, withoutFirst } from './piece.ts'
-import { findEvents } from './settle.ts'
 
 export interface SenderOptions {
   readonly connection: Connection
@@ -21,8 +20,8 @@ export interface SenderOptions {
   readonly source: string | undefined
   /** Events at the beginning that are stored already. */
   readonly skip: number
-  /** Takes the receipts of the events from an index on. */
-  readonly keepReceipts: ((first: number, receipts: readonly string[]) => Promise<void>) | undefined
+  /** Takes the receipts of the events with these indexes. */
+  readonly keepReceipts: ((indexes: readonly number[], receipts: readonly string[]) => Promise<void>) | undefined
   readonly maxEvents: number
   /** How long the server may be away, once it has answered. */
   readonly patienceMs: number
@@ -35,6 +34,8 @@ export interface SenderOptions {
 /** What is stored of the files so far. */
 export interface Stored {
   events: number
+  /** Events that were there already. */
+  duplicates: number
   requests: number
   bytes: number
   first: number | undefined
@@ -60,8 +61,6 @@ export interface SendingFile {
 
 const FIRST_WAIT_MS = 250
 const MAX_WAIT_MS = 5_000
-/** A server that lost the connection may still be storing what it had received. */
-const SETTLE_MS = 1_000
 
 /** Thrown out of a wait when the user has had enough. */
 export class Interrupted extends Error {
@@ -71,6 +70,7 @@ export class Interrupted extends Error {
 export class Sender {
   readonly stored: Stored = {
     events: 0,
+    duplicates: 0,
     requests: 0,
     bytes: 0,
     first: undefined,
@@ -83,7 +83,6 @@ export class Sender {
   #toSkip: number
   /** Events that earlier runs have stored, told or noted. */
   #before: number
-  #hasKeys = true
   #awaySinceMs: number | undefined
 
   constructor(options: SenderOptions) {
@@ -99,7 +98,7 @@ export class Sender {
 
   /** Events of all files up to here, those that were stored by an earlier run included. */
   get total(): number {
-    return this.#before - this.#toSkip + this.stored.events
+    return this.#before - this.#toSkip + this.stored.events + this.stored.duplicates
   }
 
   /** The first events of the file that comes are stored: `passed` are not in what is sent, or else left out of it. */
@@ -166,62 +165,51 @@ export class Sender {
 
   async #store(piece: Piece, events: readonly Uint8Array[] | undefined, file: SendingFile): Promise<void> {
     const { keepReceipts } = this.#options
-    const { receipts, ...appended } = await this.#deliver(piece, events, file)
-    const { first, count: added, size, root } = appended
+    const { receipts = [], ...appended } = await this.#deliver(piece, events, file)
+    const { count: added, duplicates, size, root } = appended
     const { stored } = this
     stored.events += added
+    stored.duplicates += duplicates
     stored.requests += 1
     stored.bytes += piece.body.length
     stored.size = size
     stored.root = root
-    file.events += added
+    file.events += added + duplicates
+    const indexes = indexesOf(appended)
     if (added > 0) {
-      stored.first ??= first
-      stored.last = first + added - 1
-      file.first ??= first
-      file.last = first + added - 1
+      // What is new lies together, behind all that was there already.
+      const last = indexes.reduce((largest, index) => Math.max(largest, index))
+      stored.first ??= last + 1 - added
+      stored.last = last
+      file.first ??= last + 1 - added
+      file.last = last
     }
-    if (keepReceipts !== undefined) await keepReceipts(first, receipts ?? (await this.#receipts(appended)))
+    if (keepReceipts !== undefined) await keepReceipts(indexes, receipts)
   }
 
   async #deliver(piece: Piece, events: readonly Uint8Array[] | undefined, file: SendingFile): Promise<Appended> {
     const { ledger, source, keepReceipts } = this.#options
     let isUnsure = false
     for (;;) {
-      const floor = this.stored.size ?? 0
       try {
         const appended = await this.#client.append(ledger, piece.body, {
           media: piece.media,
           ...(source === undefined ? {} : { source }),
           ...(events === undefined ? {} : { events }),
           receipts: keepReceipts !== undefined,
-          ...(this.#hasKeys ? { idempotencyKey: `${file.run}-${file.events}` } : {}),
+          idempotencyKey: `${file.run}-${file.events}`,
         })
         this.#isBack()
         return appended
       } catch (error) {
         if (!(error instanceof SteleError)) throw error
-        if (error.code === 'idempotency-unsupported' && this.#hasKeys) {
-          this.#hasKeys = false
-          continue
-        }
         isUnsure ||= error.outcomeUnknown || error.code?.startsWith('idempotency') === true
         if (!isPassing(error) && !isUnsure) {
           await file.refused()
           throw this.#refusal(error, piece, file)
         }
-        if (isPassing(error) && this.#hasKeys) {
-          await this.#waitToRepeat(error, isUnsure, piece, file)
-          continue
-        }
-        if (!isPassing(error) || (error.outcomeUnknown && events === undefined)) throw this.#unsure(error, piece, file)
-        if (!error.outcomeUnknown) {
-          await this.#wait(error)
-          continue
-        }
-        const found = await this.#find(error, floor, events ?? [])
-        if (found === 'unknown') throw this.#unsure(error, piece, file)
-        if (found !== 'nowhere') return found
+        if (!isPassing(error)) throw this.#unsure(error, piece, file)
+        await this.#waitToRepeat(error, isUnsure, piece, file)
       }
     }
   }
@@ -233,39 +221,6 @@ export class Sender {
     } catch (cause) {
       if (!isUnsure || !(cause instanceof Failure || cause instanceof Interrupted)) throw cause
       throw this.#unsure(error, piece, file)
-    }
-  }
-
-  /** Asks the ledger whether the events are in it, once it answers again; unknown, where nobody waits for that. */
-  async #find(
-    error: SteleError,
-    floor: number,
-    events: readonly Uint8Array[],
-  ): Promise<Appended | 'nowhere' | 'unknown'> {
-    try {
-      await this.#wait(error)
-      await this.#options.environment.clock.sleep(SETTLE_MS)
-      return await this.#search(floor, events)
-    } catch (cause) {
-      if (cause instanceof Failure || cause instanceof Interrupted) return 'unknown'
-      throw cause
-    }
-  }
-
-  async #search(floor: number, events: readonly Uint8Array[]): Promise<Appended | 'nowhere' | 'unknown'> {
-    const { ledger, connection } = this.#options
-    for (;;) {
-      try {
-        const info = await this.#client.ledger(ledger)
-        const found = await findEvents(this.#client, info, floor, events, connection.tokenId)
-        this.#isBack()
-        if (found === 'nowhere') this.stored.size = info.size
-        return found
-      } catch (error) {
-        if (!(error instanceof SteleError)) throw error
-        if (!isPassing(error)) return 'unknown'
-        await this.#wait(error)
-      }
     }
   }
 
@@ -297,14 +252,6 @@ export class Sender {
     if (this.#awaySinceMs === undefined) return
     this.#awaySinceMs = undefined
     void this.#options.say('The server is back.').catch(() => {})
-  }
-
-  /** Receipts of events that turned out to be stored: they take the right to read. */
-  async #receipts({ ledger, first, count: added }: Appended): Promise<string[]> {
-    const receipts: string[] = []
-    for (let index = first; index < first + added; index++)
-      receipts.push((await this.#client.proof(ledger, index)).text)
-    return receipts
   }
 
   #refusal(error: SteleError, piece: Piece, file: SendingFile): Failure {
@@ -367,9 +314,19 @@ function eventsIn({ body }: Piece, found: Cut): Uint8Array[] {
   )
 }
 
+function indexesOf({ first, count: added, duplicates, indexes }: Appended): readonly number[] {
+  return indexes ?? Array.from({ length: added + duplicates }, (_, position) => first + position)
+}
+
 /** Whether the same request may succeed later. */
 function isPassing({ failure, status, code }: SteleError): boolean {
   if (failure === 'refused')
-    return status === 429 || (status === 503 && code !== 'writer-stopped') || status === 502 || status === 504
+    return (
+      code === 'idempotency-busy' ||
+      status === 429 ||
+      (status === 503 && code !== 'writer-stopped') ||
+      status === 502 ||
+      status === 504
+    )
   return failure !== 'untrustworthy'
 }

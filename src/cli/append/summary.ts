@@ -25,10 +25,11 @@ export interface AppendOutcome {
 export function summaryText(outcome: AppendOutcome): string {
   const { ledger, stored, elapsedMs, goOnWith, isNoted } = outcome
   const barren = barrenText(outcome)
-  const { events, requests, bytes, first, last, size, root } = stored
+  const { events, duplicates, requests, bytes, first, last, size, root } = stored
   const lines: string[] = []
   if (first === undefined || last === undefined) {
-    lines.push(`Nothing was stored${barren === '' ? whySkipped(outcome) : `: ${barren}`}.`)
+    const why = barren === '' ? whySkipped(outcome) : `: ${barren}`
+    lines.push(`Nothing was stored${duplicates === 0 ? why : `: ${thereAlready(duplicates)}`}.`)
   } else {
     const isGapless = last - first + 1 === events
     const where =
@@ -39,6 +40,7 @@ export function summaryText(outcome: AppendOutcome): string {
     lines.push(
       `Stored ${counted(events, 'event')} in the ledger ${ledger} ${where} (${bytesText(bytes)}, ${counted(requests, 'request')}, ${seconds} s).`,
     )
+    if (duplicates > 0) lines.push(`Besides, ${thereAlready(duplicates)}.`)
     if (size !== undefined && root !== undefined) {
       lines.push(`The ledger now has ${entries(size)}; its root is ${rootText(root)}.`)
     }
@@ -50,6 +52,10 @@ export function summaryText(outcome: AppendOutcome): string {
     lines.push(`To go on where this stopped: ${how}`)
   }
   return `${lines.join('\n')}\n`
+}
+
+function thereAlready(duplicates: number): string {
+  return `${counted(duplicates, 'event')} ${duplicates === 1 ? 'was' : 'were'} there already`
 }
 
 /** Which of the files have no events; nothing where not all were read. */
@@ -67,11 +73,12 @@ function whySkipped({ files, isNoted }: AppendOutcome): string {
 }
 
 export function summaryJson({ ledger, url, stored, files, empty, goOnWith }: AppendOutcome): object {
-  const { events, requests, bytes, first, last, size, root } = stored
+  const { events, duplicates, requests, bytes, first, last, size, root } = stored
   return {
     ledger,
     url,
     events,
+    ...(duplicates === 0 ? {} : { duplicates }),
     ...(first === undefined ? {} : { first, last }),
     ...(size === undefined || root === undefined ? {} : { size, root: Buffer.from(root).toString('base64') }),
     requests,
