@@ -28,6 +28,7 @@ import {
   type ReadFrame,
   readFrame,
 } from './wal/frame-reader.ts'
+import { FrameSequence } from './wal/frame-sequence.ts'
 
 /** Derived bytes kept in memory during a replay before they are written. */
 const MAX_PENDING_BYTES = 8 * 1024 * 1024
@@ -169,16 +170,36 @@ export class Replay {
 
   async #replayFile(file: WalFile, opened: DiskFile, totalBytes: number): Promise<TornTail | undefined> {
     const sizeBytes = await opened.sizeBytes()
-    for (;;) {
-      const position = this.end?.position ?? BLOCK_BYTES
-      const frame = await readFrame(opened, sizeBytes, file.header.fileId, position)
-      if (frame === undefined) return undefined
-      if (isFlaw(frame)) return await this.#judge(file, opened, sizeBytes, position, frame)
-      await this.#replayFrame(file, frame)
-      this.lastFrame = { position, bytes: frame.bytes }
-      this.replayedBytes += frame.header.frameBytes
-      this.#options.onProgress?.(this.replayedBytes, totalBytes)
+    const start = this.end?.position ?? BLOCK_BYTES
+    const frames = new FrameSequence(opened, sizeBytes, file.header.fileId, start)
+    let last: number | undefined
+    try {
+      for (;;) {
+        const frame = await frames.next()
+        if (frame === undefined || isFlaw(frame)) {
+          if (last !== undefined && file === this.#files.at(-1)) await this.#keepLast(file, opened, sizeBytes, last)
+          if (frame === undefined) return undefined
+          return await this.#judge(file, opened, sizeBytes, this.end?.position ?? BLOCK_BYTES, frame)
+        }
+        await this.#replayFrame(file, frame)
+        last = frame.position
+        this.replayedBytes += frame.header.frameBytes
+        this.#options.onProgress?.(this.replayedBytes, totalBytes)
+      }
+    } finally {
+      await frames.settled()
     }
+  }
+
+  /** Keeps the bytes of the frame that was replayed last; they were read into memory that has been used again since. */
+  async #keepLast(file: WalFile, opened: DiskFile, sizeBytes: number, position: number): Promise<void> {
+    const frame = await readFrame(opened, sizeBytes, file.header.fileId, position)
+    const found = frame === undefined ? 'no frame' : isFlaw(frame) ? frame.found : frame.header.hash.toString('hex')
+    const expected = this.end?.hash.toString('hex') ?? ''
+    if (frame === undefined || isFlaw(frame) || found !== expected) {
+      throw new DataFault(file.path, position, 'the frame is another one than a moment ago', expected, found)
+    }
+    this.lastFrame = { position, bytes: frame.bytes }
   }
 
   /** A bad frame is a torn tail only at the very end of the WAL, with nothing begun behind it. */

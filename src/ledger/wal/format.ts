@@ -119,6 +119,11 @@ export function encodeFrameHeader(into: Buffer, fileId: Buffer, header: FrameHea
   return digest
 }
 
+/** What a header that begins at `at` says of its frame's length; it may not be one. */
+export function frameBytesAt(bytes: Buffer, at: number): number {
+  return Number(bytes.readBigUInt64BE(at + 16))
+}
+
 export interface DecodedFrameHeader extends FrameHeader {
   /** SHA-256(file id ‖ header): the frame's name in the chain. */
   readonly hash: Buffer

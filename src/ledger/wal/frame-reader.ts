@@ -70,13 +70,16 @@ export async function readFrame(
   const got = await file.read(head, position)
   const header = decodeFrameHeader(head.subarray(0, got), fileId)
   if (!('hash' in header)) return { at: 0, ...header }
-  if (position + header.frameBytes > fileBytes) {
-    const found = `${fileBytes - position} bytes up to the end of the file`
-    return { at: 0, what: 'the frame is cut off', expected: `${header.frameBytes} bytes`, found }
-  }
+  if (position + header.frameBytes > fileBytes) return cutOff(header, fileBytes - position)
   const bytes = Buffer.allocUnsafeSlow(header.frameBytes)
   await file.read(bytes, position)
   return parseFrame(bytes, fileId, position)
+}
+
+/** The flaw of a frame of which only so many bytes are there. */
+export function cutOff({ frameBytes }: DecodedFrameHeader, leftBytes: number): FrameFlaw {
+  const found = `${leftBytes} bytes up to the end of the file`
+  return { at: 0, what: 'the frame is cut off', expected: `${frameBytes} bytes`, found }
 }
 
 /** Takes a whole frame apart: header, body checksum, table, padding, and the arithmetic of every section. */
