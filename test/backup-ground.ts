@@ -24,7 +24,7 @@ import {
 } from './scratch.ts'
 
 /** So small that a few hundred events fill a file and a segment. */
-const SIZES: LedgerSizes = { anchorEveryBytes: 60_000, walFileBytes: 60_000, segmentEntries: 512 }
+const SIZES: Partial<LedgerSizes> = { anchorEveryBytes: 60_000, walFileBytes: 60_000, segmentEntries: 512 }
 
 export interface BackupGround {
   readonly folder: string
