@@ -22,7 +22,7 @@ import { test, type TestContext } from 'node:test'
 
 import { ConfigFault, type DirectoryConfig, openDirectory, type OpenDirectory } from '../src/directory.ts'
 import { KeyFault } from '../src/ledger/keys.ts'
-import { OwnedError } from '../src/ledger/ledgers.ts'
+import { OwnedError } from '../src/ledger/opening.ts'
 import { HeadFault } from '../src/ledger/publish.ts'
 import { NodeDisk } from '../src/platform/disk.ts'
 import { SystemRandom } from '../src/platform/random.ts'

@@ -12,7 +12,7 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { OwnedError } from '../src/ledger/ledgers.ts'
+import { OwnedError } from '../src/ledger/opening.ts'
 import { noClickHouse } from './clickhouse-fixture.ts'
 import { isAlive, lastFirst } from './embedded-ground.ts'
 import { agrees, append, caughtUp, childrenOf, finds } from './index-children.ts'

@@ -276,7 +276,7 @@ async function administering<T>(
     return await environment.administer(directories, work)
   } catch (error) {
     if (error instanceof Problem) throw new Failure(2, printable(error.message), NO_TOKEN)
-    const { OwnedError } = await import('../ledger/ledgers.ts')
+    const { OwnedError } = await import('../ledger/opening.ts')
     if (error instanceof OwnedError) {
       const mend = 'Stop that server first, or leave out --data and use a token of an administrator'
       throw new Failure(2, `${printable(directories.dataDirectory)} is in use by a running server`, NO_TOKEN, mend)

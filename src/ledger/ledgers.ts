@@ -24,8 +24,9 @@ import { LedgerTime } from './ledger-time.ts'
 import { derivedDirectory, Log } from './log.ts'
 import {
   beginOrResume,
-  type CompletedFile,
+  DEFAULT_SIZES,
   newFileId,
+  OwnedError,
   type LedgersOptions,
   type LedgerSizes,
   type Opened,
@@ -34,28 +35,15 @@ import {
 import { Publisher } from './publish.ts'
 import { type Admit, Reader, type StoredEvent } from './read.ts'
 import type { Published } from './published-head.ts'
-import { Recent, RECENT_ENTRIES } from './recent.ts'
+import { Recent } from './recent.ts'
 import { recover } from './recover.ts'
 import type { Seal } from './seal.ts'
 import { type SegmentParts, segmentParts } from './sealed-entries.ts'
-import { SealedLog, segmentCheckIn } from './sealed-log.ts'
+import { SealedLog, type SealedSizes, segmentCheckIn } from './sealed-log.ts'
 import type { SealTask } from './sealing.ts'
-import { SEGMENT_ENTRIES } from './segment/segment.ts'
-import { walPath } from './wal/files.ts'
 import type { DurableEnd } from './wal/frame-tail.ts'
 
-const DEFAULT_SIZES: LedgerSizes = {
-  anchorEveryBytes: 64 * 1024 * 1024,
-  walFileBytes: 256 * 1024 * 1024,
-  segmentEntries: SEGMENT_ENTRIES,
-  recentEntries: RECENT_ENTRIES,
-}
 const PUBLISH_EVERY_MS = 1_000
-
-/** Another process holds the data directory. */
-export class OwnedError extends Error {
-  override readonly name = 'OwnedError'
-}
 
 export class Ledgers {
   readonly originPrefix: string
@@ -76,7 +64,6 @@ export class Ledgers {
   readonly #appending: Appending
   readonly #kept: Buffer | undefined
   readonly #store: HeadStore
-  readonly #completedFiles: CompletedFile[]
   readonly #sealedLog: SealedLog
   readonly #anchoring: Anchoring
   readonly #commitListeners = new Set<() => void>()
@@ -99,12 +86,21 @@ export class Ledgers {
     this.#reader = new Reader(cache, options.directory)
     this.#store = opened.store
     this.#kept = opened.kept
-    this.#completedFiles = opened.completedFiles
     this.#lastEnd = opened.end
     const { originPrefix } = this
-    const check = options.checkSegment ?? segmentCheckIn(options.disk, options.directory)
-    const sealing = { ...parts, logs: this.#logs, originPrefix, check }
-    this.#sealedLog = new SealedLog(sealing, opened.recovered.sealed)
+    const sealing = {
+      ...parts,
+      disk: options.disk,
+      directory: options.directory,
+      cache,
+      logs: this.#logs,
+      originPrefix,
+      segmentEntries: this.#sizes.segmentEntries,
+      check: options.checkSegment ?? segmentCheckIn(options.disk, options.directory),
+      anchor: async () => await this.#anchoring.write(),
+      signer: () => this.#signer('heads'),
+    }
+    this.#sealedLog = new SealedLog(sealing, opened.recovered.sealed, opened.completedFiles)
     const derived = (name: string) => derivedDirectory(options.directory, name)
     this.#recent = new Recent(cache, derived, options.random, options.nativeIds, this.#sizes.recentEntries)
     this.#anchoring = new Anchoring({
@@ -201,32 +197,19 @@ export class Ledgers {
   }
 
   /** Up to where the segments hold everything: the last commit, and how many entries of each ledger. */
-  get sealed(): { readonly commit: number; readonly sizes: Readonly<Record<string, number>> } {
-    const sizes = [...this.#logs.values()].map((log) => [log.name, log.sealedSize] as const)
-    return { commit: this.#sealedLog.seal?.commit ?? 0, sizes: Object.fromEntries(sizes) }
+  get sealed(): SealedSizes {
+    return this.#sealedLog.sizes
   }
 
   /** The oldest WAL file that is completed, for a follower to seal. */
   sealTask(): SealTask | undefined {
-    const [oldest] = this.#completedFiles
-    if (oldest === undefined || this.failure !== undefined) return undefined
-    const { originPrefix } = this
-    const { segmentEntries } = this.#sizes
-    return { file: oldest.header.firstCommit, before: this.#sealedLog.seal, segmentEntries, originPrefix }
+    return this.failure === undefined ? this.#sealedLog.task : undefined
   }
 
   /** Takes a follower's word for nothing; then moves the seal and gives up the WAL file that `sealTask` named. */
   async acceptSeal(proposed: Seal): Promise<void> {
-    const [oldest, following] = this.#completedFiles
-    assert(oldest !== undefined && this.failure === undefined, 'nothing is to be sealed')
-    const next = following?.header ?? this.#lastEnd.header
-    // Once the seal has moved a start begins behind the file: so must the anchor, or all is derived again.
-    await this.#anchoring.write()
-    await this.#sealedLog.accept(proposed, next, this.#signer('heads'))
-    this.#completedFiles.shift()
-    await this.#cache.remove(walPath(this.#options.directory, oldest.header.firstCommit))
-    await this.#options.disk.syncDirectory(join(this.#options.directory, 'wal'))
-    await this.#sealedLog.dropSuperseded()
+    assert(this.failure === undefined, 'a writer that has stopped seals nothing')
+    await this.#sealedLog.accept(proposed, this.#lastEnd.header)
   }
 
   /** Why nothing is appended any more, if the writer has stopped. */
@@ -245,7 +228,7 @@ export class Ledgers {
   }
 
   get walBytes(): number {
-    return this.#completedFiles.reduce((sum, file) => sum + file.sizeBytes, this.#lastEnd.position)
+    return this.#sealedLog.completedBytes + this.#lastEnd.position
   }
 
   /** What the start cut off is recorded: its note has served. */
@@ -390,7 +373,7 @@ export class Ledgers {
 
   #committed(end: WalEnd, frameBytes: number): void {
     if (end.header.firstCommit !== this.#lastEnd.header.firstCommit) {
-      this.#completedFiles.push({ header: this.#lastEnd.header, sizeBytes: this.#lastEnd.position })
+      this.#sealedLog.complete({ header: this.#lastEnd.header, sizeBytes: this.#lastEnd.position })
       for (const listener of this.#fileListeners) listener()
     }
     this.#lastEnd = end
@@ -408,7 +391,7 @@ export class Ledgers {
       commit,
       hash: hash.toString('hex'),
       lastMs: this.time.lastMs,
-      files: this.#completedFiles.map(({ header: { firstCommit }, sizeBytes }) => ({ firstCommit, sizeBytes })),
+      files: this.#sealedLog.files.map(({ header: { firstCommit }, sizeBytes }) => ({ firstCommit, sizeBytes })),
       published,
     }
   }

@@ -20,8 +20,15 @@ import { checkKeptHead, checkPublished, HeadFault } from './publish.ts'
 import type { NativeIds } from './recent.ts'
 import type { Recovered } from './recover.ts'
 import type { SegmentCheck } from './sealed-log.ts'
+import { RECENT_ENTRIES } from './recent.ts'
+import { SEGMENT_ENTRIES } from './segment/segment.ts'
 import { createWalFile, fileBytes, isWalName } from './wal/files.ts'
 import { BLOCK_BYTES, encodeFileHeader, type WalFileHeader } from './wal/format.ts'
+
+/** Another process holds the data directory. */
+export class OwnedError extends Error {
+  override readonly name = 'OwnedError'
+}
 
 /** What Stele itself puts into a data directory. */
 export const OWN_NAMES: readonly string[] = [
@@ -67,6 +74,13 @@ export interface LedgerSizes {
   readonly segmentEntries: number
   /** The last entries of a ledger whose ids and idempotency keys are remembered: 1,048,576 but in tests. */
   readonly recentEntries: number
+}
+
+export const DEFAULT_SIZES: LedgerSizes = {
+  anchorEveryBytes: 64 * 1024 * 1024,
+  walFileBytes: 256 * 1024 * 1024,
+  segmentEntries: SEGMENT_ENTRIES,
+  recentEntries: RECENT_ENTRIES,
 }
 
 export interface LedgersOptions {

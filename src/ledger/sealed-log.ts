@@ -11,17 +11,20 @@ import { join } from 'node:path'
 import { Frontier, rootAt } from '@stele/proof'
 import { platformNodeHasher } from './hash-nodes.ts'
 import type { Disk } from '../platform/disk.ts'
+import type { FileCache } from './file-cache.ts'
 import { DataFault } from './data-fault.ts'
 import type { Signer } from './keys.ts'
 import type { Log } from './log.ts'
+import type { CompletedFile } from './opening.ts'
 import { coverUpTo, type SealedState } from './recover-sealed.ts'
 import { type Seal, sealText } from './seal.ts'
-import { SealedEntries, SEGMENTS, type SegmentReaders } from './sealed-entries.ts'
+import { SealedEntries, SEGMENTS, type SegmentParts } from './sealed-entries.ts'
+import type { SealTask } from './sealing.ts'
 import { checkSegment, type SegmentFlaw } from './segment/check-segment.ts'
 import { listSegments } from './segment/cover.ts'
 import type { Segment } from './segment/segment.ts'
 import { DirectoryStore } from './store/directory-store.ts'
-import type { ObjectStore } from './store/object-store.ts'
+import { walPath } from './wal/files.ts'
 import { HASH_BYTES, type WalFileHeader } from './wal/format.ts'
 
 /** Reads and hashes every byte of a segment: resolves to the first thing that is wrong. */
@@ -30,9 +33,21 @@ export type SegmentCheck = (segment: Segment) => Promise<SegmentFlaw | undefined
 /** Leaves whose hashes are computed at once, 3 ms: reading the next ones lets others have their turn. */
 const LEAVES_AT_ONCE = 4_096
 
-export interface SealedLogOptions {
-  readonly store: ObjectStore
-  readonly readers: SegmentReaders
+/** Up to where the segments hold everything: the last commit, and how many entries of each ledger. */
+export interface SealedSizes {
+  readonly commit: number
+  readonly sizes: Readonly<Record<string, number>>
+}
+
+export interface SealedLogOptions extends SegmentParts {
+  readonly disk: Disk
+  readonly directory: string
+  readonly cache: FileCache
+  readonly segmentEntries: number
+  /** Writes an anchor of the log as it is now. */
+  readonly anchor: () => Promise<void>
+  /** Signs with the key of `heads`. */
+  readonly signer: () => Signer
   readonly logs: ReadonlyMap<string, Log>
   readonly originPrefix: string
   readonly check: SegmentCheck
@@ -41,23 +56,65 @@ export interface SealedLogOptions {
 export class SealedLog {
   readonly #options: SealedLogOptions
   readonly #checked = new Set<string>()
+  /** WAL files before the one that is written, the oldest first. */
+  readonly #files: CompletedFile[]
   #seal: Seal | undefined
   #version: string | undefined
 
-  constructor(options: SealedLogOptions, recovered: SealedState | undefined) {
+  constructor(options: SealedLogOptions, recovered: SealedState | undefined, files: readonly CompletedFile[]) {
     this.#options = options
+    this.#files = [...files]
     this.#seal = recovered?.seal
     this.#version = recovered?.version
     for (const { cover } of recovered?.byLedger.values() ?? []) for (const { log } of cover) this.#checked.add(log.key)
   }
 
-  get seal(): Seal | undefined {
-    return this.#seal
+  get sizes(): SealedSizes {
+    const sizes = [...this.#options.logs.values()].map((log) => [log.name, log.sealedSize] as const)
+    return { commit: this.#seal?.commit ?? 0, sizes: Object.fromEntries(sizes) }
   }
 
-  /** Moves the seal to what is proposed, if all of it holds; throws a DataFault where anything does not. */
-  async accept(proposed: Seal, next: WalFileHeader, signer: Signer): Promise<void> {
-    const { store, logs, readers } = this.#options
+  get files(): readonly CompletedFile[] {
+    return this.#files
+  }
+
+  get completedBytes(): number {
+    return this.#files.reduce((sum, file) => sum + file.sizeBytes, 0)
+  }
+
+  /** Nothing is added to this file any more. */
+  complete(file: CompletedFile): void {
+    this.#files.push(file)
+  }
+
+  /** What is to be sealed next. */
+  get task(): SealTask | undefined {
+    const [oldest] = this.#files
+    if (oldest === undefined) return undefined
+    const { originPrefix, segmentEntries } = this.#options
+    return { file: oldest.header.firstCommit, before: this.#seal, segmentEntries, originPrefix }
+  }
+
+  /**
+   * Moves the seal to what is proposed for the oldest completed file, and gives that up; throws a DataFault, and changes
+   * nothing, where anything is not as it must be. `current` is the file that is written.
+   */
+  async accept(proposed: Seal, current: WalFileHeader): Promise<void> {
+    const { cache, disk, directory, anchor } = this.#options
+    const [oldest, following] = this.#files
+    assert(oldest !== undefined, 'nothing is to be sealed')
+    const next = following?.header ?? current
+    // Once the seal has moved a start begins behind the file: so must the anchor, or all is derived again.
+    await anchor()
+    await this.#move(proposed, next)
+    this.#files.shift()
+    await cache.remove(walPath(directory, oldest.header.firstCommit))
+    await disk.syncDirectory(join(directory, 'wal'))
+    await this.#dropSuperseded()
+  }
+
+  async #move(proposed: Seal, next: WalFileHeader): Promise<void> {
+    const { store, logs, readers, signer } = this.#options
     this.#demandChain(proposed, next)
     for (const log of logs.values()) await this.#demandHead(log, proposed, next.firstCommit)
     const listed = await listSegments(store)
@@ -67,7 +124,7 @@ export class SealedLog {
       for (const segment of cover) await this.#demandSegment(segment)
       covers.set(name, new SealedEntries(readers, cover, size))
     }
-    const version = await store.swapHead(this.#version, sealText(proposed, signer))
+    const version = await store.swapHead(this.#version, sealText(proposed, signer()))
     if (version === undefined) {
       throw new DataFault(
         `${store.where}/_head`,
@@ -83,7 +140,7 @@ export class SealedLog {
   }
 
   /** Removes the objects of which others hold everything, as far as it is sealed. */
-  async dropSuperseded(): Promise<void> {
+  async #dropSuperseded(): Promise<void> {
     const { store, logs } = this.#options
     for (const [name, segments] of await listSegments(store)) {
       const sealed = logs.get(name)?.sealed
