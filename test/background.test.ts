@@ -201,7 +201,7 @@ test('a slow pass, beside which far more is appended and sealed than it reads, f
       heads: [{ where: 'memory', bytes: head.kept! }],
       isRunning: true,
       pace: async () => {
-        if (rests++ % (pass + 1) === 0 && rests < 60) turn = turn.then(grow)
+        if (rests++ % (pass + 1) === 0 && rests < 24) turn = turn.then(grow)
         await turn
       },
     })
