@@ -8,8 +8,9 @@ import { test } from 'node:test'
 
 import { BackgroundVerification, DAILY, type PassHooks, type PassResult } from '../src/evidence/background.ts'
 import { PacedWork } from '../src/evidence/paced-work.ts'
-import type { DirectoryReport } from '../src/evidence/verify-directory.ts'
-import { TurnedClock } from './scratch.ts'
+import { type DirectoryReport, verifyDirectory } from '../src/evidence/verify-directory.ts'
+import { PowerCutDisk, powerCutDirectory as directory } from './power-cut-disk.ts'
+import { append, MemoryHeadStore, openStele, sealAll, SeededRandom, TurnedClock } from './scratch.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -169,4 +170,46 @@ test('of very many findings a hundred are told, and all are counted', async () =
   const { results } = passes([async () => ({ ...passed, verdict: 'changed', findings, findingCount: 5_000 })])
   await until(() => results.length === 1)
   assert.deepEqual([results[0]!.findings.length, results[0]!.findingCount], [100, 5_000])
+})
+
+test('a slow pass, beside which far more is appended and sealed than it reads, finds nothing wrong', async () => {
+  const disk = new PowerCutDisk()
+  const head = new MemoryHeadStore()
+  const sizes = { anchorEveryBytes: 20_000, walFileBytes: 40_000, segmentEntries: 512 }
+  const stele = await openStele({ disk, directory, clock: new TurnedClock(), random: new SeededRandom(3), head, sizes })
+  const random = new SeededRandom(4)
+  const grow = async (): Promise<void> => {
+    for (let batch = 0; batch < 8; batch++) {
+      await append(
+        stele.ledgers,
+        'main',
+        Array.from({ length: 20 }, () => random.bytes(random.below(200))),
+      )
+      await stele.ledgers.publish()
+    }
+    await sealAll(stele, disk, directory)
+  }
+  for (let round = 0; round < 6; round++) await grow()
+  for (let pass = 0; pass < 3; pass++) {
+    const before = stele.ledgers.sealed.commit
+    let rests = 0
+    // One after the other: there is only one keeper.
+    let turn = Promise.resolve()
+    const report = await verifyDirectory({
+      disk,
+      directory,
+      heads: [{ where: 'memory', bytes: head.kept! }],
+      isRunning: true,
+      pace: async () => {
+        if (rests++ % (pass + 1) === 0 && rests < 24) turn = turn.then(grow)
+        await turn
+      },
+    })
+    assert.deepEqual([report.verdict, report.findings], ['unchanged', []])
+    assert(
+      stele.ledgers.sealed.commit > before + 20,
+      `only ${stele.ledgers.sealed.commit - before} commits were sealed`,
+    )
+  }
+  await stele.close()
 })

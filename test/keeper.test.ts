@@ -62,7 +62,7 @@ test('WAL files of a server become segments behind it, events are read from them
   assert(at.get('stele_wal_bytes')! < 160_000)
 })
 
-test('P2: the keeper killed again and again while it seals loses nothing, and sealing gets done', async (context) => {
+test('P1: the keeper killed again and again while it seals loses nothing, and sealing gets done', async (context) => {
   const server = await kept(context, seldom)
   for (let kills = 0; kills < 4; kills++) {
     await append(server, 400, 50)
@@ -89,7 +89,7 @@ test('nothing is found wrong in a server that appends, makes ledgers, reads and 
   const { last } = server.keeper.verification
   await eventually(() => server.keeper.verification.last !== last, 60_000)
   const found = server.logged.filter(
-    (line) => 'message' in line && /^verification (?:failed|could)/.test(`${line.message}`),
+    (line) => 'message' in line && /^verification (?:failed|could)/.test(String(line.message)),
   )
   assert.deepEqual(found, [])
   assert(server.ledgers.sealed.commit > 20)
@@ -154,14 +154,14 @@ async function assertToldOf(server: TestServer, path: string, position: number):
   assert.equal((await recorded(server)).filter(({ type }) => type !== 'verification.requested').length, 3)
 }
 
-test('P3: a byte flipped in the log of a running server is found by itself, and said wherever somebody looks', async (context) => {
+test('P4: a byte flipped in the log of a running server is found by itself, and said wherever somebody looks', async (context) => {
   const server = await startTestServer(context, { parts: { keeping: often } })
   await append(server, 300, 50)
   const [file] = await walFiles(server)
   await assertToldOf(server, join(dataOf(server), 'wal', file!), 40_000)
 })
 
-test('P3: a byte flipped in a segment of a running server is found by itself, and said wherever somebody looks', async (context) => {
+test('P4: a byte flipped in a segment of a running server is found by itself, and said wherever somebody looks', async (context) => {
   const server = await kept(context, often)
   await append(server, 1_200, 100)
   await sealedAll(server)
@@ -196,7 +196,7 @@ test('that the ledgers are to be verified now is recorded with who asked for it'
   await eventually(() => server.keeper.verification.last?.isRequested === true, 60_000)
 })
 
-test('P3: a WAL file that was damaged is not sealed: it stays, sealing stops, and what is wrong is said', async (context) => {
+test('P4: a WAL file that was damaged is not sealed: it stays, sealing stops, and what is wrong is said', async (context) => {
   const server = await startTestServer(context, { parts: { sizes } })
   await append(server, 1_000, 50)
   const files = await walFiles(server)

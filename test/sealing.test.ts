@@ -230,7 +230,7 @@ class DyingStore implements ObjectStore {
   }
 }
 
-test('P2: killed at any operation of the store, sealing begins again and gives the same seal and the same entries', async () => {
+test('P1: killed at any operation of the store, sealing begins again and gives the same seal and the same entries', async () => {
   const log = await written(3, 2, 30_000, 9)
   const [first, second] = log.files
   const clean = new MemoryStore()
@@ -251,7 +251,7 @@ test('P2: killed at any operation of the store, sealing begins again and gives t
   assert(killed > 20, `${killed} kills`)
 })
 
-test('P2: when the power is cut at any moment of sealing, the log is still there and sealing it gives the same', async () => {
+test('P1: when the power is cut at any moment of sealing, the log is still there and sealing it gives the same', async () => {
   const log = await written(2, 1, 40_000, 13)
   const [file] = log.files
   const expected = await seal(log.disk.copy(), new MemoryStore(), file!, undefined)
@@ -273,7 +273,7 @@ test('P2: when the power is cut at any moment of sealing, the log is still there
   assert(cuts > 10, `${cuts} cuts`)
 })
 
-test('P3: a WAL file in which any byte was flipped is not sealed: the fault names the file and a byte of the frame', async () => {
+test('P4: a WAL file in which any byte was flipped is not sealed: the fault names the file and a byte of the frame', async () => {
   const { disk, files } = await written(3, 2, 60_000, 21)
   const path = walPathOf(files[0]!)
   const bytes = disk.bytes(path)
@@ -305,7 +305,7 @@ function forged(bytes: Buffer, change: (frame: ReadFrame) => void): { readonly b
   return { bytes: changed, at: frame.position }
 }
 
-test('P3: a frame with sound checksums is not sealed where an entry, a content or a leaf is another', async () => {
+test('P4: a frame with sound checksums is not sealed where an entry, a content or a leaf is another', async () => {
   const { disk, files } = await written(1, 1, 60_000, 33)
   const path = walPathOf(files[0]!)
   const changes: Readonly<Record<string, (frame: ReadFrame) => void>> = {
@@ -333,7 +333,7 @@ test('P3: a frame with sound checksums is not sealed where an entry, a content o
   }
 })
 
-test('P3: a file that does not follow the seal, or segments that are not the sealed ones, are not built upon', async () => {
+test('P4: a file that does not follow the seal, or segments that are not the sealed ones, are not built upon', async () => {
   const log = await written(1, 3, 60_000, 41)
   const [first, second, third] = log.files
   const store = new MemoryStore()

@@ -10,6 +10,7 @@ import fc from 'fast-check'
 
 import { checkSegment } from '../src/ledger/segment/check-segment.ts'
 import { coverOf, listSegments } from '../src/ledger/segment/cover.ts'
+import { compressPart, decompressPart } from '../src/ledger/segment/part.ts'
 import { SegmentReader } from '../src/ledger/segment/segment-reader.ts'
 import { SegmentWriter } from '../src/ledger/segment/segment-writer.ts'
 import { BUNDLE_ENTRIES, parseSegmentKey, type Segment, segmentKey } from '../src/ledger/segment/segment.ts'
@@ -248,4 +249,13 @@ test('rows of every size come through one segment of the largest events', async 
   const segment = await writeSegment(store, large)
   await assertHolds(store, segment, large)
   await noFlaws(store, segment)
+})
+
+test('a part is one frame, of whatever size: also where Node would fill its chunks to the byte and write another', async () => {
+  const random = new SeededRandom(77)
+  const sizes = [1, 255, 16_374, 32_758, 49_142, 65_526, 131_062]
+  for (const size of sizes.flatMap((size) => [size - 1, size, size + 1].filter((near) => near > 0))) {
+    const raw = random.bytes(size)
+    assert((await decompressPart(compressPart(raw), size)).equals(raw), `${size} bytes`)
+  }
 })

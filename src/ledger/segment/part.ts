@@ -16,8 +16,12 @@ const SYNC_BYTES = 256 * 1024
 
 const decompress = promisify(zstdDecompress)
 
+/** More than the compressor makes of so much, however little it finds in it. */
+const mostBytes = (rawBytes: number): number => rawBytes + Math.ceil(rawBytes / 128) + 1_024
+
 export function compressPart(raw: Buffer): Buffer {
-  return zstdCompressSync(raw, { params: PARAMS })
+  // In one chunk that is never full: a frame that fills its last chunk to the byte is given an empty one behind it.
+  return zstdCompressSync(raw, { params: PARAMS, chunkSize: mostBytes(raw.length) })
 }
 
 /** Throws a ZstdFault where `bytes` is not one frame of `rawBytes`. */
