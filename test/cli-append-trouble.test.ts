@@ -14,6 +14,7 @@ import { verifyReceipt } from '@stele/proof'
 import type { Environment } from '../src/cli/environment.ts'
 import { ground, numbered } from './cli-append-ground.ts'
 import { Cli, stele, steleOk, variablesFor } from './cli-fixture.ts'
+import { audit } from './repeat-ground.ts'
 
 test('a refusal names file, line and byte of the file, says what is stored, and --skip goes on behind that', async (context) => {
   const { write, world, stored } = await ground(context)
@@ -232,40 +233,41 @@ function breaking(count: number, how: 'before' | 'behind'): Partial<Environment>
   }
 }
 
-test('when a request breaks off, the ledger is asked what became of it, so that nothing is stored twice or lost', async (context) => {
-  const { write, world, stored } = await ground(context)
+test('when a request breaks off, it is made again under its key, so that nothing is stored twice or lost', async (context) => {
+  const { write, world, stored, server } = await ground(context)
+  const token = await server.token(['append'])
   const events = numbered(3_000)
-  write('many.ndjson', events.join('\n'))
   let expected: string[] = []
   for (const how of ['before', 'behind'] as const) {
-    const { code, out, err } = await stele({ ...world, environment: breaking(1, how) }, 'append', 'many.ndjson')
+    write(`${how}.ndjson`, events.join('\n'))
+    const argv = ['append', '--token', token, `${how}.ndjson`]
+    const { code, out, err } = await stele({ ...world, environment: breaking(1, how) }, ...argv)
     assert.equal(code, 0, err)
-    assert.match(
-      err,
-      /cannot store events now \(the connection was reset\)\. Nothing is lost\. Waiting for it …\nstele: The server is back\.\n$/,
-    )
-    assert.match(out, /^Stored 3,000 events /)
+    assert.match(out, /^Stored 3,000 events in the ledger main as numbers \d+ to \d+ \(/)
     expected = [...expected, ...events]
     assert.deepEqual(await stored(), expected)
   }
 })
 
-test('where the ledger cannot be asked, it is said that the outcome is not known, and both ways to go on', async (context) => {
-  const { write, world, server } = await ground(context)
-  const token = await server.token(['append'])
-  write('many.ndjson', numbered(3_000).join('\n'))
-  const { code, err } = await stele(
-    { ...world, environment: breaking(1, 'behind') },
-    'append',
-    '--token',
-    token,
-    'many.ndjson',
-  )
-  assert.equal(code, 3)
+test('events that their source gave ids are counted apart where they were there already, and have their receipts', async (context) => {
+  const { write, world, stored, folder } = await ground(context)
+  const events = Array.from({ length: 30 }, (_, number) => audit(`id ${number}`))
+  write('first.ndjson', events.slice(0, 20).join('\n'))
+  write('second.ndjson', [...events, events[29]].join('\n'))
+  await steleOk(world, 'append', 'first.ndjson')
+  const out = await steleOk(world, 'append', '--receipts', 'kept', 'second.ndjson')
   assert.match(
-    err,
-    /it is not known whether the events of many\.ndjson from line 1,001 on were stored\. The 1,000 events before them are stored\. Look at the ledger with 'stele tail --ledger main --from 1000'; where they are not there, go on with the same command and --skip 1000\.\n$/,
+    out,
+    /^Stored 10 events in the ledger main as numbers 20 to 29 \(.*\)\.\nBesides, 21 events were there already\.\n/,
   )
+  assert.deepEqual(await stored(), events)
+  assert.deepEqual(readdirSync(join(folder, 'kept')).length, 30)
+  write('third.ndjson', events.join('\n'))
+  const again = await steleOk(world, 'append', 'third.ndjson')
+  assert.match(again, /^Nothing was stored: 30 events were there already\.\n/)
+  write('fourth.ndjson', events.slice(1).join('\n'))
+  const json = JSON.parse(await steleOk(world, 'append', '--json', 'fourth.ndjson'))
+  assert.deepEqual([json.events, json.duplicates, json.files[0].events], [0, 29, 29])
 })
 
 test('giving up while the outcome is not known says that it is not known', async (context) => {

@@ -88,7 +88,7 @@ test(
   'every line of every Entra fixture arrives as it is, as a file, in a folder, compressed, and from standard input',
   { skip: existsSync(shared) ? false : '../shared/fixtures is not there' },
   async (context) => {
-    const { write, world, stored } = await ground(context)
+    const { write, world, stored, server } = await ground(context)
     const files = readdirSync(shared, { recursive: true, encoding: 'utf8' })
       .filter((path) => path.startsWith('entra-') && path.endsWith('.ndjson') && !path.endsWith('.index.ndjson'))
       .toSorted()
@@ -105,15 +105,14 @@ test(
       write(`plain/${position + 10}/export.ndjson`, text)
       write(`packed/${position + 10}.gz`, position % 2 === 0 ? gzipSync(text) : zstdCompressSync(text))
     }
-    await steleOk(world, 'append', 'plain')
-    await steleOk(world, 'append', 'packed')
-    await steleOk(world, 'append', ...files.map((path) => join(shared, path)))
-    await steleOk(
-      { ...world, stdin: texts.map((text) => text.toString('utf8').replace(/\n*$/, '\n')).join('') },
-      'append',
-      '-',
-    )
-    assert.deepEqual(await stored(), [...events, ...events, ...events, ...events])
+    const stdin = texts.map((text) => text.toString('utf8').replace(/\n*$/, '\n')).join('')
+    const ways = [['plain'], ['packed'], files.map((path) => join(shared, path)), ['-']]
+    for (const [number, way] of ways.entries()) {
+      // In a ledger of its own: in the same one they would all be there already.
+      await server.createLedger(`way-${number}`)
+      await steleOk({ ...world, stdin }, 'append', '--ledger', `way-${number}`, ...way)
+      assert.deepEqual(await stored(`way-${number}`), events)
+    }
   },
 )
 
