@@ -39,7 +39,7 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
   const key = idempotencyKey(headers['idempotency-key'])
   const media = demandMedia(headers['content-type'], EVENT_MEDIA)
   const source = query.source === undefined ? undefined : namedSource(query.source)
-  const { intake, space, rates, ledgers, heads, metrics, clock } = services
+  const { intake, space, rates, large, ledgers, heads, metrics, clock } = services
   const startedMs = clock.monotonicMs()
   // Before anything of the body is taken; what its length does not say is looked at again below.
   rates.demand(caller.credential)
@@ -52,11 +52,14 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
       // Before anything is stored: what has been done is answered whatever happens.
       if (query.receipts) holdReceipts(holding, found.count)
       if (found.count === 0) return { first: ledgers.log(ledger).size, count: 0, duplicates: 0 }
-      ledgers.queue.demandRoom(body.length + found.count * ENTRY_BYTES)
       rates.take(caller.credential, found.count, body.length)
       const batch = batchOf(body, found, source, caller)
+      const bytes = body.length + found.count * ENTRY_BYTES
       const append = async () => await ledgers.appendNew(ledger, batch, stamp)
-      return await space.admit('events', body.length, found.count, append)
+      return await large.store(bytes, async () => {
+        ledgers.queue.demandRoom(bytes)
+        return await space.admit('events', body.length, found.count, append)
+      })
     }
     const about = `${media} ${query.source ?? ''}`
     const appended =

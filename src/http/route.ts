@@ -24,6 +24,7 @@ import type { Administration } from '../state/administration.ts'
 import type { ByteBudget, Holding } from './budget.ts'
 import type { Heads } from './heads.ts'
 import type { Intake } from './intake.ts'
+import type { LargeAppends } from './large-appends.ts'
 import type { Metrics } from './metrics.ts'
 import type { Searches } from './searches.ts'
 import type { Tails } from './tail.ts'
@@ -107,6 +108,7 @@ export interface Services {
   readonly audit: Audit
   readonly space: SpaceGuard
   readonly rates: Rates
+  readonly large: LargeAppends
   readonly clock: Clock
   readonly version: string
   readonly intake: Intake

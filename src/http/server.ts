@@ -13,6 +13,7 @@ import { ByteBudget } from './budget.ts'
 import { Connections } from './connections.ts'
 import { Heads } from './heads.ts'
 import { Intake } from './intake.ts'
+import { LargeAppends } from './large-appends.ts'
 import { Metrics } from './metrics.ts'
 import { PROBLEM_TYPE, problemAnswer } from './problem-answer.ts'
 import type { Services } from './route.ts'
@@ -70,6 +71,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     ...options,
     intake: new Intake(),
     rates: new Rates(clock),
+    large: new LargeAppends(clock),
     room: new ByteBudget(ROOM_BYTES),
     heads: new Heads(ledgers),
     metrics,
