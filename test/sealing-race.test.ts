@@ -17,10 +17,10 @@ test('a WAL file that is completed while the anchor before a seal is written doe
   const sizes = { anchorEveryBytes: 2 ** 40, walFileBytes: 20_000, segmentEntries: 256 }
   const parts = { clock: new TurnedClock(), random, head: new MemoryHeadStore(), sizes }
   const { ledgers } = await openStele({ ...parts, disk, directory })
-  let completed = 0
-  ledgers.onFileCompleted(() => completed++)
+  const completed: number[] = []
+  ledgers.onFileCompleted(() => completed.push(ledgers.durableEnd.file))
   const complete = async (count: number) => {
-    while (completed < count) await append(ledgers, 'main', [random.bytes(3_000)])
+    while (completed.length < count) await append(ledgers, 'main', [random.bytes(3_000)])
   }
   await complete(1)
   const task = ledgers.sealTask()
@@ -30,6 +30,6 @@ test('a WAL file that is completed while the anchor before a seal is written doe
     if (operation === 'rename' && path.endsWith('anchor.json')) await complete(2)
   }
   await ledgers.acceptSeal(seal)
-  assert.equal(completed, 2)
+  assert.equal(completed.length, 2)
   assert.equal(ledgers.sealed.commit, seal.commit)
 })
