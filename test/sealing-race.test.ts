@@ -6,30 +6,56 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import type { Seal } from '../src/ledger/seal.ts'
 import { sealWalFile } from '../src/ledger/sealing.ts'
 import { FaultDisk } from './fault-disk.ts'
 import { PowerCutDisk, powerCutDirectory as directory } from './power-cut-disk.ts'
-import { append, MemoryHeadStore, openStele, recovery, SeededRandom, TurnedClock } from './scratch.ts'
+import { append, MemoryHeadStore, openStele, recovery, SeededRandom, type Stele, TurnedClock } from './scratch.ts'
 
-test('a WAL file that is completed while the anchor before a seal is written does not move what the seal leads to', async () => {
-  const disk = new FaultDisk(new PowerCutDisk())
+interface Proposed {
+  readonly memory: PowerCutDisk
+  readonly disk: FaultDisk
+  readonly stele: Stele
+  readonly seal: Seal
+  /** Appends until another WAL file is completed. */
+  readonly completeAnother: () => Promise<void>
+}
+
+/** A ledger with one WAL file that is completed, and the seal that a follower proposes for it. */
+async function proposed(): Promise<Proposed> {
+  const memory = new PowerCutDisk()
+  const disk = new FaultDisk(memory)
   const random = new SeededRandom(1)
   const sizes = { anchorEveryBytes: 2 ** 40, walFileBytes: 20_000, segmentEntries: 256 }
   const parts = { clock: new TurnedClock(), random, head: new MemoryHeadStore(), sizes }
-  const { ledgers } = await openStele({ ...parts, disk, directory })
-  const completed: number[] = []
-  ledgers.onFileCompleted(() => completed.push(ledgers.durableEnd.file))
-  const complete = async (count: number) => {
-    while (completed.length < count) await append(ledgers, 'main', [random.bytes(3_000)])
+  const stele = await openStele({ ...parts, disk, directory })
+  const { ledgers } = stele
+  const completeAnother = async () => {
+    const { file } = ledgers.durableEnd
+    while (ledgers.durableEnd.file === file) await append(ledgers, 'main', [random.bytes(3_000)])
   }
-  await complete(1)
+  await completeAnother()
   const task = ledgers.sealTask()
   assert(task !== undefined)
   const seal = await sealWalFile({ disk, directory, store: recovery(disk, directory).store }, task)
+  return { memory, disk, stele, seal, completeAnother }
+}
+
+test('a WAL file that is completed while the anchor before a seal is written does not move what the seal leads to', async () => {
+  const { disk, stele, seal, completeAnother } = await proposed()
   disk.delay = async (operation, path) => {
-    if (operation === 'rename' && path.endsWith('anchor.json')) await complete(2)
+    if (operation === 'rename' && path.endsWith('anchor.json')) await completeAnother()
   }
-  await ledgers.acceptSeal(seal)
-  assert.equal(completed.length, 2)
-  assert.equal(ledgers.sealed.commit, seal.commit)
+  await stele.ledgers.acceptSeal(seal)
+  assert.equal(stele.ledgers.sealed.commit, seal.commit)
+})
+
+test('a sync of derived files that fails while a WAL file is sealed stops the writer: the next one would not write what was lost', async () => {
+  const { memory, disk, stele, seal } = await proposed()
+  disk.delay = async (operation, path) => {
+    if (operation === 'datasync' && path.includes('/derived/main/')) memory.datasyncsLeft = 0
+  }
+  await assert.rejects(stele.ledgers.acceptSeal(seal), { code: 'EIO' })
+  assert.match(String(stele.ledgers.failure), /EIO/)
+  await assert.rejects(append(stele.ledgers, 'main', [Buffer.from('one')]), { code: 'writer-stopped' })
 })

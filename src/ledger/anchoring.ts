@@ -34,24 +34,33 @@ export class Anchoring {
   grown(bytes: number): void {
     this.#grownBytes += bytes
     if (this.#grownBytes < this.#options.everyBytes || this.#current !== undefined) return
-    this.#current = this.#write()
-      .catch((error: unknown) => {
-        // It only makes the next start quicker, and is tried again after the next commit.
-        if (isNoRoom(error)) this.#grownBytes = this.#options.everyBytes
-        else this.#options.onFailure(error)
-      })
-      .finally(() => (this.#current = undefined))
+    this.#begin().catch(() => {})
   }
 
   /** Writes an anchor of the state as it is now, once the one under way is done. */
   async write(): Promise<void> {
     await this.settled()
-    this.#current = this.#write().finally(() => (this.#current = undefined))
-    await this.#current
+    await this.#begin()
   }
 
   async settled(): Promise<void> {
     while (this.#current !== undefined) await this.#current.catch(() => {})
+  }
+
+  /**
+   * Whoever it fails for, it is final, but for want of room: what a sync that failed has lost, the next one would call
+   * durable, and the anchor would count it. For want of room it is tried again after the next commit.
+   */
+  async #begin(): Promise<void> {
+    const writing = this.#write()
+      .catch((error: unknown) => {
+        if (isNoRoom(error)) this.#grownBytes = this.#options.everyBytes
+        else this.#options.onFailure(error)
+        throw error
+      })
+      .finally(() => (this.#current = undefined))
+    this.#current = writing
+    await writing
   }
 
   /** What is committed meanwhile is beyond the anchor and does no harm. */
