@@ -220,6 +220,19 @@ test('Stele’s own events say who read and administered what, and no client can
       ...([2004, `The wall clock jumped to ${AT} while ledger time was ${AT}`] as const),
     ],
     [{ type: 'clock.confirmed', v: 1, by }, 3004, 'tok-1 confirmed the wall clock'],
+    [{ type: 'verification.requested', v: 1, by }, 3004, 'tok-1 had the ledgers verified'],
+    [
+      { type: 'verification.passed', v: 1, startedAt: AT, endedAt: AT, entryCount: 3, readBytes: 9 },
+      ...([3004, 'Stele verified its ledgers: 3 entries are as they must be'] as const),
+    ],
+    [
+      {
+        ...{ type: 'verification.failed', v: 1, startedAt: AT, endedAt: AT, findingCount: 3 },
+        first: { what: 'the body was changed', file: 'wal/1', offset: 7, ledger: 'main', index: 2 },
+      },
+      2004,
+      'Stele verified its ledgers and found what must not be: the body was changed (wal/1, byte 7), and 2 more',
+    ],
     [
       { type: 'refused', v: 1, via, code: 'unauthenticated', action: 'none', count: 2, since: AT, until: AT },
       ...([6003, 'Someone without a valid token was refused none 2 times from 192.0.2.7: unauthenticated'] as const),
