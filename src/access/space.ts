@@ -21,6 +21,11 @@ const COMMIT_BYTES = 8_192
 /** What an event adds to its own bytes, at most: salt, entry, hashes. */
 const EVENT_BYTES = 1_024
 
+/** Bytes of a disk at which events stop. */
+export function reserveOf(totalBytes: number): number {
+  return Math.min(MAX_RESERVE_BYTES, Math.floor(totalBytes * RESERVE_SHARE))
+}
+
 export class SpaceGuard {
   readonly reserveBytes: number
   readonly #disk: Disk
@@ -38,7 +43,7 @@ export class SpaceGuard {
     this.#disk = disk
     this.#directory = directory
     this.#lookedBytes = freeBytes
-    this.reserveBytes = Math.min(MAX_RESERVE_BYTES, Math.floor(totalBytes * RESERVE_SHARE))
+    this.reserveBytes = reserveOf(totalBytes)
     this.#stop = clock.every(LOOKED_EVERY_MS, () => {
       this.look().catch(() => {})
     })
