@@ -6,9 +6,9 @@
  * it, and what can be done. It believes neither the directory nor itself: the start is tried, not foretold.
  */
 import { join } from 'node:path'
-import { reserveOf } from '../access/space.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { Files } from '../platform/files.ts'
+import { diskReserveBytes } from '../schema/limits.ts'
 import type { Finding } from './finding.ts'
 import type { KeptHead } from './kept-heads.ts'
 import { listNames } from './beside.ts'
@@ -178,10 +178,10 @@ async function besideAilments({ disk, files, directory, data }: DoctorOptions): 
     })
   }
   const { freeBytes, totalBytes } = await disk.space(directory)
-  if (freeBytes < reserveOf(totalBytes)) {
+  if (freeBytes < diskReserveBytes(totalBytes)) {
     ailments.push({
       what: 'the disk is all but full: events are refused',
-      expected: `${reserveOf(totalBytes)} bytes free`,
+      expected: `${diskReserveBytes(totalBytes)} bytes free`,
       found: `${freeBytes}`,
       meaning: 'What was acknowledged is safe.',
       remedy: 'Make room on that disk; never in the directory itself.',
