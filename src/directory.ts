@@ -16,7 +16,7 @@ import { ThreadedCheck } from './ledger/segment/threaded-check.ts'
 import { type Clock, SystemClock } from './platform/clock.ts'
 import { type Disk, NodeDisk, replaceFile } from './platform/disk.ts'
 import { GuardedHttpClient } from './platform/http-client.ts'
-import { tryLock } from './platform/lock.ts'
+import { type Lock, tryLock } from './platform/lock.ts'
 import { type Random, randomBase32, SystemRandom } from './platform/random.ts'
 import { hasNativeId, nativeIdOf } from './sources/native-id.ts'
 import { Administration } from './state/administration.ts'
@@ -60,6 +60,10 @@ export interface DirectoryParts {
   readonly random: Random
   /** When files are begun; as they are in use where it is not said. */
   readonly sizes?: Partial<LedgerSizes>
+  /** Takes the directory's lock; the machine's where it is not said. */
+  readonly lock?: (path: string) => Lock | undefined
+  /** What is used in the place of the store of the head. */
+  readonly shadowed?: (store: HeadStore) => HeadStore
 }
 
 /** Disk, clock and randomness of the machine itself. */
@@ -97,7 +101,7 @@ export async function openDirectory(
   config: DirectoryConfig,
   parts: DirectoryParts = systemParts(),
 ): Promise<OpenDirectory> {
-  const { disk, clock, random, sizes } = parts
+  const { disk, clock, random, sizes, lock = tryLock, shadowed = (store) => store } = parts
   const { dataDirectory, stateDirectory, log } = config
   if (!NAME.test(config.name)) {
     throw new ConfigFault(`--name ${config.name}: use 1 to 177 letters, digits, dots, hyphens and underscores`)
@@ -113,7 +117,7 @@ export async function openDirectory(
     clock,
     random,
     directory: dataDirectory,
-    lock: tryLock,
+    lock,
     newOriginPrefix: () => {
       if (config.mayBegin === false) throw new ConfigFault(`${dataDirectory} has a log that was never begun`)
       if (before !== undefined) {
@@ -123,8 +127,10 @@ export async function openDirectory(
       return `${config.name}/${randomBase32(random, INSTALL_ID_CHARS)}`
     },
     headStore: (originPrefix): HeadStore => {
-      if (config.head?.match(/^https?:\/\//)) return new UrlHeadStore(new GuardedHttpClient(), config.head)
-      return new FileHeadStore(disk, clock, config.head ?? states.headPath(originPrefix))
+      if (config.head?.match(/^https?:\/\//)) {
+        return shadowed(new UrlHeadStore(new GuardedHttpClient(), config.head))
+      }
+      return shadowed(new FileHeadStore(disk, clock, config.head ?? states.headPath(originPrefix)))
     },
     checkSegment: segments.check,
     nativeIds: { has: hasNativeId, of: nativeIdOf },

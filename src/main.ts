@@ -83,6 +83,10 @@ const environment: Environment = {
       await opened.close()
     }
   },
+  async tryStart(place) {
+    const { tryStart } = await import('./try-start.ts')
+    return await tryStart(place)
+  },
   async openCopy({ dataDirectory, head, sizes = {} }) {
     const { openDirectory, systemParts } = await import('./directory.ts')
     const config = { dataDirectory, head, stateDirectory: dirname(head), name: 'stele.local', version, log: () => {} }

@@ -141,15 +141,21 @@ function startFailure(error: unknown, config: ServeConfig): unknown {
   if (error instanceof ConfigFault || error instanceof IndexUrlFault) return new Failure(2, printable(error.message))
   if (error instanceof DataFault || error instanceof StateFault) {
     const mend =
-      `'stele verify --data ${config.dataDirectory}' says all that is wrong. Then put a good copy of the directory, or of ` +
-      'the file, in its place; Stele repairs nothing silently'
+      `'${doctorCommand(config)}' says all that is wrong, what is lost and what is not, and which good copy to put in ` +
+      'its place; Stele repairs nothing silently'
     return new Failure(3, `the ledger is damaged: ${printable(error.message)}`, 'Nothing was changed', mend)
   }
-  if (error instanceof OwnedError || error instanceof KeyFault || error instanceof HeadFault) {
-    return new Failure(3, printable(error.message), 'Nothing was changed')
+  if (error instanceof KeyFault || error instanceof HeadFault) {
+    return new Failure(3, printable(error.message), 'Nothing was changed', `'${doctorCommand(config)}' explains it`)
   }
+  if (error instanceof OwnedError) return new Failure(3, printable(error.message), 'Nothing was changed')
   if (error instanceof Error && 'code' in error) return systemFailure(error, String(error.code), config)
   return error
+}
+
+function doctorCommand({ dataDirectory, head }: ServeConfig): string {
+  const outside = head === undefined ? '' : ` --head ${shellWord(head)}`
+  return `stele doctor --data ${shellWord(dataDirectory)}${outside}`
 }
 
 /** The start writes a little itself, through a writer that then stops: the reason is in its words. */

@@ -55,6 +55,7 @@ export class Cli {
       interrupted: world.interrupted ?? new AbortController().signal,
       serve: () => assert.fail('a server was started'),
       administer: () => assert.fail('a directory was opened'),
+      tryStart: () => assert.fail('a start was tried'),
       openCopy: () => assert.fail('a copy was opened'),
       ...world.environment,
     }

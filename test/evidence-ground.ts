@@ -80,11 +80,15 @@ export async function directoryWith(
  * Ledgers `main` and `pay`, most of both in segments, whole ones and partial ones, and the last WAL files not sealed;
  * stopped. `snapshots` are the same directory as it was before each time it was sealed.
  */
-export async function sealedDirectory(eventCount = 700, eventBytes = 40): Promise<SealedDirectory> {
+export async function sealedDirectory(
+  eventCount = 700,
+  eventBytes = 40,
+  { batch = 35, sealEvery = 6, walFileBytes = 40_000 } = {},
+): Promise<SealedDirectory> {
   const disk = new MemoryDisk()
   const store = new MemoryHeadStore()
   const clock = new TurnedClock()
-  const sizes = { anchorEveryBytes: 20_000, walFileBytes: 40_000, segmentEntries: 256 }
+  const sizes = { anchorEveryBytes: 20_000, walFileBytes, segmentEntries: 256 }
   const stele = await openStele({ disk, directory, clock, random: new SeededRandom(3), head: store, sizes })
   disk.put(`${directory}/LOCK`, Buffer.alloc(0))
   disk.put(`${directory}/admin.token`, Buffer.from(`${stele.adminTokens[0]}\n`))
@@ -93,12 +97,12 @@ export async function sealedDirectory(eventCount = 700, eventBytes = 40): Promis
   const snapshots: { disk: MemoryDisk; head: KeptHead }[] = []
   for (let made = 0, round = 0; made < eventCount; round++) {
     clock.pass(10)
-    const events = Array.from({ length: Math.min(35, eventCount - made) }, () => random.bytes(eventBytes))
+    const events = Array.from({ length: Math.min(batch, eventCount - made) }, () => random.bytes(eventBytes))
     made += events.length
     await append(stele.ledgers, 'main', events)
     if (round % 3 === 0) await append(stele.ledgers, 'pay', events.slice(0, 3))
     await stele.ledgers.publish()
-    if (round % 6 !== 5) continue
+    if (round % sealEvery !== sealEvery - 1) continue
     snapshots.push({ disk: disk.copy(), head: keptHead(store) })
     await sealAll(stele, disk, directory)
   }

@@ -118,7 +118,8 @@ class MemoryFile implements DiskFile {
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
-    return this.#contents.bytes.copy(into, 0, position)
+    const { bytes } = this.#contents
+    return position < bytes.length ? bytes.copy(into, 0, position) : 0
   }
 
   async write(bytes: Uint8Array, position: number): Promise<void> {

@@ -11,8 +11,10 @@ import { contentHash, formatEntry, parseEntry } from '@stele/proof'
 
 import { rewriteSegment } from '../src/evidence/forge-segment.ts'
 import type { DirectoryReport } from '../src/evidence/verify-directory.ts'
+import { readAnchor } from '../src/ledger/anchor.ts'
 import { KeyStore } from '../src/ledger/keys.ts'
 import { readSeal, type Seal, sealText } from '../src/ledger/seal.ts'
+import { sealWalFile } from '../src/ledger/sealing.ts'
 import { listSegments } from '../src/ledger/segment/cover.ts'
 import type { Segment } from '../src/ledger/segment/segment.ts'
 import { DirectoryStore } from '../src/ledger/store/directory-store.ts'
@@ -24,8 +26,8 @@ import {
   verified,
   walFiles,
 } from './evidence-ground.ts'
-import type { MemoryDisk } from './memory-disk.ts'
-import { SeededRandom } from './scratch.ts'
+import { MemoryDisk } from './memory-disk.ts'
+import { append, MemoryHeadStore, openStele, SeededRandom, TurnedClock } from './scratch.ts'
 
 const SEAL = `${directory}/segments/_head`
 const storeOf = (disk: MemoryDisk) => new DirectoryStore(disk, `${directory}/segments`)
@@ -331,4 +333,34 @@ test('reading is paced: all bytes of the log and of its segments are told', asyn
   })
   assert.equal(paced, report.walBytes + report.segmentBytes)
   assert.deepEqual(progress, { doneBytes: paced, totalBytes: paced, entryCount: report.entryCount })
+})
+
+test('P2: a crash between the seal and the anchor behind it, whose commit is the seal’s own, is a start and no fault', async () => {
+  const disk = new MemoryDisk()
+  const head = new MemoryHeadStore()
+  const sizes = { anchorEveryBytes: 2 ** 40, walFileBytes: 2 ** 40, segmentEntries: 256 }
+  const ground = { disk, directory, clock: new TurnedClock(), random: new SeededRandom(8), head, sizes }
+  const first = await openStele(ground)
+  for (let round = 0; round < 6; round++) await append(first.ledgers, 'main', [Buffer.alloc(3_000, round)])
+  await first.close()
+  const second = await openStele({ ...ground, sizes: { ...sizes, walFileBytes: 4_096 } })
+  const sealing = second.ledgers.sealTask()
+  assert(sealing !== undefined)
+  const crashed = disk.copy()
+  const proposed = await sealWalFile({ disk, directory, store: storeOf(disk) }, sealing)
+  await second.ledgers.acceptSeal(proposed)
+  for (const path of disk.paths.filter((name) => name.startsWith(`${directory}/segments/`))) {
+    await crashed.makeDirectory(dirname(path))
+    crashed.put(path, disk.bytesOf(path))
+  }
+  const anchor = await readAnchor(crashed, directory)
+  assert(typeof anchor === 'object' && anchor.anchor.commit === proposed.commit)
+  const { findings, remarks } = await verified({ disk: crashed })
+  assert.deepEqual(findings, [])
+  assert(remarks.some((remark) => remark.startsWith('derived/anchor.json is older than the seal')))
+  const again = await openStele({ ...ground, disk: crashed })
+  assert.equal(again.ledgers.opening.rederived, 'the anchor is older than the seal')
+  assert.equal(again.ledgers.log('main').size, 6)
+  await again.close()
+  await second.close()
 })

@@ -11,11 +11,10 @@
  */
 import type { Clock } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
+import { diskReserveBytes } from '../schema/limits.ts'
 import { Problem } from '../schema/problem.ts'
 
 const LOOKED_EVERY_MS = 1_000
-const MAX_RESERVE_BYTES = 1024 * 1024 * 1024
-const RESERVE_SHARE = 0.05
 /** What a commit adds, at most: header, table and padding of its frame, and its place. */
 const COMMIT_BYTES = 8_192
 /** What an event adds to its own bytes, at most: salt, entry, hashes. */
@@ -38,7 +37,7 @@ export class SpaceGuard {
     this.#disk = disk
     this.#directory = directory
     this.#lookedBytes = freeBytes
-    this.reserveBytes = Math.min(MAX_RESERVE_BYTES, Math.floor(totalBytes * RESERVE_SHARE))
+    this.reserveBytes = diskReserveBytes(totalBytes)
     this.#stop = clock.every(LOOKED_EVERY_MS, () => {
       this.look().catch(() => {})
     })

@@ -69,6 +69,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./restore.ts')).restore,
   },
   {
+    name: 'doctor',
+    group: 'Administer',
+    summary: 'Explains what is wrong with a data directory, and what can be done',
+    load: async () => (await import('./doctor.ts')).doctor,
+  },
+  {
     name: 'check',
     group: 'Administer',
     summary: 'Says whether the stored data, and the index, are as they must be',

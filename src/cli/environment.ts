@@ -7,6 +7,7 @@ import type { Fetch } from '@stele/sdk'
 import { join, resolve } from 'node:path'
 
 import type { OpenCopy } from '../evidence/drill-ground.ts'
+import type { StartTrial } from '../evidence/start-trial.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { Files } from '../platform/files.ts'
@@ -66,6 +67,13 @@ export interface Environment {
     directories: { readonly dataDirectory: string; readonly stateDirectory: string },
     work: (administration: Administration) => Promise<T>,
   ): Promise<T>
+  /** Tries a start of the server on a data directory, in memory: nothing is changed. */
+  tryStart(place: {
+    readonly dataDirectory: string
+    readonly stateDirectory: string
+    readonly version: string
+    readonly head?: string
+  }): Promise<StartTrial>
   /** Opens a copy of a data directory, as the server would. */
   readonly openCopy: OpenCopy
 }

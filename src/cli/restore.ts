@@ -14,7 +14,7 @@ import { bytesText, count, entries, jsonLine, printable, shellWord, wrapped } fr
 import { type Environment, pathOf, stateDirectory } from './environment.ts'
 import { Failure, fileFailure, usageFailure } from './failure.ts'
 import { StatusLine } from './status-line.ts'
-import { namedHeads } from './verify/directory.ts'
+import { namedHeads } from './verify/kept.ts'
 
 const SAFE = 'Nothing was left in the data directory, and the backup was only read'
 

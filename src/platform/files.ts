@@ -11,6 +11,8 @@ export interface FileStatus {
   readonly sizeBytes: number
   /** Whether it belongs to the user who runs this. */
   readonly isOwn: boolean
+  /** Whether nobody else may read or write it. */
+  readonly isPrivate: boolean
   /** Device and inode: the same for as long as it is the same file, whatever it is called. */
   readonly identity: string
 }
@@ -45,7 +47,8 @@ export class NodeFiles implements Files {
             ? 'link'
             : 'other'
       const isOwn = Number(stats.uid) === process.getuid?.()
-      return { kind, sizeBytes: Number(stats.size), isOwn, identity: `${stats.dev}:${stats.ino}` }
+      const isPrivate = Number(stats.mode) % 64 === 0
+      return { kind, sizeBytes: Number(stats.size), isOwn, isPrivate, identity: `${stats.dev}:${stats.ino}` }
     } catch (error) {
       if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return
       throw error

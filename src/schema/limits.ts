@@ -12,3 +12,11 @@ export const MAX_NUMBER_BYTES = 1_024
 /** Ledger names are also folder names and parts of origins. */
 export const LEDGER_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 export const RESERVED_LEDGERS = ['system', 'access', 'heads'] as const
+
+const MAX_RESERVE_BYTES = 1024 * 1024 * 1024
+const RESERVE_SHARE = 0.05
+
+/** Bytes free on a disk below which events are refused. */
+export function diskReserveBytes(totalBytes: number): number {
+  return Math.min(MAX_RESERVE_BYTES, Math.floor(totalBytes * RESERVE_SHARE))
+}

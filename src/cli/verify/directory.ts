@@ -6,19 +6,16 @@
 import { join } from 'node:path'
 
 import { findingsText, verdictWords } from '../../evidence/directory-words.ts'
-import type { KeptHead } from '../../evidence/kept-heads.ts'
 import { type DirectoryReport, NoDirectoryError, verifyDirectory } from '../../evidence/verify-directory.ts'
-import { openWal } from '../../evidence/wal-walk.ts'
-import { StateDirectory, UrlHeadStore } from '../../ledger/head-store.ts'
-import { GuardedHttpClient } from '../../platform/http-client.ts'
 import { isHeld } from '../../platform/lock-probe.ts'
 import { cpuCount } from '../../platform/workers.ts'
 import { Progress } from '../append/progress.ts'
 import type { ExitCode } from '../command.ts'
 import { bytesText, count, jsonLine, printable, wrapped } from '../display.ts'
-import { type Environment, pathOf, stateDirectory } from '../environment.ts'
+import { type Environment, pathOf } from '../environment.ts'
 import { Failure, fileFailure } from '../failure.ts'
-import { NOTHING_SHOWN, readNamed, type VerifyOptions } from './options.ts'
+import { keptHeads } from './kept.ts'
+import { NOTHING_SHOWN, type VerifyOptions } from './options.ts'
 
 export async function verifyDirectoryCommand(
   data: string,
@@ -31,7 +28,7 @@ export async function verifyDirectoryCommand(
   const progress = new Progress(stderr, clock, () => amount)
   try {
     // Read before the log: a running server moves its head only behind it.
-    const kept = heads.length > 0 ? await namedHeads(heads, environment) : await usualHeads(directory, environment)
+    const kept = await keptHeads(heads, directory, environment)
     const report = await verifyDirectory({
       disk,
       directory,
@@ -57,45 +54,6 @@ export async function verifyDirectoryCommand(
     if (error instanceof Error && 'syscall' in error) throw fileFailure(error, data, 'read', NOTHING_SHOWN)
     throw error
   }
-}
-
-/** Heads that the command line names. */
-export async function namedHeads(names: readonly string[], environment: Environment): Promise<KeptHead[]> {
-  const heads: KeptHead[] = []
-  for (const name of names) {
-    const bytes = /^https?:\/\//.test(name) ? await readUrl(name) : await readNamed(name, environment)
-    heads.push({ where: printable(name), bytes })
-  }
-  return heads
-}
-
-/** A head that `stele serve --head URL` keeps. */
-async function readUrl(url: string): Promise<Buffer> {
-  const bytes = await new UrlHeadStore(new GuardedHttpClient(), url).read().catch((error: unknown) => {
-    const why = error instanceof Error ? error.message : String(error)
-    throw new Failure(3, `the head at ${printable(url)} could not be read: ${printable(why)}`, NOTHING_SHOWN)
-  })
-  if (bytes === undefined) throw new Failure(3, `no head is kept at ${printable(url)}`, NOTHING_SHOWN)
-  return bytes
-}
-
-/**
- * The head in the user's state directory, by the install that the log names, and by the install that this path held
- * when it was last opened: of another one's data in its place, that is what tells.
- */
-async function usualHeads(directory: string, environment: Environment): Promise<KeptHead[]> {
-  const states = new StateDirectory(environment.disk, stateDirectory(environment))
-  const { files, close } = await openWal(environment.disk, directory)
-  await close()
-  const held = await states.heldBefore(directory)
-  const prefixes = [files[0]?.header?.originPrefix, held?.originPrefix].filter((prefix) => prefix !== undefined)
-  const heads: KeptHead[] = []
-  for (const prefix of new Set(prefixes)) {
-    const where = states.headPath(prefix)
-    const bytes = await environment.disk.readFile(where)
-    if (bytes !== undefined) heads.push({ where, bytes })
-  }
-  return heads
 }
 
 function directoryText(report: DirectoryReport, seconds: number, columns: number): string {

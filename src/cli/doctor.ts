@@ -1,0 +1,145 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+import { join } from 'node:path'
+
+import type { Ailment, Examination } from '../evidence/doctor.ts'
+import { isHeld } from '../platform/lock-probe.ts'
+import { cpuCount } from '../platform/workers.ts'
+import { Progress } from './append/progress.ts'
+import { defineCommand } from './command.ts'
+import { DEFAULT_DATA, jsonOption } from './connect.ts'
+import { count, counted, jsonLine, printable, shellWord, wrapped } from './display.ts'
+import { type Environment, pathOf, stateDirectory } from './environment.ts'
+import { Failure, fileFailure } from './failure.ts'
+import { keptHeads } from './verify/kept.ts'
+
+const UNTOUCHED = 'Nothing was changed'
+const SHOWN_AILMENTS = 20
+
+export const doctor = defineCommand({
+  name: 'doctor',
+  summary: 'Explains what is wrong with a data directory, and what can be done',
+  description:
+    'It reads every byte, tries a start of the server in memory, and changes nothing: a server may run. For each fault it says file, offset, what was expected and what was found, which entries are lost and which can still be proven, what a start would do about it, and the next command. Stele never repairs silently.',
+  operands: '',
+  options: {
+    data: { type: 'string', value: 'DIR', help: `the data directory; else ${DEFAULT_DATA}` },
+    head: { type: 'string', value: 'FILE|URL', help: 'the head kept outside; else the one in your state directory' },
+    ...jsonOption,
+  },
+  examples: [
+    { command: 'stele doctor', does: 'explains ./stele-data' },
+    { command: 'stele doctor --data /srv/stele --json', does: 'the same of another directory, as JSON' },
+  ],
+  exitCodes: {
+    0: 'healthy, or a start would mend what a crash left',
+    1: 'something is wrong',
+    3: 'the directory could not be read',
+  },
+  run: async ({ options }, environment) => {
+    const data = options.data ?? DEFAULT_DATA
+    const examination = await examined(data, options.head, environment)
+    const { stdout } = environment
+    const text = options.json === true ? jsonLine(examination) : describe(examination, data, stdout.columns)
+    await stdout.write(text)
+    return examination.verdict === 'wrong' ? 1 : 0
+  },
+})
+
+async function examined(data: string, head: string | undefined, environment: Environment): Promise<Examination> {
+  const { disk, files, clock, stderr, version } = environment
+  const directory = pathOf(environment, data)
+  let amount = { events: 0, readBytes: 0, totalBytes: 0 }
+  const progress = new Progress(stderr, clock, () => amount)
+  const place = {
+    dataDirectory: directory,
+    stateDirectory: stateDirectory(environment),
+    version,
+    ...(head === undefined ? {} : { head: /^https?:\/\//.test(head) ? head : pathOf(environment, head) }),
+  }
+  const { examine } = await import('../evidence/doctor.ts')
+  try {
+    return await examine({
+      disk,
+      files,
+      directory,
+      data: shellWord(data),
+      heads: await keptHeads(head === undefined ? [] : [head], directory, environment),
+      isRunning: isHeld(join(directory, 'LOCK')),
+      threadCount: cpuCount(),
+      tryStart: async () => await environment.tryStart(place),
+      onProgress: ({ entryCount, doneBytes, totalBytes }) => {
+        amount = { events: entryCount, readBytes: doneBytes, totalBytes }
+      },
+    })
+  } catch (error) {
+    await progress.end()
+    if (error instanceof Error && error.name === 'NoDirectoryError') {
+      const mend = "Name the one that 'stele serve' is given with --data"
+      throw new Failure(3, `${printable(data)} is not a data directory of Stele`, UNTOUCHED, mend)
+    }
+    if (error instanceof Error && 'syscall' in error) throw fileFailure(error, data, 'read', UNTOUCHED)
+    throw error
+  } finally {
+    await progress.end()
+  }
+}
+
+function describe(examination: Examination, data: string, columns: number): string {
+  const { ailments, ailmentCount, checks, remarks } = examination
+  const lines = [...wrapped(verdictWords(examination, data), columns), '']
+  for (const ailment of ailments.slice(0, SHOWN_AILMENTS)) lines.push(...ailmentLines(ailment, columns), '')
+  if (ailmentCount > SHOWN_AILMENTS)
+    lines.push(`and ${count(ailmentCount - SHOWN_AILMENTS)} more; --json has them.`, '')
+  lines.push(...startLines(examination, columns), ...lostLines(examination, columns))
+  const width = Math.max(...checks.map(({ name }) => name.length))
+  lines.push('Looked at', ...checks.map(({ name, found }) => `  ${name.padEnd(width)}  ${found}`), '')
+  for (const remark of remarks) lines.push(...wrapped(`Note: ${remark}`, columns))
+  return `${lines.map(printable).join('\n').trimEnd()}\n`
+}
+
+function verdictWords({ verdict, isRunning, ailmentCount }: Examination, data: string): string {
+  if (verdict === 'wrong') {
+    return `${data}: ${counted(ailmentCount, 'thing')} ${ailmentCount === 1 ? 'is' : 'are'} wrong. Nothing was changed.`
+  }
+  if (verdict === 'mended') return `${data} is whole but for what a crash leaves, which a start mends.`
+  return isRunning
+    ? `${data} is healthy, as far as its server has written it.`
+    : `${data} is healthy: a start has nothing to mend.`
+}
+
+function ailmentLines(ailment: Ailment, columns: number): string[] {
+  const { file, offset, what, expected, found, meaning, remedy, command } = ailment
+  const place = file === undefined ? '' : `${file}${offset === undefined ? '' : ` at byte ${offset}`}: `
+  const indented = (text: string) => wrapped(text, Math.max(40, columns - 2)).map((line) => `  ${line}`)
+  return [
+    ...wrapped(`${place}${what}`, columns),
+    ...(expected === undefined ? [] : [`  expected  ${expected}`]),
+    ...(found === undefined ? [] : [`  found     ${found}`]),
+    ...indented(meaning),
+    ...indented(remedy),
+    ...(command === undefined ? [] : [`    ${command}`]),
+  ]
+}
+
+function startLines({ start, ailments }: Examination, columns: number): string[] {
+  if (start === undefined) return []
+  const nothing =
+    ailments.length > 0 ? 'start, and take no notice of it: do not rely on that' : 'start, and mend nothing'
+  const does = start.does.length === 0 ? nothing : start.does.join('; ')
+  return [...wrapped(`A start would ${does}.`, columns), '']
+}
+
+function lostLines({ lost, unprovable, entryCount }: Examination, columns: number): string[] {
+  if (lost.length === 0) return []
+  const ranges = lost.slice(0, SHOWN_AILMENTS).map(({ ledger, index, count: many }) => {
+    return many === 1 ? `${ledger} ${index}` : `${ledger} ${index} to ${index + many - 1}`
+  })
+  const more = lost.length > ranges.length ? ` and ${count(lost.length - ranges.length)} more ranges` : ''
+  const rest =
+    unprovable.length === 0
+      ? `All others of the ${count(entryCount)} entries are here, and can be proven.`
+      : `Of ${unprovable.join(', ')} nothing behind them can be proven until they are back; all other ledgers can.`
+  return [...wrapped(`Not here, or not to be relied on: ${ranges.join(', ')}${more}. ${rest}`, columns), '']
+}
