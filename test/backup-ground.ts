@@ -12,6 +12,7 @@ import { verifyDirectory, type DirectoryReport } from '../src/evidence/verify-di
 import type { LedgerSizes } from '../src/ledger/opening.ts'
 import { SystemClock } from '../src/platform/clock.ts'
 import { NodeDisk } from '../src/platform/disk.ts'
+import { tryLock } from '../src/platform/lock.ts'
 import {
   append,
   MemoryHeadStore,
@@ -87,6 +88,7 @@ export async function backupGround(context: TestContext): Promise<BackupGround> 
         withKeys: true,
         isRunning: true,
         version: '1.2.3-test',
+        lock: tryLock,
         onProgress: () => {},
         ...options,
       }),

@@ -20,6 +20,7 @@ import { isWalName } from '../ledger/wal/files.ts'
 import { BLOCK_BYTES, decodeFileHeader } from '../ledger/wal/format.ts'
 import { type Clock, timeText } from '../platform/clock.ts'
 import { type Disk, readExactly } from '../platform/disk.ts'
+import type { Lock } from '../platform/lock.ts'
 import { keysOf, readKeys } from './copy-keys.ts'
 import { copyObject, manifestFile, objectsOf } from './copy-segments.ts'
 import { type ChainEnd, copyWal, type WalCopy } from './copy-wal.ts'
@@ -40,6 +41,8 @@ export interface BackupOptions {
   /** A server writes to the directory now. */
   readonly isRunning: boolean
   readonly version: string
+  /** Takes the folder of the backup, or is undefined where another one has it. */
+  readonly lock: (path: string) => Lock | undefined
   /** Throws where the backup is to end. */
   readonly onProgress: (doneBytes: number, totalBytes: number) => void
 }
@@ -60,7 +63,7 @@ export async function takeBackup(options: BackupOptions): Promise<BackupReport> 
   }
   const source = new Source(options)
   const begin = await source.begin()
-  const target = await Target.open(options.disk, to, begin.originPrefix)
+  const target = await Target.open(options, to, begin.originPrefix)
   try {
     return await new Backup(options, source, target).take()
   } finally {

@@ -10,7 +10,8 @@ import { dirname, join } from 'node:path'
 import { BACKUP_BEGUN, MANIFEST } from '../ledger/opening.ts'
 import { DirectoryStore } from '../ledger/store/directory-store.ts'
 import { type Disk, replaceFile } from '../platform/disk.ts'
-import { type Lock, tryLock } from '../platform/lock.ts'
+import type { Lock } from '../platform/lock.ts'
+import type { BackupOptions } from './take-backup.ts'
 import { BackupFault, type Manifest, manifestText, readManifest } from './manifest.ts'
 
 const NEW = '.new'
@@ -32,7 +33,11 @@ export class Target {
   }
 
   /** Takes the folder for one backup at a time. It must be empty, not there, or one of backups of this origin. */
-  static async open(disk: Disk, folder: string, originPrefix: string): Promise<Target> {
+  static async open(
+    { disk, lock: take }: Pick<BackupOptions, 'disk' | 'lock'>,
+    folder: string,
+    originPrefix: string,
+  ): Promise<Target> {
     const former = await readManifest(disk, folder)
     const begun = (await disk.readFile(join(folder, BACKUP_BEGUN)))?.toString('utf8').trim()
     const held = former?.originPrefix ?? begun
@@ -45,7 +50,7 @@ export class Target {
       throw new BackupFault(what, 'Name an empty folder, one that is not there yet, or one that stele backup made')
     }
     await disk.makeDirectory(folder)
-    const lock = tryLock(join(folder, 'LOCK'))
+    const lock = take(join(folder, 'LOCK'))
     if (lock === undefined) throw new BackupFault(`another backup into ${folder} is at work`, 'Let it end first')
     try {
       await replaceFile(disk, join(folder, BACKUP_BEGUN), Buffer.from(`${originPrefix}\n`))

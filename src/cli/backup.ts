@@ -7,6 +7,7 @@ import { BackupFault } from '../backup/manifest.ts'
 import { type BackupReport, takeBackup } from '../backup/take-backup.ts'
 import { HistoryFault } from '../backup/trees.ts'
 import { DataFault } from '../ledger/data-fault.ts'
+import { tryLock } from '../platform/lock.ts'
 import { isHeld } from '../platform/lock-probe.ts'
 import { defineCommand } from './command.ts'
 import { DEFAULT_DATA, jsonOption } from './connect.ts'
@@ -61,6 +62,7 @@ export const backup = defineCommand({
         withKeys: options['without-keys'] !== true,
         isRunning: isHeld(join(from, 'LOCK')),
         version,
+        lock: tryLock,
         onProgress: (doneBytes, totalBytes) => {
           if (interrupted.aborted) throw new Failure(3, 'the backup was interrupted', SAFE, 'Run it again to go on')
           line.set('copied', doneBytes, totalBytes)
