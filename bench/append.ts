@@ -5,121 +5,75 @@
  * Appending over HTTP, durable: Stele beside the peers that are installed, in one run on one machine, the load
  * generator on it too. Prints figures and asserts nothing about them.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { entraMix, events1k } from './generate.ts'
-import { type LoadResult, runLoad, wrkInstalled } from './load.ts'
+import { wrkInstalled } from './load.ts'
 import { count, table } from './report.ts'
-import { bodyFiles, createLedgers, peerPath, type Running, startStele, startTessera } from './subjects.ts'
+import { peerPath, startStele, startTessera } from './subjects.ts'
+import { type UnderLoad, underLoad, type Workload } from './under-load.ts'
 
 const BODY_COUNT = 16
 const BATCH = 500
 
-interface Workload {
-  readonly name: string
-  readonly connections: number
-  readonly eventsPerRequest: number
-  readonly bodies: readonly Buffer[]
-  /** Written to in turn; one, `main`, where it is not said. */
-  readonly ledgerCount?: number
+/** A workload on one ledger, and on how many it is also measured. */
+interface Series extends Workload {
+  readonly alsoOn: readonly number[]
 }
 
-function workloads(): Workload[] {
+function series(): Series[] {
   const bodies = (make: (count: number, seed: number) => Buffer, events: number) =>
     Array.from({ length: BODY_COUNT }, (_, seed) => make(events, seed))
+  const batches = { connections: 8, eventsPerRequest: BATCH }
+  const singles = { eventsPerRequest: 1, bodies: bodies(events1k, 1) }
   return [
-    {
-      name: '1 KB, NDJSON of 500, 8 connections',
-      connections: 8,
-      eventsPerRequest: BATCH,
-      bodies: bodies(events1k, BATCH),
-    },
-    {
-      name: 'Entra mix, NDJSON of 500, 8 connections',
-      connections: 8,
-      eventsPerRequest: BATCH,
-      bodies: bodies(entraMix, BATCH),
-    },
-    ...[100, 1_000].map((ledgerCount) => ({
-      name: `1 KB, NDJSON of 500, 8 connections, ${ledgerCount} ledgers`,
-      connections: 8,
-      eventsPerRequest: BATCH,
-      bodies: bodies(events1k, BATCH),
-      ledgerCount,
-    })),
-    {
-      name: '1 KB, one a request, 64 clients, 100 ledgers',
-      connections: 64,
-      eventsPerRequest: 1,
-      bodies: bodies(events1k, 1),
-      ledgerCount: 100,
-    },
+    { name: '1 KB, NDJSON of 500, 8 connections', ...batches, bodies: bodies(events1k, BATCH), alsoOn: [100, 1_000] },
+    { name: 'Entra mix, NDJSON of 500, 8 connections', ...batches, bodies: bodies(entraMix, BATCH), alsoOn: [] },
+    { name: '1 KB, one a request, 64 clients', connections: 64, ...singles, alsoOn: [100] },
     // Tessera answers once a batch is integrated: it needs many clients to show what it can.
-    ...[64, 512].map((connections) => ({
-      name: `1 KB, one a request, ${connections} clients`,
-      connections,
-      eventsPerRequest: 1,
-      bodies: bodies(events1k, 1),
-    })),
+    { name: '1 KB, one a request, 512 clients', connections: 512, ...singles, alsoOn: [] },
   ]
 }
 
 export async function benchAppend(seconds: number): Promise<string> {
   if (!wrkInstalled()) return 'append: wrk, the load generator, is not installed (Debian: apt-get install wrk)'
-  const rows = [['workload', 'subject', 'events/s', 'MB/s', 'p50 ms', 'p99 ms', 'errors', 'peak MB']]
-  for (const workload of workloads()) {
-    // What the index costs is measured by `bench index`.
-    rows.push(await measured(workload, 'Stele', async (folder) => await startStele(folder, ['--no-index']), seconds))
-    const tessera = peerPath('posix')
-    if (workload.eventsPerRequest === 1 && workload.ledgerCount === undefined && tessera !== undefined) {
-      rows.push(
-        await measured(workload, 'Tessera POSIX', async (folder) => await startTessera(tessera, folder), seconds),
-      )
+  const rows = [
+    ['workload', 'subject', 'events/s', 'MB/s', 'p50 ms', 'p99 ms', 'errors', 'CPU µs', 'peak MB', 'beside'],
+  ]
+  // What the index costs is measured by `bench index`.
+  const stele = async (workload: Workload) =>
+    await underLoad(workload, async (folder) => await startStele(folder, ['--no-index']), seconds)
+  const tessera = peerPath('posix')
+  for (const workload of series()) {
+    const one = await stele(workload)
+    rows.push(row(workload, 'Stele', one, ''))
+    for (const ledgerCount of workload.alsoOn) {
+      const many = await stele({ ...workload, ledgerCount })
+      rows.push(row(workload, `Stele, ${count(ledgerCount)} ledgers`, many, `${ratio(many, one)} of one ledger's rate`))
     }
+    if (workload.eventsPerRequest !== 1 || tessera === undefined) continue
+    const peer = await underLoad(workload, async (folder) => await startTessera(tessera, folder), seconds)
+    rows.push(row(workload, 'Tessera POSIX', peer, `Stele has ${ratio(one, peer)} times its rate`))
   }
   const absent =
-    peerPath('posix') === undefined
-      ? '\nTessera is not installed: bash scripts/ci-tools.sh builds it where there is Go.'
-      : ''
+    tessera === undefined ? '\nTessera is not installed: bash scripts/ci-tools.sh builds it where there is Go.' : ''
   return table(rows) + absent
 }
 
-async function measured(
-  workload: Workload,
-  subject: string,
-  start: (folder: string) => Promise<Running>,
-  seconds: number,
-): Promise<string[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'stele-bench-'))
-  try {
-    const bodyPaths = bodyFiles(folder, workload.bodies)
-    const running = await start(folder)
-    try {
-      const { connections, ledgerCount } = workload
-      const paths = ledgerCount === undefined ? {} : { paths: await createLedgers(running, ledgerCount) }
-      const load = { url: running.url, headers: running.headers, bodyPaths, connections, folder, ...paths }
-      await runLoad({ ...load, seconds: 2 })
-      return row(workload, subject, await runLoad({ ...load, seconds }), running.peakBytes())
-    } finally {
-      await running.stop()
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+function ratio(one: UnderLoad, other: UnderLoad): string {
+  return (one.eventsPerSecond / other.eventsPerSecond).toFixed(2)
 }
 
-function row(workload: Workload, subject: string, result: LoadResult, peakBytes: number): string[] {
-  const eventsPerSecond = result.requestsPerSecond * workload.eventsPerRequest
-  const bodyBytes = workload.bodies.reduce((sum, body) => sum + body.length, 0) / workload.bodies.length
+function row({ name, bodies, eventsPerRequest }: Workload, subject: string, load: UnderLoad, beside: string): string[] {
+  const bodyBytes = bodies.reduce((sum, body) => sum + body.length, 0) / bodies.length
   return [
-    workload.name,
+    name,
     subject,
-    count(eventsPerSecond),
-    ((result.requestsPerSecond * bodyBytes) / 1e6).toFixed(1),
-    result.p50Ms.toFixed(1),
-    result.p99Ms.toFixed(1),
-    String(result.errors),
-    count(peakBytes / 1e6),
+    count(load.eventsPerSecond),
+    (((load.eventsPerSecond / eventsPerRequest) * bodyBytes) / 1e6).toFixed(1),
+    load.p50Ms.toFixed(1),
+    load.p99Ms.toFixed(1),
+    String(load.errors),
+    load.cpuMicroseconds.toFixed(2),
+    count(load.peakBytes / 1e6),
+    beside,
   ]
 }

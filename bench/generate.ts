@@ -36,6 +36,16 @@ export function events1k(count: number, seed: number): Buffer {
   return body(crowd, count, () => smallAudit(crowd))
 }
 
+/** `count` events of about 120 bytes each, as NDJSON: many entries on little disk. */
+export function generatedSmall(count: number, seed: number): Buffer {
+  const draw = new Draw(seed)
+  const lines = Array.from({ length: count }, () => {
+    const actor = `user${draw.below(PEOPLE_COUNT)}@larkfield.example`
+    return `{"id":"${draw.guid()}","actor":"${actor}","action":"${draw.pick(['read', 'write', 'sign-in'])}","ok":true}\n`
+  })
+  return Buffer.from(lines.join(''))
+}
+
 /**
  * `count` events as NDJSON in about the proportion of a tenant's log: of 100, 12 changes of 2 KB, 12 interactive and
  * 58 other sign-ins of people of 10 to 11 KB, 18 of workloads of 2.3 KB.

@@ -1,20 +1,34 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-/** `npm run bench -- append|verify|index|search [--seconds N] [--events N]`: prints tables of figures measured here and now. */
+/**
+ * `npm run bench -- NAME… [--seconds N] [--events N]`: prints tables of figures measured here and now. `growth` takes
+ * `--sizes N,N,…`, and `--keep FOLDER` for a directory that the next run goes on with.
+ */
 import { parseArgs } from 'node:util'
 import { benchAppend } from './append.ts'
+import { benchFloor } from './floor.ts'
+import { benchGrowth } from './growth.ts'
 import { benchIndex } from './index.ts'
+import { benchRecovery } from './recovery.ts'
 import { machine } from './report.ts'
 import { benchSearch } from './search.ts'
 import { benchVerify } from './verify.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: 'string', default: '15' }, events: { type: 'string', default: '1000000' } },
+  options: {
+    seconds: { type: 'string', default: '15' },
+    events: { type: 'string', default: '1000000' },
+    sizes: { type: 'string', default: '1000000' },
+    keep: { type: 'string' },
+  },
 })
 const benches: Record<string, () => Promise<string>> = {
+  floor: async () => await benchFloor(Number(values.seconds)),
   append: async () => await benchAppend(Number(values.seconds)),
+  growth: async () => await benchGrowth(values.sizes.split(',').map(Number), values.keep),
+  recovery: async () => await benchRecovery(Number(values.events)),
   verify: async () => await benchVerify(Number(values.events)),
   index: async () => await benchIndex(Number(values.events), Number(values.seconds)),
   search: async () => await benchSearch(Number(values.events)),

@@ -13,12 +13,17 @@ import { SystemRandom } from '../src/platform/random.ts'
 
 const root = new URL('..', import.meta.url).pathname
 const READY_MS = 30_000
+/** Of /proc/PID/stat, counted from behind the name: time in the program, and then in the kernel. */
+const USER_FIELD = 11
+const TICKS_A_SECOND = 100
 
 export interface Running {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   /** Largest resident memory so far, in bytes. */
   peakBytes(): number
+  /** Used by the server so far, its own children not counted. */
+  cpuSeconds(): number
   stop(): Promise<void>
 }
 
@@ -54,6 +59,17 @@ export async function startStele(folder: string, args: readonly string[] = []): 
   const token = readFileSync(join(data, 'admin.token'), 'utf8').trim()
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/x-ndjson' }
   return running(child, `http://${listen}/v1/ledgers/main/events?source=entra.audit`, headers)
+}
+
+/** The least that a durable log over HTTP has to do; `url` takes any body. */
+export async function startFloor(folder: string, mode: 'bare' | 'durable'): Promise<Running> {
+  const port = await freePort()
+  const script = join(root, 'bench/floor-server.ts')
+  const child = spawn(process.execPath, [script, String(port), mode, join(folder, 'frames')], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  await answers(`http://127.0.0.1:${port}/`, child)
+  return running(child, `http://127.0.0.1:${port}/`, { 'content-type': 'application/x-ndjson' })
 }
 
 /** Makes so many ledgers; the paths that append to them. */
@@ -102,6 +118,11 @@ function running(child: ChildProcess, url: string, headers: Readonly<Record<stri
     peakBytes() {
       const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
       return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024
+    },
+    cpuSeconds() {
+      const stat = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      return (Number(fields[USER_FIELD]) + Number(fields[USER_FIELD + 1])) / TICKS_A_SECOND
     },
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return

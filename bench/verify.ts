@@ -12,7 +12,7 @@ import { openDirectory } from '../src/directory.ts'
 import { verifyDirectory } from '../src/evidence/verify-directory.ts'
 import { NodeDisk } from '../src/platform/disk.ts'
 import { cpuCount } from '../src/platform/workers.ts'
-import { cut } from '../src/sources/cut.ts'
+import { directoryConfig, fillTo } from './directories.ts'
 import { entraMix, events1k } from './generate.ts'
 import { count, table } from './report.ts'
 
@@ -33,10 +33,12 @@ async function measured(
   eventCount: number,
 ): Promise<string[][]> {
   const folder = mkdtempSync(join(tmpdir(), 'stele-bench-'))
-  const directory = join(folder, 'data')
-  const where = join(folder, 'head')
+  const { dataDirectory: directory, head: where } = directoryConfig(folder)
   try {
-    await fill(directory, where, make, eventCount, folder)
+    const opened = await openDirectory(directoryConfig(folder))
+    const bodies = Array.from({ length: POOL_COUNT }, (_, seed) => make(BATCH, seed))
+    await fillTo(opened.ledgers, eventCount, bodies)
+    await opened.close()
     const rows: string[][] = []
     for (let run = 1; run <= RUNS; run++) {
       const startedMs = performance.now()
@@ -56,28 +58,4 @@ async function measured(
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-}
-
-async function fill(
-  dataDirectory: string,
-  head: string,
-  make: (count: number, seed: number) => Buffer,
-  eventCount: number,
-  stateDirectory: string,
-): Promise<void> {
-  const config = { dataDirectory, head, stateDirectory, name: 'stele.bench', version: 'bench', log: () => {} }
-  const opened = await openDirectory(config)
-  const batches = Array.from({ length: POOL_COUNT }, (_, seed) => {
-    const body = make(BATCH, seed)
-    return { ...cut(body, 'application/x-ndjson'), body, by: 'bench' }
-  })
-  let stored = 0
-  const writers = Array.from({ length: 8 }, async (_, writer) => {
-    for (let turn = writer; stored < eventCount; turn++) {
-      stored += BATCH
-      await opened.ledgers.append('main', batches[turn % POOL_COUNT]!)
-    }
-  })
-  await Promise.all(writers)
-  await opened.close()
 }
