@@ -75,14 +75,14 @@ export async function ground(context: TestContext): Promise<Ground> {
     return took[Math.floor(took.length * 0.99)]!
   }
   const noise = (make: () => Promise<void>) => {
-    let isOver = false
+    const over = new AbortController()
     const running = (async () => {
       let rounds = 0
-      for (; !isOver; rounds++) await make()
+      for (; !over.signal.aborted; rounds++) await make()
       return rounds
     })()
     return async () => {
-      isOver = true
+      over.abort()
       return await running
     }
   }

@@ -115,6 +115,18 @@ test('P5: a body larger than the memory kept for frames is stored whole, and so 
   assert.deepEqual(await readAll(stele.ledgers, 'main'), [...small.slice(0, 10), ...large, ...small.slice(10)])
 })
 
+test('a huge body that is hashed in slices is whole, though records of Stele move its frame in memory meanwhile', async () => {
+  const { stele } = await watched()
+  const huge = Array.from({ length: 9_000 }, (_, number) => Buffer.alloc(1_000 + (number % 7), number))
+  const own = Array.from({ length: 4 }, (_, number) => Buffer.alloc(3_000_000, number))
+  const first = append(stele.ledgers, 'main', events(1))
+  const sliced = append(stele.ledgers, 'main', huge)
+  const moving = own.map(async (event) => await append(stele.ledgers, 'access', [event]))
+  await Promise.all([first, sliced, ...moving])
+  assert.deepEqual(await readAll(stele.ledgers, 'main'), [...events(1), ...huge])
+  assert.deepEqual((await readAll(stele.ledgers, 'access')).slice(-4), own)
+})
+
 test('appends wait for the next frame once one is full, and keep their order', async () => {
   const { stele, disk } = await watched()
   const before = disk.trace.length

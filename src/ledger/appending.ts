@@ -13,7 +13,7 @@ import type { Random } from '../platform/random.ts'
 import { Turns } from '../platform/turns.ts'
 import { RESERVED_LEDGERS } from '../schema/limits.ts'
 import { Problem } from '../schema/problem.ts'
-import { type Batch, EntryForms, fillSection, measure } from './batch.ts'
+import { type Batch, EntryForms, fillInSlices, fillSection, measure } from './batch.ts'
 import { Claim } from './claim.ts'
 import type { Committed, Committer, Extent } from './commit.ts'
 import { verdictsOn } from './duplicates.ts'
@@ -31,6 +31,7 @@ import type { LedgerTime } from './ledger-time.ts'
 import type { Log } from './log.ts'
 import { DamagedError, type Reader } from './read.ts'
 import type { Recent } from './recent.ts'
+import type { Section } from './wal/format.ts'
 
 /** What an append did. Where `indexes` is absent, its events are `first` and those that follow. */
 export interface Appended {
@@ -55,6 +56,8 @@ const MAX_COMPARISONS = 4
 const ENTRY_BYTES = 256
 /** How long a request waits for another one with its key. */
 const WAIT_MS = 10_000
+/** Beyond, a batch is hashed in slices. */
+const LARGE_BYTES = 4 * 1024 * 1024
 
 interface Running {
   readonly request: string
@@ -199,8 +202,18 @@ export class Appending {
       expectedBytes: batch.body.length + batch.count * ENTRY_BYTES,
       isOwn: (RESERVED_LEDGERS as readonly string[]).includes(log.name),
       claim: (first) => (taken = take(first))?.extent,
-      fill: (section) => fillSection(section, taken!.batch, this.#time.nowText(), this.#random, taken!.forms),
+      fill: (section) => this.#fill(section, taken!),
     })
+  }
+
+  /** A huge batch lets others have their turn in between. */
+  #fill(section: () => Section, { batch, forms, extent }: Taken): Promise<void> | undefined {
+    const at = this.#time.nowText()
+    if (extent.contentsBytes > LARGE_BYTES || extent.entriesBytes > LARGE_BYTES) {
+      return fillInSlices(section, batch, at, this.#random, forms, async () => await this.#clock.sleep(0))
+    }
+    fillSection(section(), batch, at, this.#random, forms)
+    return undefined
   }
 
   /** Waits for another request with the same key; throws where that takes too long. */

@@ -62,6 +62,10 @@ export function ownBatch(events: readonly Buffer[], source: string, media: Media
 }
 
 const EXT_KEY = ',"ext":'
+/** Some milliseconds of hashing. */
+const SLICE_BYTES = 2 * 1024 * 1024
+const SLICE_COUNT = 1_024
+
 const DIGEST_CHARS = 43
 const PLACEHOLDER_DIGEST = 'A'.repeat(DIGEST_CHARS)
 const PLACEHOLDER_AT = '2000-01-01T00:00:00.000Z'
@@ -170,16 +174,59 @@ export function fillSection(
   random: Random,
   forms: readonly EntryForm[] = new EntryForms().of(batch),
 ): void {
+  fillRange(section, batch, at, random, forms, BEGINNING, batch.count)
+}
+
+/**
+ * The same in slices, with a pause between them. `section` answers where it lies by then: another one may have moved it.
+ */
+export async function fillInSlices(
+  section: () => Section,
+  batch: Batch,
+  at: string,
+  random: Random,
+  forms: readonly EntryForm[],
+  pause: () => Promise<void>,
+): Promise<void> {
+  const { starts, ends, count } = batch
+  for (let filled = BEGINNING; filled.count < count; await pause()) {
+    const startByte = starts[filled.count]!
+    let end = filled.count + 1
+    while (end < count && end - filled.count < SLICE_COUNT && ends[end]! - startByte < SLICE_BYTES) end++
+    filled = fillRange(section(), batch, at, random, forms, filled, end)
+  }
+}
+
+/** What of a section is filled. */
+interface Filled {
+  readonly count: number
+  readonly entriesBytes: number
+  readonly contentsBytes: number
+}
+
+const BEGINNING: Filled = { count: 0, entriesBytes: 0, contentsBytes: 0 }
+
+/** Fills in the events up to `end`, behind those that are. */
+function fillRange(
+  section: Section,
+  batch: Batch,
+  at: string,
+  random: Random,
+  forms: readonly EntryForm[],
+  filled: Filled,
+  end: number,
+): Filled {
   const { bytes, endsAt, entriesAt, contentsAt, hashesAt } = section
   const { body, starts, ends, kinds, ext: exts } = batch
   const heads = forms.map(({ head, afterTime }) => head + at + afterTime)
-  const salts = Buffer.allocUnsafe(batch.count * SALT_BYTES)
+  const start = filled.count
+  const salts = Buffer.allocUnsafe((end - start) * SALT_BYTES)
   random.fill(salts, 0, salts.length)
-  let entryAt = entriesAt
-  let contentAt = contentsAt
-  for (let position = 0; position < batch.count; position++) {
+  let entryAt = entriesAt + filled.entriesBytes
+  let contentAt = contentsAt + filled.contentsBytes
+  for (let position = start; position < end; position++) {
     const sizeBytes = ends[position]! - starts[position]!
-    salts.copy(bytes, contentAt, position * SALT_BYTES, (position + 1) * SALT_BYTES)
+    salts.copy(bytes, contentAt, (position - start) * SALT_BYTES, (position - start + 1) * SALT_BYTES)
     body.copy(bytes, contentAt + SALT_BYTES, starts[position], ends[position])
     const contentEnd = contentAt + SALT_BYTES + sizeBytes
     const digest = hash('sha256', bytes.subarray(contentAt, contentEnd), 'base64url')
@@ -187,8 +234,8 @@ export function fillSection(
     const { afterSize, tail } = forms[kind]!
     bytes[entryAt] = 0
     const ext = exts?.get(position)
-    const end = ext === undefined ? tail : withExt(tail, ext)
-    const line = heads[kind]! + sizeBytes + afterSize + digest + end
+    const ending = ext === undefined ? tail : withExt(tail, ext)
+    const line = heads[kind]! + sizeBytes + afterSize + digest + ending
     const entryEnd = entryAt + 1 + bytes.write(line, entryAt + 1, 'latin1')
     const leaf = hash('sha256', bytes.subarray(entryAt, entryEnd), 'binary')
     bytes.write(leaf, hashesAt + position * HASH_BYTES, 'latin1')
@@ -197,6 +244,7 @@ export function fillSection(
     entryAt = entryEnd
     contentAt = contentEnd
   }
+  return { count: end, entriesBytes: entryAt - entriesAt, contentsBytes: contentAt - contentsAt }
 }
 
 /** `ext` is the last member of an entry. */

@@ -52,7 +52,8 @@ export interface AppendRequest {
    * needs; undefined withdraws it.
    */
   readonly claim: (first: number) => Extent | undefined
-  readonly fill: (section: Section) => void
+  /** A large one may take its time, with pauses; `section` answers where it lies then. */
+  readonly fill: (section: () => Section) => Promise<void> | undefined
   /** Stele's own records are small and do not queue up behind events: reading and publishing wait for them. */
   readonly isOwn: boolean
 }
@@ -96,6 +97,8 @@ export class Committer {
   #filling = new FrameBuilder()
   #writing = new FrameBuilder()
   #jobs: Job[] = []
+  /** What of the frame that is filled is not yet. */
+  #fills: Promise<void>[] = []
   #waiting: Job[] = []
   #running: Promise<void> | undefined
   #failure: Error | undefined
@@ -196,7 +199,14 @@ export class Committer {
       const { count, entriesBytes, contentsBytes } = extent
       job.count = count
       job.first = log.reserve(count)
-      fill(this.#filling.addSection(log.name, job.first, count, entriesBytes, contentsBytes))
+      const frame = this.#filling
+      const number = frame.sections.length
+      frame.addSection(log.name, job.first, count, entriesBytes, contentsBytes)
+      const filled = fill(() => frame.sections[number]!)
+      if (filled === undefined) return
+      this.#fills.push(filled)
+      // Whoever seals the frame hears of its failure.
+      filled.catch(() => {})
     } catch (error) {
       this.stop(error)
     }
@@ -235,8 +245,14 @@ export class Committer {
     const jobs = this.#jobs
     this.#filling = this.#writing
     this.#writing = frame
+    const fills = this.#fills
     this.#jobs = []
+    this.#fills = []
     try {
+      if (fills.length > 0) {
+        await Promise.all(fills)
+        this.#throwIfStopped()
+      }
       const rows = await this.#makeDurable(frame)
       for (const job of jobs) {
         const row = rows.get(job.request.log.name)

@@ -170,7 +170,8 @@ export class AppendRun {
     }
     const { events } = found.stored
     const file = this.#begun(input)
-    if (found.isWhole) {
+    const isAtEnd = found.isSeekable && found.stored.offset === input.sizeBytes
+    if (found.isWhole || isAtEnd) {
       this.#sender.resume(file, events, 'passed')
       this.#wholeBefore.files++
       this.#wholeBefore.events += events
@@ -202,15 +203,14 @@ export class AppendRun {
 
   /** What was noted of a file, unless the command line knows better; undefined for what cannot be noted. */
   async #bookmarkOf(input: Input): Promise<Bookmark | undefined> {
-    const bookmark = await this.#bookmarks?.of(input)
-    if (bookmark === undefined) return undefined
     const { skip, again } = this.#plan
+    const bookmark = await this.#bookmarks?.of(input, skip === 0 && !again)
+    if (bookmark === undefined) return undefined
     if (skip > 0) {
       await bookmark.drop()
       return undefined
     }
-    if (again) bookmark.forget()
-    else if (bookmark.isChanged) {
+    if (bookmark.isChanged) {
       await this.progress.say(`${input.name} was stored in part before, and has changed since: it is begun anew.`)
     }
     return bookmark

@@ -71,8 +71,8 @@ export class Bookmarks {
     this.#scope = scope
   }
 
-  /** That of a file; undefined for what cannot be read twice. */
-  async of({ path, sizeBytes, name }: Input): Promise<Bookmark | undefined> {
+  /** That of a file, what was noted before heeded or not; undefined for what cannot be read twice. */
+  async of({ path, sizeBytes, name }: Input, isHeeded: boolean): Promise<Bookmark | undefined> {
     if (path === undefined || sizeBytes === undefined) return undefined
     const { files } = this.#environment
     const file = await files.open(path)
@@ -80,7 +80,7 @@ export class Bookmarks {
       const { url, ledger, source = '', form } = this.#scope
       const id = hash('sha256', JSON.stringify([url, ledger, source, file.identity]), 'hex').slice(0, 32)
       const notePath = join(stateDirectory(this.#environment), FOLDER, `${id}.json`)
-      const bookmark = await Bookmark.open(this.#environment, { path, name, notePath, file, form })
+      const bookmark = await Bookmark.open(this.#environment, { path, name, notePath, file, form, isHeeded })
       this.#opened.push(bookmark)
       return bookmark
     } catch (error) {
@@ -105,6 +105,7 @@ interface BookmarkParts {
   readonly notePath: string
   readonly file: OpenedFile
   readonly form: Form | undefined
+  readonly isHeeded: boolean
 }
 
 export class Bookmark {
@@ -124,8 +125,11 @@ export class Bookmark {
   }
 
   static async open(environment: Environment, parts: BookmarkParts): Promise<Bookmark> {
-    const noted = readNote(await environment.disk.readFile(parts.notePath).catch(() => undefined), parts)
-    if (noted === undefined) return new Bookmark(environment, parts, undefined, false)
+    const note = parts.isHeeded ? await environment.disk.readFile(parts.notePath).catch(() => undefined) : undefined
+    const noted = readNote(note, parts)
+    // Where nothing was stored nothing is to be gone on with.
+    const isNothing = noted?.stored.events === 0 && noted.sendingTo === undefined
+    if (noted === undefined || isNothing) return new Bookmark(environment, parts, undefined, false)
     const isForm = parts.form === undefined || parts.form === noted.form
     const isSame = isForm && (await isPrintOf(noted.print, parts.file))
     return new Bookmark(environment, parts, isSame ? noted : undefined, !isSame)
@@ -134,11 +138,6 @@ export class Bookmark {
   /** What an earlier run has left; undefined where there was none, or of another file. */
   get found(): Noted | undefined {
     return this.#noted
-  }
-
-  /** Forgets what was found. */
-  forget(): void {
-    this.#noted = undefined
   }
 
   /** Under which the requests of this file are sent, whichever run sends them. */
