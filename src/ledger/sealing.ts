@@ -3,8 +3,8 @@
 
 /**
  * Seals one completed WAL file: all that is in it goes into segments, and what comes back is the seal that says so,
- * unsigned. The file is read twice: once to check it all, then ledger by ledger, so that of a thousand ledgers only one
- * is being written at any time. Nothing is removed and no state is kept: whoever is killed begins the file again, and
+ * unsigned. The file is read twice: once to check it all, then ledger by ledger, so that of a thousand ledgers only a
+ * few are being written at any time. Nothing is removed and no state is kept: whoever is killed begins the file again, and
  * makes the same objects, which may be there already. The writer believes none of it before it has read it again.
  */
 import assert from 'node:assert/strict'
@@ -43,6 +43,9 @@ export interface SealingParts {
   readonly pace?: (bytes: number) => Promise<void>
 }
 
+/** A segment that is being written takes some megabytes, and two open files. */
+const LEDGERS_AT_ONCE = 6
+
 /** Rejects with a DataFault where the file, or the segments before it, are not as they must be. */
 export async function sealWalFile(parts: SealingParts, task: SealTask): Promise<Seal> {
   const { disk, directory, pace = async () => {} } = parts
@@ -63,13 +66,26 @@ export async function sealWalFile(parts: SealingParts, task: SealTask): Promise<
       tree: async (ledger: string) => await sealing.tree(ledger),
     }
     const survey = await WalSurvey.of({ path, file, header }, start, pace)
-    for (const [ledger, { tree, places }] of survey.ledgers) {
+    await eachOf(survey.ledgers, async ([ledger, { tree, places }]) => {
       await sealing.write(ledger, tree.size, new SectionCursor({ path, file, ledger, places, pace }))
-    }
+    })
     return sealAfter(task, survey)
   } finally {
     await file.close()
   }
+}
+
+/** A few beside each other, so that they wait together for the disk; ends when none is under way any more. */
+async function eachOf<T>(list: Iterable<T>, work: (one: T) => Promise<void>): Promise<void> {
+  const todo = list[Symbol.iterator]()
+  const failures: unknown[] = []
+  const worker = async (): Promise<void> => {
+    for (let next = todo.next(); next.done !== true && failures.length === 0; next = todo.next()) {
+      await work(next.value).catch((error: unknown) => failures.push(error))
+    }
+  }
+  await Promise.all(Array.from({ length: LEDGERS_AT_ONCE }, worker))
+  if (failures.length > 0) throw failures[0]
 }
 
 function sealAfter({ before, originPrefix }: SealTask, survey: WalSurvey): Seal {
