@@ -5,13 +5,14 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { STAMP } from './generate.ts'
 
 export interface Load {
   readonly url: string
   /** Paths that are posted to in turn, instead of the one of `url`. */
   readonly paths?: readonly string[]
   readonly headers: Readonly<Record<string, string>>
-  /** Files whose contents are posted in turn. */
+  /** Files whose contents are posted in turn, each time with other digits for its stamps. */
   readonly bodyPaths: readonly string[]
   readonly connections: number
   readonly seconds: number
@@ -53,24 +54,30 @@ wrk.method = "POST"
 ${headers.join('\n')}
 local paths = {${paths.map(lua).join(', ')}}
 local requests = {}
-local turn = 0
+-- Another run begins elsewhere.
+local turn = (os.time() % 65536) * 65536
+local stamp = ${lua(STAMP)}
 function init(args)
   for _, path in ipairs({${load.bodyPaths.map(lua).join(', ')}}) do
     local file = io.open(path, "rb")
     local text = wrk.format(nil, "/PATH", nil, file:read("*a"))
     file:close()
     local before = text:find("/PATH", 1, true)
-    local head = text:sub(1, before - 1)
-    text = text:sub(before + 5)
-    -- The first correlation id is a counter, so that no two bodies are the same: a peer may store a leaf only once.
-    local from, to = text:find('"correlationId":"')
-    requests[#requests + 1] = {head, text:sub(1, to), text:sub(to + 9)}
+    local pieces = {}
+    local at = before + 5
+    while true do
+      local from, to = text:find(stamp, at, true)
+      pieces[#pieces + 1] = text:sub(at, (from or 0) - 1)
+      if not from then break end
+      at = to + 1
+    end
+    requests[#requests + 1] = {text:sub(1, before - 1), pieces}
   end
 end
 function request()
   turn = turn + 1
   local parts = requests[turn % #requests + 1]
-  return parts[1] .. paths[turn % #paths + 1] .. parts[2] .. string.format("%08x", turn) .. parts[3]
+  return parts[1] .. paths[turn % #paths + 1] .. table.concat(parts[2], string.format("%08x", turn))
 end
 function done(summary, latency)
   local e = summary.errors
