@@ -20,8 +20,8 @@ interface Series extends Workload {
 }
 
 function series(): Series[] {
-  const bodies = (make: (count: number, seed: number) => Buffer, events: number) =>
-    Array.from({ length: BODY_COUNT }, (_, seed) => make(events, seed))
+  const bodies = (make: typeof events1k, events: number) =>
+    Array.from({ length: BODY_COUNT }, (_, seed) => make(events, seed, true))
   const batches = { connections: 8, eventsPerRequest: BATCH }
   const singles = { eventsPerRequest: 1, bodies: bodies(events1k, 1) }
   return [

@@ -5,6 +5,7 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { STAMP } from './generate.ts'
 import { type Running, startStele } from './subjects.ts'
 
 const CONNECTIONS = 8
@@ -19,7 +20,7 @@ export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise
   }
 }
 
-/** Posts the bodies in turn until `eventCount` events of `main` are durable. */
+/** Posts the bodies in turn, each time with other digits for its stamps, until `eventCount` events of `main` are durable. */
 export async function appendAll(
   { url, headers }: Running,
   bodies: readonly Buffer[],
@@ -29,14 +30,20 @@ export async function appendAll(
   let turn = 0
   const senders = Array.from({ length: CONNECTIONS }, async () => {
     while (stored < eventCount) {
-      const body = bodies[turn % bodies.length]!
-      // From a stream of its own: what the same one sent before would not be stored again.
-      const answer = await fetch(`${url}/bench/${turn++}`, { method: 'POST', headers, body: new Uint8Array(body) })
+      const body = stamped(bodies[turn % bodies.length]!, turn++)
+      const answer = await fetch(url, { method: 'POST', headers, body: new Uint8Array(body) })
       if (answer.status !== 200) throw new Error(`append: ${answer.status} ${await answer.text()}`)
       stored += ((await answer.json()) as { count: number }).count
     }
   })
   await Promise.all(senders)
+}
+
+function stamped(body: Buffer, turn: number): Buffer {
+  const sent = Buffer.from(body)
+  const digits = turn.toString(16).padStart(STAMP.length, '0')
+  for (let at = sent.indexOf(STAMP); at !== -1; at = sent.indexOf(STAMP, at)) sent.write(digits, at, 'latin1')
+  return sent
 }
 
 export interface IndexProgress {

@@ -105,7 +105,7 @@ async function overHttp(seconds: number): Promise<string> {
     ['1 KB, NDJSON of 500, 8 connections', 8, BATCH],
     ['1 KB, one a request, 64 clients', 64, 1],
   ] as const) {
-    const bodies = Array.from({ length: BODY_COUNT }, (_, seed) => events1k(eventsPerRequest, seed))
+    const bodies = Array.from({ length: BODY_COUNT }, (_, seed) => events1k(eventsPerRequest, seed, true))
     const workload = { name, connections, eventsPerRequest, bodies }
     const measured = async (subject: string, start: (folder: string) => Promise<Running>, floor?: number) => {
       const { eventsPerSecond, cpuMicroseconds, p50Ms, p99Ms } = await underLoad(workload, start, seconds)

@@ -30,10 +30,17 @@ const FRESH_DIGITS = 12
 /** 2026-01-05T00:00:00Z. */
 const START_MS = 1_767_571_200_000
 
+/**
+ * What stands at the beginning of each event's ids where a body is to be sent again and again: whoever sends it puts eight
+ * digits there that did not come before, or all but the first time the server would find that it has these events.
+ */
+export const STAMP = '{stamp}!'
+const GUID_CHARS = 36
+
 /** `count` audit events of 1,024 bytes each, as NDJSON. */
-export function events1k(count: number, seed: number): Buffer {
+export function events1k(count: number, seed: number, isStamped = false): Buffer {
   const crowd = new Crowd(seed)
-  return body(crowd, count, () => smallAudit(crowd))
+  return body(crowd, count, isStamped, () => smallAudit(crowd))
 }
 
 /** `count` events of about 120 bytes each, as NDJSON: many entries on little disk. */
@@ -50,9 +57,9 @@ export function generatedSmall(count: number, seed: number): Buffer {
  * `count` events as NDJSON in about the proportion of a tenant's log: of 100, 12 changes of 2 KB, 12 interactive and
  * 58 other sign-ins of people of 10 to 11 KB, 18 of workloads of 2.3 KB.
  */
-export function entraMix(count: number, seed: number): Buffer {
+export function entraMix(count: number, seed: number, isStamped = false): Buffer {
   const crowd = new Crowd(seed)
-  return body(crowd, count, () => {
+  return body(crowd, count, isStamped, () => {
     const share = crowd.draw.next()
     if (share < 0.12) return change(crowd)
     if (share < 0.3) return workload(crowd)
@@ -66,7 +73,7 @@ interface Rendered {
   readonly ids: readonly (readonly number[])[]
 }
 
-function body({ draw }: Crowd, count: number, render: () => string): Buffer {
+function body({ draw }: Crowd, count: number, isStamped: boolean, render: () => string): Buffer {
   const pool = Array.from({ length: Math.min(count, POOL_COUNT) }, () => rendered(render()))
   const order = Array.from({ length: count }, (_, index) => pool[index] ?? draw.pick(pool))
   const written = Buffer.allocUnsafe(order.reduce((sum, { bytes }) => sum + bytes.length, 0))
@@ -75,7 +82,10 @@ function body({ draw }: Crowd, count: number, render: () => string): Buffer {
     bytes.copy(written, at)
     for (const offsets of ids) {
       const digits = draw.hex(FRESH_DIGITS)
-      for (const offset of offsets) written.write(digits, at + offset, 'latin1')
+      for (const offset of offsets) {
+        written.write(digits, at + offset, 'latin1')
+        if (isStamped) written.write(STAMP, at + offset + FRESH_DIGITS - GUID_CHARS, 'latin1')
+      }
     }
     at += bytes.length
   }

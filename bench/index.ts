@@ -89,7 +89,7 @@ async function filling(eventCount: number): Promise<string> {
   ] as const) {
     rows.push(
       await inFolder(async (folder) => {
-        const bodies = Array.from({ length: BODY_COUNT }, (_, seed) => make(BATCH, seed))
+        const bodies = Array.from({ length: BODY_COUNT }, (_, seed) => make(BATCH, seed, true))
         const { running, tookMs, indexBytes } = await startIndexed(folder, bodies, events)
         await running.stop()
         const eventBytes = (bodies.reduce((sum, body) => sum + body.length, 0) / (BODY_COUNT * BATCH)) * events
@@ -165,7 +165,7 @@ async function besideAppends(seconds: number): Promise<string> {
   ] as const) {
     rows.push(
       await inFolder(async (folder) => {
-        const bodies = Array.from({ length: BODY_COUNT }, (_, seed) => events1k(BATCH, seed))
+        const bodies = Array.from({ length: BODY_COUNT }, (_, seed) => events1k(BATCH, seed, true))
         const running = await startStele(folder, args)
         try {
           const { url, headers } = running

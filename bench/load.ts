@@ -3,16 +3,16 @@
 
 /** Runs wrk, the load generator: it takes less of the machine than one in JavaScript would. */
 import { spawn, spawnSync } from 'node:child_process'
-import { randomInt } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { STAMP } from './generate.ts'
 
 export interface Load {
   readonly url: string
   /** Paths that are posted to in turn, instead of the one of `url`. */
   readonly paths?: readonly string[]
   readonly headers: Readonly<Record<string, string>>
-  /** Files whose contents are posted in turn. */
+  /** Files whose contents are posted in turn, each time with other digits for its stamps. */
   readonly bodyPaths: readonly string[]
   readonly connections: number
   readonly seconds: number
@@ -54,24 +54,24 @@ wrk.method = "POST"
 ${headers.join('\n')}
 local paths = {${paths.map(lua).join(', ')}}
 local requests = {}
-local turn = ${randomInt(2 ** 31)}
+-- Another run begins elsewhere.
+local turn = (os.time() % 65536) * 65536
+local stamp = ${lua(STAMP)}
 function init(args)
   for _, path in ipairs({${load.bodyPaths.map(lua).join(', ')}}) do
     local file = io.open(path, "rb")
     local text = wrk.format(nil, "/PATH", nil, file:read("*a"))
     file:close()
     local before = text:find("/PATH", 1, true)
-    local head = text:sub(1, before - 1)
-    text = text:sub(before + 5)
-    -- Each event's id begins with a counter: what was sent before is not stored again, here or by a peer.
     local pieces = {}
-    local start = 1
-    for to in text:gmatch('"properties": ?{"id":"()') do
-      pieces[#pieces + 1] = text:sub(start, to - 1)
-      start = to + 8
+    local at = before + 5
+    while true do
+      local from, to = text:find(stamp, at, true)
+      pieces[#pieces + 1] = text:sub(at, (from or 0) - 1)
+      if not from then break end
+      at = to + 1
     end
-    pieces[#pieces + 1] = text:sub(start)
-    requests[#requests + 1] = {head, pieces}
+    requests[#requests + 1] = {text:sub(1, before - 1), pieces}
   end
 end
 function request()

@@ -36,7 +36,7 @@ interface Question {
 
 export async function benchSearch(eventCount: number): Promise<string> {
   return await inFolder(async (folder) => {
-    const bodies = Array.from({ length: BODY_COUNT }, (_, seed) => events1k(BATCH, seed))
+    const bodies = Array.from({ length: BODY_COUNT }, (_, seed) => events1k(BATCH, seed, true))
     const { running } = await startIndexed(folder, bodies, eventCount)
     // ClickHouse merges what was just inserted.
     await new Promise((resolve) => setTimeout(resolve, SETTLED_MS))
