@@ -40,6 +40,13 @@ const compressed = (encoding: 'gzip' | 'zstd', body: Uint8Array) => ({
 })
 const bomb = Buffer.alloc(MAX_BODY_BYTES + 1, ' ')
 
+const keyed = (key: string) => ({
+  body: '{}',
+  headers: { 'idempotency-key': key },
+  status: 400,
+  code: 'malformed-request',
+})
+
 const badInputs: readonly BadInput[] = [
   { name: 'no body', body: '', status: 422, code: 'empty-body' },
   { name: 'a body of space', body: ' \n ', status: 422, code: 'empty-body' },
@@ -179,27 +186,9 @@ const badInputs: readonly BadInput[] = [
     code: 'invalid-field',
   },
   { name: 'a parameter of the wrong kind', body: '{}', query: '?receipts=yes', status: 422, code: 'invalid-field' },
-  {
-    name: 'an idempotency key of 256 characters',
-    body: '{}',
-    headers: { 'idempotency-key': 'k'.repeat(256) },
-    status: 400,
-    code: 'malformed-request',
-  },
-  {
-    name: 'an idempotency key that is not ASCII',
-    body: '{}',
-    headers: { 'idempotency-key': 'caf\u00e9' },
-    status: 400,
-    code: 'malformed-request',
-  },
-  {
-    name: 'an empty idempotency key',
-    body: '{}',
-    headers: { 'idempotency-key': '' },
-    status: 400,
-    code: 'malformed-request',
-  },
+  { name: 'an idempotency key of 256 characters', ...keyed('k'.repeat(256)) },
+  { name: 'an idempotency key that is not ASCII', ...keyed('caf\u00e9') },
+  { name: 'an empty idempotency key', ...keyed('') },
   {
     name: 'too many events to answer a receipt for each',
     body: '{}\n'.repeat(1_001),

@@ -67,14 +67,17 @@ test('a request that was refused is not remembered: the key is free for the next
   const { ledgers } = await new Repeated().open()
   const once = { by: 'tester', key: 'k', about: '', body: Buffer.from('x') }
   const fail = async () => await Promise.reject<Appended>(new Error('refused'))
-  const both = await Promise.allSettled([ledgers.once('main', once, fail), ledgers.once('main', once, fail)])
+  const both = await Promise.allSettled([
+    ledgers.appending.once('main', once, fail),
+    ledgers.appending.once('main', once, fail),
+  ])
   assert.deepEqual(
     both.map(({ status }) => status),
     ['rejected', 'rejected'],
   )
   const nothing = { first: 0, count: 0, duplicates: 0 }
-  assert.deepEqual(await ledgers.once('main', once, async () => nothing), nothing)
-  assert.equal((await ledgers.once('main', once, fail)).isRepeat, true)
+  assert.deepEqual(await ledgers.appending.once('main', once, async () => nothing), nothing)
+  assert.equal((await ledgers.appending.once('main', once, fail)).isRepeat, true)
 })
 
 for (const ending of ENDINGS) {

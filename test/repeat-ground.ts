@@ -38,8 +38,10 @@ export async function send(
   const found = cut(body, 'application/x-ndjson', type === undefined ? undefined : { type })
   const sources = found.sources.map((type) => [type, ...below].join('/'))
   const batch = { ...found, body, by, via: '127.0.0.1', sources }
-  const append = async (stamp?: Stamp) => await ledgers.appendNew('main', batch, stamp)
-  return key === undefined ? await append() : await ledgers.once('main', { by, key, about: source ?? '', body }, append)
+  const append = async (stamp?: Stamp) => await ledgers.appending.new('main', batch, stamp)
+  return key === undefined
+    ? await append()
+    : await ledgers.appending.once('main', { by, key, about: source ?? '', body }, append)
 }
 
 /** Indexes of the events of a body. */

@@ -55,7 +55,7 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
       rates.take(caller.credential, found.count, body.length)
       const batch = batchOf(body, found, source, caller)
       const bytes = body.length + found.count * ENTRY_BYTES
-      const append = async () => await ledgers.appendNew(ledger, batch, stamp)
+      const append = async () => await ledgers.appending.new(ledger, batch, stamp)
       return await large.store(bytes, async () => {
         ledgers.queue.demandRoom(bytes)
         return await space.admit('events', body.length, found.count, append)
@@ -63,7 +63,9 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
     }
     const about = `${media} ${query.source ?? ''}`
     const appended =
-      key === undefined ? await store() : await ledgers.once(ledger, { by: caller.by, key, about, body }, store)
+      key === undefined
+        ? await store()
+        : await ledgers.appending.once(ledger, { by: caller.by, key, about, body }, store)
     if (appended.isRepeat && query.receipts) holdReceipts(holding, appended.count + appended.duplicates)
     if (appended.damaged !== undefined) services.onDamage(appended.damaged)
     // One tick, so that size, root, checkpoint and receipts are of the same tree.

@@ -56,6 +56,13 @@ const ENTRY_BYTES = 256
 /** How long a request waits for another one with its key. */
 const WAIT_MS = 10_000
 
+/** The ledgers, as far as they are appended to. */
+export interface AppendedTo {
+  readonly time: LedgerTime
+  log(ledger: string): Log
+  signer(ledger: string): Signer
+}
+
 interface Running {
   readonly request: string
   readonly done: Promise<unknown>
@@ -70,11 +77,10 @@ export type Stamp = (first: number, count: number, indexes: Float64Array) => str
 export class Appending {
   readonly #clock: Clock
   readonly #random: Random
+  readonly #ledgers: AppendedTo
   readonly #committer: Committer
   readonly #reader: Reader
   readonly #recent: Recent
-  readonly #time: LedgerTime
-  readonly #signer: (ledger: string) => Signer
   readonly #forms = new EntryForms()
   readonly #comparisons = new Turns(MAX_COMPARISONS)
   readonly #digesters = new Map<string, OnceDigester>()
@@ -83,23 +89,22 @@ export class Appending {
 
   constructor(
     { clock, random }: { readonly clock: Clock; readonly random: Random },
+    ledgers: AppendedTo,
     committer: Committer,
     reader: Reader,
     recent: Recent,
-    time: LedgerTime,
-    signer: (ledger: string) => Signer,
   ) {
     this.#clock = clock
     this.#random = random
+    this.#ledgers = ledgers
     this.#committer = committer
     this.#reader = reader
     this.#recent = recent
-    this.#time = time
-    this.#signer = signer
   }
 
   /** Appends a batch as it is; resolves once it is durable. */
-  async all(log: Log, batch: Batch): Promise<Committed> {
+  async all(ledger: string, batch: Batch): Promise<Committed> {
+    const log = this.#ledgers.log(ledger)
     const forms = this.#forms.of(batch)
     const extent = { count: batch.count, ...measure(batch, forms) }
     const committed = await this.#commit(log, batch, () => ({ batch, forms, extent }))
@@ -108,7 +113,8 @@ export class Appending {
   }
 
   /** Appends what of a batch is new. */
-  async new(log: Log, batch: Batch, stamp: Stamp | undefined): Promise<Appended> {
+  async new(ledger: string, batch: Batch, stamp?: Stamp): Promise<Appended> {
+    const log = this.#ledgers.log(ledger)
     if (batch.ids === undefined) return await this.#appendPlain(log, batch, stamp)
     const recent = this.#recent
     const { ids, inFlight } = recent.of(log.name)
@@ -136,7 +142,8 @@ export class Appending {
   }
 
   /** Calls `append`, which hands the stamp on to `new`, unless a request with the same key did. */
-  async once(log: Log, once: Once, append: (stamp: Stamp) => Promise<Appended>): Promise<Appended> {
+  async once(ledger: string, once: Once, append: (stamp: Stamp) => Promise<Appended>): Promise<Appended> {
+    const log = this.#ledgers.log(ledger)
     const digests = this.#digester(log.name).digests(once)
     const { keys } = this.#recent.of(log.name)
     const id = `${log.name} ${digests.key}`
@@ -144,7 +151,7 @@ export class Appending {
       demandSame(running.request, digests)
       await this.#isDone(running)
     }
-    const kept = keys.find(digests.key, this.#time.nowMs())
+    const kept = keys.find(digests.key, this.#ledgers.time.nowMs())
     if (kept !== undefined) {
       demandSame(kept.request, digests)
       return await this.#keptAnswer(log, kept)
@@ -164,7 +171,7 @@ export class Appending {
     // Nothing of the work may come before the request is known to be running.
     await Promise.resolve()
     const keep = (entry: number | undefined, first: number, count: number, duplicates: number) => {
-      const atMs = this.#time.nowMs()
+      const atMs = this.#ledgers.time.nowMs()
       keys.add(digests.key, { request: digests.request, entry, first, count, duplicates, atMs })
     }
     const appended = await append((first, count, indexes) => {
@@ -199,7 +206,7 @@ export class Appending {
       expectedBytes: batch.body.length + batch.count * ENTRY_BYTES,
       isOwn: (RESERVED_LEDGERS as readonly string[]).includes(log.name),
       claim: (first) => (taken = take(first))?.extent,
-      fill: (section) => fillSection(section, taken!.batch, this.#time.nowText(), this.#random, taken!.forms),
+      fill: (section) => fillSection(section, taken!.batch, this.#ledgers.time.nowText(), this.#random, taken!.forms),
     })
   }
 
@@ -233,7 +240,7 @@ export class Appending {
   #digester(ledger: string): OnceDigester {
     const known = this.#digesters.get(ledger)
     if (known !== undefined) return known
-    const digester = new OnceDigester(this.#signer(ledger))
+    const digester = new OnceDigester(this.#ledgers.signer(ledger))
     this.#digesters.set(ledger, digester)
     return digester
   }

@@ -12,13 +12,12 @@ import { inclusionProof } from '@stele/proof'
 import type { Lock } from '../platform/lock.ts'
 import type { Anchor } from './anchor.ts'
 import { Anchoring } from './anchoring.ts'
-import { type Appended, Appending, type Stamp } from './appending.ts'
+import { Appending } from './appending.ts'
 import type { Batch } from './batch.ts'
 import { type Committed, Committer, type WalEnd } from './commit.ts'
 import { dropCutNote } from './cut-note.ts'
 import { FileCache } from './file-cache.ts'
 import type { HeadStore } from './head-store.ts'
-import type { Once } from './idempotency.ts'
 import { KeyFault, KeyStore, type Signer } from './keys.ts'
 import { LedgerTime } from './ledger-time.ts'
 import { derivedDirectory, Log } from './log.ts'
@@ -49,6 +48,8 @@ export class Ledgers {
   readonly originPrefix: string
   readonly opening: Opening
   readonly time: LedgerTime
+  /** Appends what others send: without what they sent before. */
+  readonly appending: Appending
   readonly #options: LedgersOptions
   readonly #sizes: LedgerSizes
   readonly #lock: Lock
@@ -61,7 +62,6 @@ export class Ledgers {
   readonly #reader: Reader
   readonly #committer: Committer
   readonly #recent: Recent
-  readonly #appending: Appending
   readonly #kept: Buffer | undefined
   readonly #store: HeadStore
   readonly #sealedLog: SealedLog
@@ -98,11 +98,10 @@ export class Ledgers {
       segmentEntries: this.#sizes.segmentEntries,
       check: options.checkSegment ?? segmentCheckIn(options.disk, options.directory),
       anchor: async () => await this.#anchoring.write(),
-      signer: () => this.#signer('heads'),
+      signer: () => this.signer('heads'),
     }
     this.#sealedLog = new SealedLog(sealing, opened.recovered.sealed, opened.completedFiles)
-    const derived = (name: string) => derivedDirectory(options.directory, name)
-    this.#recent = new Recent(cache, derived, options.random, options.nativeIds, this.#sizes.recentEntries)
+    this.#recent = new Recent(options, cache, this.#sizes.recentEntries)
     this.#anchoring = new Anchoring({
       disk: options.disk,
       directory: options.directory,
@@ -124,12 +123,11 @@ export class Ledgers {
       onCommit: (end, frameBytes) => this.#committed(end, frameBytes),
       onFailure: options.onFailure,
     })
-    const signer = (name: string) => this.#signer(name)
-    this.#appending = new Appending(options, this.#committer, this.#reader, this.#recent, this.time, signer)
+    this.appending = new Appending(options, this, this.#committer, this.#reader, this.#recent)
   }
 
   static async open(options: LedgersOptions): Promise<Ledgers> {
-    const { disk, directory } = options
+    const { disk, directory, onProgress } = options
     await disk.makeDirectory(join(directory, 'wal'))
     const lock = options.lock(join(directory, 'LOCK'))
     if (lock === undefined) {
@@ -139,8 +137,7 @@ export class Ledgers {
     const cache = new FileCache(disk)
     const parts = segmentParts(disk, directory, cache)
     try {
-      const progress = options.onProgress === undefined ? {} : { onProgress: options.onProgress }
-      const recovered = await recover({ disk, directory, cache, ...parts, ...progress })
+      const recovered = await recover({ disk, directory, cache, ...parts, ...(onProgress && { onProgress }) })
       const ledgers = new Ledgers(options, lock, cache, parts, await beginOrResume(options, recovered))
       await ledgers.#recent.restore(recovered.logs.values(), ledgers.#reader, recovered.recent)
       return ledgers
@@ -170,7 +167,7 @@ export class Ledgers {
   }
 
   vkey(name: string): string {
-    return this.#signer(name).vkey
+    return this.signer(name).vkey
   }
 
   /** Where the log is durable up to: how far followers may read. */
@@ -180,8 +177,7 @@ export class Ledgers {
 
   /** Where in the WAL the entry `index`, which is not sealed, lies; its frame begins before. */
   async placeOf(name: string, index: number): Promise<DurableEnd> {
-    const { file, position } = await this.log(name).place(index)
-    return { file, position }
+    return await this.log(name).place(index)
   }
 
   /** Calls `listener` after each commit, until the returned function is called. */
@@ -268,17 +264,7 @@ export class Ledgers {
 
   /** Appends a batch as it is; resolves once it is durable. */
   async append(name: string, batch: Batch): Promise<Committed> {
-    return await this.#appending.all(this.log(name), batch)
-  }
-
-  /** Appends what of a batch its sources did not send before; `stamp` is what `once` hands out. */
-  async appendNew(name: string, batch: Batch, stamp?: Stamp): Promise<Appended> {
-    return await this.#appending.new(this.log(name), batch, stamp)
-  }
-
-  /** Calls `append` unless a request with the same key did. */
-  async once(name: string, once: Once, append: (stamp: Stamp) => Promise<Appended>): Promise<Appended> {
-    return await this.#appending.once(this.log(name), once, append)
+    return await this.appending.all(name, batch)
   }
 
   /** The signed checkpoint of the ledger's durable size. */
@@ -286,7 +272,7 @@ export class Ledgers {
     const log = this.log(name)
     const cached = this.#checkpoints.get(name)
     if (cached?.size === log.size) return cached.note
-    const note = this.#signer(name).checkpoint(log.size, log.root)
+    const note = this.signer(name).checkpoint(log.size, log.root)
     this.#checkpoints.set(name, { size: log.size, note })
     return note
   }
@@ -311,7 +297,7 @@ export class Ledgers {
 
   /** Starts publishing; all ledgers must have been activated. */
   async startPublishing(): Promise<void> {
-    const signer = this.#signer('heads')
+    const signer = this.signer('heads')
     this.#publisher = new Publisher(
       {
         store: this.#store,
@@ -365,7 +351,7 @@ export class Ledgers {
     }
   }
 
-  #signer(name: string): Signer {
+  signer(name: string): Signer {
     const signer = this.#signers.get(name)
     assert(signer !== undefined, `ledger ${name} is not open`)
     return signer

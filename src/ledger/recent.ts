@@ -16,7 +16,7 @@ import type { NativeIdOf } from './duplicates.ts'
 import type { FileCache } from './file-cache.ts'
 import { Fingerprint } from './fingerprint.ts'
 import { KEY_RECORD_BYTES, KeyRoom, keptIn, MAX_KEYS, readKeyRecord, RecentKeys } from './idempotency.ts'
-import type { Log } from './log.ts'
+import { derivedDirectory, type Log } from './log.ts'
 import type { Reader } from './read.ts'
 import { IdRoom, RECORD_BYTES, RecentIds } from './recent-ids.ts'
 import { RingFile } from './ring-file.ts'
@@ -57,22 +57,21 @@ export class Recent {
   readonly nativeIds: NativeIds
   seeds: IdSeeds
   readonly #files: FileCache
-  readonly #directoryOf: (ledger: string) => string
+  readonly #directory: string
   readonly #windowCount: number
   readonly #idRoom = new IdRoom()
   readonly #keyRoom = new KeyRoom()
   readonly #kept = new Map<string, Kept>()
 
   constructor(
+    options: { readonly directory: string; readonly random: Random; readonly nativeIds?: NativeIds },
     files: FileCache,
-    directoryOf: (ledger: string) => string,
-    random: Random,
-    nativeIds: NativeIds = noIds,
     windowCount: number = RECENT_ENTRIES,
   ) {
+    const { directory, random, nativeIds = noIds } = options
     this.nativeIds = nativeIds
     this.#files = files
-    this.#directoryOf = directoryOf
+    this.#directory = directory
     this.#windowCount = windowCount
     const seed = Buffer.alloc(8)
     random.fill(seed, 0, seed.length)
@@ -123,7 +122,7 @@ export class Recent {
 
   #filesOf(ledger: string): Files {
     const file = (name: string, recordBytes: number, maxCount: number) =>
-      new RingFile(this.#files, join(this.#directoryOf(ledger), name), recordBytes, maxCount)
+      new RingFile(this.#files, join(derivedDirectory(this.#directory, ledger), name), recordBytes, maxCount)
     return { idsFile: file('ids', RECORD_BYTES, this.#windowCount), keysFile: file('keys', KEY_RECORD_BYTES, MAX_KEYS) }
   }
 
