@@ -3,6 +3,7 @@
 
 /** Runs wrk, the load generator: it takes less of the machine than one in JavaScript would. */
 import { spawn, spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -53,7 +54,7 @@ wrk.method = "POST"
 ${headers.join('\n')}
 local paths = {${paths.map(lua).join(', ')}}
 local requests = {}
-local turn = 0
+local turn = ${randomInt(2 ** 31)}
 function init(args)
   for _, path in ipairs({${load.bodyPaths.map(lua).join(', ')}}) do
     local file = io.open(path, "rb")
@@ -62,15 +63,21 @@ function init(args)
     local before = text:find("/PATH", 1, true)
     local head = text:sub(1, before - 1)
     text = text:sub(before + 5)
-    -- The first correlation id is a counter, so that no two bodies are the same: a peer may store a leaf only once.
-    local from, to = text:find('"correlationId":"')
-    requests[#requests + 1] = {head, text:sub(1, to), text:sub(to + 9)}
+    -- Each event's id begins with a counter: what was sent before is not stored again, here or by a peer.
+    local pieces = {}
+    local start = 1
+    for to in text:gmatch('"properties": ?{"id":"()') do
+      pieces[#pieces + 1] = text:sub(start, to - 1)
+      start = to + 8
+    end
+    pieces[#pieces + 1] = text:sub(start)
+    requests[#requests + 1] = {head, pieces}
   end
 end
 function request()
   turn = turn + 1
   local parts = requests[turn % #requests + 1]
-  return parts[1] .. paths[turn % #paths + 1] .. parts[2] .. string.format("%08x", turn) .. parts[3]
+  return parts[1] .. paths[turn % #paths + 1] .. table.concat(parts[2], string.format("%08x", turn))
 end
 function done(summary, latency)
   local e = summary.errors

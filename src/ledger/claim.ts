@@ -53,11 +53,12 @@ export class Claim {
     if (demand === 'looked into' && !this.#isLookedInto(first)) return false
     const { count, ids } = this.#batch
     const priors = new Map<number, number>()
+    const isJudged = this.#same.size + this.#prior.size > 0
     let indexes: Float64Array | undefined
     let positions = new Uint32Array(0)
     let storedCount = 0
     for (let position = 0; position < count; position++) {
-      let same = this.#same.get(position)
+      let same = isJudged ? this.#same.get(position) : undefined
       if (same === undefined && ids!.ends[position]! > 0) {
         const high = this.#highs[position]!
         const low = this.#lows[position]!
@@ -70,7 +71,7 @@ export class Claim {
         positions = Uint32Array.from({ length: count }, (_, at) => at)
       }
       if (same === undefined) {
-        const prior = this.#prior.get(position)
+        const prior = isJudged ? this.#prior.get(position) : undefined
         if (prior !== undefined) priors.set(position, prior)
         if (indexes !== undefined) {
           positions[storedCount] = position
@@ -127,6 +128,7 @@ export class Claim {
   #isLookedInto(first: number): boolean {
     const { count, ids } = this.#batch
     const floor = first - this.#ids.windowCount
+    assert(this.#ids.touch(this.#lows) >= 0)
     for (let position = 0; position < count; position++) {
       if (ids!.ends[position] === 0) continue
       const found = this.#ids.find(this.#highs[position]!, this.#lows[position]!, floor)
