@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 
-import { TorturedServer } from './tortured-server.ts'
+import type { TorturedServer } from './tortured-server.ts'
 
 const LONGEST_LIFE_MS = 400
 
@@ -15,7 +15,11 @@ export interface TortureFigures {
 }
 
 /** Kills a server under load so many times; after each restart everything that it acknowledged is there. */
-export async function torture(server: TorturedServer, kills: number, say = (_: string) => {}): Promise<TortureFigures> {
+export async function torture(
+  server: TorturedServer,
+  kills: number,
+  say: (line: string) => void = () => {},
+): Promise<TortureFigures> {
   assert.equal(await server.start(), undefined)
   await server.createLedger('other')
   for (let kill = 1; kill <= kills; kill++) {

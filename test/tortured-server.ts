@@ -73,8 +73,8 @@ export class TorturedServer {
   async start(below: readonly string[] = [], env: Record<string, string> = {}): Promise<Ended | undefined> {
     const main = join(import.meta.dirname, '..', 'src', 'main.ts')
     const args = [main, 'serve', '--no-index', '--data', this.data, '--listen', '127.0.0.1:0']
-    const [command, ...before] = [...below, process.execPath]
-    const served = spawn(command!, [...before, ...args], {
+    const whole = [...below, process.execPath, ...args]
+    const served = spawn(whole[0]!, whole.slice(1), {
       cwd: this.root,
       env: { ...process.env, XDG_STATE_HOME: this.state, NODE_TEST_CONTEXT: undefined, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -17,6 +17,7 @@ import { demandExpected, type Machine } from './machine.ts'
 import type { SimDisk } from './sim-disk.ts'
 
 const PAUSE_MS = 2_000
+const LONGEST_PAUSE_MS = 600_000
 
 export interface KeeperParts {
   readonly stele: Stele
@@ -31,6 +32,7 @@ export class Keeper {
   failure: Error | undefined
   readonly #parts: KeeperParts
   #isOver = false
+  #failuresInRow = 0
 
   constructor(parts: KeeperParts) {
     this.#parts = parts
@@ -47,15 +49,11 @@ export class Keeper {
     }
     const disk = machine.beside(faults)
     let isDone = false
-    const done = () => {
-      isDone = true
-      this.#again()
-    }
-    const accepting = () => (isDone = true)
-    this.#seal(disk, accepting).then(done, (error: unknown) => {
-      this.#note(error)
-      done()
-    })
+    void this.#sealing(
+      disk,
+      () => (isDone = true),
+      () => this.#again(),
+    )
     if (random.below(4) > 0) return
     // Killed alone: the writer goes on, with what it accepts too, and the next one begins again.
     machine.time.after(random.below(100), () => {
@@ -72,12 +70,26 @@ export class Keeper {
 
   #again(): void {
     const { machine, random } = this.#parts
-    machine.time.after(random.below(PAUSE_MS), () => {
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** this.#failuresInRow)
+    machine.time.after(random.below(pauseMs), () => {
       if (!this.#isOver) this.begin()
     })
   }
 
-  async #seal(disk: SimDisk, accepting: () => void): Promise<void> {
+  async #sealing(disk: SimDisk, settled: () => void, next: () => void): Promise<void> {
+    try {
+      await this.#seal(disk, settled)
+      settled()
+      this.#failuresInRow = 0
+    } catch (error) {
+      settled()
+      this.#failuresInRow++
+      this.#note(error)
+    }
+    next()
+  }
+
+  async #seal(disk: SimDisk, settled: () => void): Promise<void> {
     const { stele, counts } = this.#parts
     const store = new DirectoryStore(disk, join(directory, SEGMENTS))
     await store.removeDrafts()
@@ -85,7 +97,7 @@ export class Keeper {
     if (task === undefined) return
     const seal = await sealWalFile({ disk, directory, store }, task)
     if (this.#isOver || stele.ledgers.failure !== undefined) return
-    accepting()
+    settled()
     await stele.ledgers.acceptSeal(seal)
     counts.add('WAL files sealed')
   }

@@ -8,9 +8,9 @@ import { join } from 'node:path'
 
 import { FileHeadStore } from '../../src/ledger/head-store.ts'
 import { FaultDisk } from '../fault-disk.ts'
-import { PowerCutDisk, powerCutDirectory as directory } from '../power-cut-disk.ts'
+import { type PowerCutDisk, powerCutDirectory as directory } from '../power-cut-disk.ts'
 import { append, openStele, SeededRandom, type Stele, TurnedClock } from '../scratch.ts'
-import { Oracle } from './oracle.ts'
+import type { Oracle } from './oracle.ts'
 
 /** Small, so that anchors are written, and the WAL goes on in another file, after a few appends. */
 const SIZES = { anchorEveryBytes: 20_000, walFileBytes: 24_000 }

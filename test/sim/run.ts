@@ -13,12 +13,12 @@ import { brokenLedgers } from './broken-ledgers.ts'
 const SIMULATION = ['main.ts', '--seed', '1', '--episodes', '60']
 const CRASH_IMAGES = ['images-main.ts', '--tears', '4096', '--max', '50', '--starts', '1']
 
-export interface Ran {
+interface Ran {
   readonly exitCode: number
   readonly output: string
 }
 
-export async function run(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+async function run(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
   const options = { cwd: import.meta.dirname, env: { ...process.env, ...env, NODE_TEST_CONTEXT: undefined } }
   return await new Promise((resolve) => {
     execFile(process.execPath, args, options, (error, stdout, stderr) => {
@@ -26,6 +26,13 @@ export async function run(args: readonly string[], env: Record<string, string> =
       resolve({ exitCode, output: stdout + stderr })
     })
   })
+}
+
+/** Runs a harness that must find nothing; resolves to what it says. */
+export async function demandClean(args: readonly string[]): Promise<string> {
+  const { exitCode, output } = await run(args)
+  assert.equal(exitCode, 0, output)
+  return output
 }
 
 /** Runs the harness that must find the fault; resolves to what it says of it. */
