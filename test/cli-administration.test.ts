@@ -224,7 +224,7 @@ test('serve hands on what it was told, with paths made absolute and defaults fil
     listenPort: 0,
     name: 'a.example',
     head: '/here/h',
-    stateDirectory: '/nowhere/.local/state/stele',
+    stateDirectory: '/dev/null/home/.local/state/stele',
     tls: { certPath: '/here/c', keyPath: '/k' },
     insecurePlaintext: false,
     demo: true,

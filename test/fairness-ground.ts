@@ -19,12 +19,12 @@ export interface Ground {
   readonly url: string
   readonly token: string
   /** Sends a body and resolves to the status of its answer. */
-  send(ledger: string, body: string | Buffer, type?: string): Promise<number>
+  readonly send: (ledger: string, body: string | Buffer, type?: string) => Promise<number>
   /** The 99th percentile of small appends, in milliseconds, over that time. */
-  p99(ms: number): Promise<number>
+  readonly p99: (ms: number) => Promise<number>
   readonly pid: number
   /** Runs until the returned function is called, which resolves to how often it ran. */
-  noise(make: () => Promise<void>): () => Promise<number>
+  readonly noise: (make: () => Promise<void>) => () => Promise<number>
 }
 
 export async function ground(context: TestContext): Promise<Ground> {

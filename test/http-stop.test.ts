@@ -82,7 +82,7 @@ test('P1: a stop answers uploads and commits under way, ends tails, and lets go 
   const stored = (await eventsOf(again, 'main')).map((event) =>
     typeof event === 'string' ? 'u' : Object.keys(event)[0],
   )
-  assert.deepEqual(stored.toSorted(), ['a', 'a', 'c', 'c', 'c', 'c', 'c', 'r', 'u'])
+  assert.deepEqual(stored.map(String).toSorted(), ['a', 'a', 'c', 'c', 'c', 'c', 'c', 'r', 'u'])
 })
 
 async function metricsText(server: TestServer): Promise<string> {

@@ -13,7 +13,7 @@ import type { RateLimits } from '../schema/system-events.ts'
 import type { Credential } from './credentials.ts'
 
 /** How many seconds of its rate a token may send at once, where it does not say. */
-export const DEFAULT_BURST_SECONDS = 10
+const DEFAULT_BURST_SECONDS = 10
 
 export class Rates {
   readonly #clock: Clock

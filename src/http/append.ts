@@ -43,7 +43,9 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
   const startedMs = clock.monotonicMs()
   // Before anything of the body is taken; what its length does not say is looked at again below.
   rates.demand(caller.credential)
-  ledgers.queue.demandRoom(Number(headers['content-length'] ?? 0))
+  const announcedBytes = Number(headers['content-length'] ?? 0)
+  ledgers.queue.demandRoom(announcedBytes)
+  large.demandRoom(announcedBytes)
   return await intake.events(request, response, caller.by, async (body) => {
     const { ledger } = params
     const store = async (stamp?: Stamp): Promise<Appended> => {

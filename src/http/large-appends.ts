@@ -8,21 +8,33 @@
  */
 import type { Clock } from '../platform/clock.ts'
 import { Turns } from '../platform/turns.ts'
+import { Problem } from '../schema/problem.ts'
 
 /** Of a frame of the log: what is larger fills one by itself. */
 const LARGE_BYTES = 8 * 1024 * 1024
 const PAUSE_FACTOR = 4
 const MAX_PAUSE_MS = 10_000
+/** Of large ones, that wait for their turn: small bodies of many events too are large in the log. */
+const MAX_WAITING_BYTES = 256 * 1024 * 1024
+const RETRY_AFTER_SECONDS = 5
 
 export class LargeAppends {
   readonly #clock: Clock
   readonly #turns = new Turns(1)
   #againMs = 0
+  #waitingBytes = 0
   /** Whether somebody appended a body of usual size since the last large one began. */
   #hasOthers = false
 
   constructor(clock: Clock) {
     this.#clock = clock
+  }
+
+  /** Throws `overloaded` where so many bytes would have to wait behind too many others. */
+  demandRoom(bytes: number): void {
+    if (bytes <= LARGE_BYTES || this.#waitingBytes === 0 || this.#waitingBytes + bytes <= MAX_WAITING_BYTES) return
+    const detail = 'As many large bodies wait for their turn as may. Nothing of this one was stored; try again.'
+    throw new Problem('overloaded', detail, { limit: MAX_WAITING_BYTES, retryAfter: RETRY_AFTER_SECONDS })
   }
 
   /** Stores what takes about so many bytes in the log. */
@@ -31,7 +43,13 @@ export class LargeAppends {
       this.#hasOthers = true
       return await work()
     }
-    return await this.#turns.run(async () => await this.#storeLarge(work))
+    this.demandRoom(bytes)
+    this.#waitingBytes += bytes
+    try {
+      return await this.#turns.run(async () => await this.#storeLarge(work))
+    } finally {
+      this.#waitingBytes -= bytes
+    }
   }
 
   async #storeLarge<T>(work: () => Promise<T>): Promise<T> {
