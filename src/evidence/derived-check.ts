@@ -201,15 +201,16 @@ async function checkLedger(ledger: LedgerReplay, options: DerivedOptions): Promi
   for (const name of names) {
     // A server may have grown the tree by a level since the log was read.
     if (known.has(name) || (options.isRunning && /^(?:level-[0-9]+|places)/.test(name))) continue
-    const what = isGivenUp(name, ledger) ? 'has places of what is sealed' : 'is not a file of Stele'
-    remarks.push(`derived/${ledger.name}/${name} ${what}; it was not looked at.`)
+    // Of those it is said once for all ledgers.
+    if (isGivenUp(name, ledger)) continue
+    remarks.push(`derived/${ledger.name}/${name} is not a file of Stele; it was not looked at.`)
   }
 }
 
 /** Places of what is sealed only: nobody reads them. */
 function isGivenUp(name: string, { sealedSize, firstPlace }: LedgerReplay): boolean {
   const [, chunk] = /^places-([0-9]{8})$/.exec(name) ?? []
-  return chunk !== undefined && sealedSize > 0 && Number(chunk) * CHUNK_RECORDS <= firstPlace
+  return chunk !== undefined && sealedSize > 0 && firstPlace > 0 && Number(chunk) * CHUNK_RECORDS <= firstPlace
 }
 
 interface RunFacts {

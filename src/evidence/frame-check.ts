@@ -21,7 +21,7 @@ import {
   WAL_VERSION,
 } from '../ledger/wal/format.ts'
 import { eventBounds, type FrameFlaw, isFlaw, parseFrame, type ReadFrame } from '../ledger/wal/frame-reader.ts'
-import { EntryForms } from './entry-forms.ts'
+import { EntryForms } from '../ledger/entry-forms.ts'
 import type { FindingKind } from './finding.ts'
 
 /** Something wrong in a frame; `at` counts from the frame's start. */

@@ -126,7 +126,7 @@ export class LedgerReplay {
 
   /** The next sealed entries, up to `end`, are not there; where the tree files still have their hashes, it goes on. */
   async missSealed(end: number, file: string): Promise<void> {
-    await this.#miss(end, 0, { file })
+    await this.#miss(end, undefined, { file })
   }
 
   /** Notes what a check of a segment told; segments come in order. */
@@ -231,13 +231,14 @@ export class LedgerReplay {
   }
 
   /** Entries up to `size` should have come before this place. */
-  async #miss(size: number, offset: number, { file }: Pick<FramePlace, 'file'>): Promise<void> {
+  async #miss(size: number, offset: number | undefined, { file }: Pick<FramePlace, 'file'>): Promise<void> {
     const [index, count] = [this.#size, size - this.#size]
     if (count <= 0) return
     const isKnown = !this.#lost && (await this.#fillFromDerived(index, size))
-    const what = isKnown ? 'entries are missing (their leaf hashes are still in the tree files)' : 'entries are missing'
+    const what = isKnown ? 'entries are missing (their hashes are still in the tree files)' : 'entries are missing'
     const [expected, found] = [`entry ${index}`, `entry ${size}`]
-    this.#findings.add({ kind: 'missing', file, offset, ledger: this.name, index, count, what, expected, found })
+    const place = { file, ...(offset === undefined ? {} : { offset }), ledger: this.name, index, count }
+    this.#findings.add({ kind: 'missing', ...place, what, expected, found })
     this.#lost ||= !isKnown
     this.#isWhole = false
     this.#size = size

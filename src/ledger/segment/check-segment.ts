@@ -6,10 +6,18 @@
  * every content is what its entry commits to, and the hashes above the leaves are those of the leaves.
  */
 import { createHash, hash, type Hash } from 'node:crypto'
-import { type Entry, Frontier, MAX_ENTRY_BYTES, parseEntry, ProofError } from '@stele/proof'
+import {
+  type Entry,
+  Frontier,
+  MAX_ENTRY_BYTES,
+  MAX_EVENT_BYTES,
+  parseEntry,
+  ProofError,
+  SALT_BYTES,
+} from '@stele/proof'
 import { platformNodeHasher } from '../hash-nodes.ts'
-import { commitsTo } from '../batch.ts'
 import { DataFault } from '../data-fault.ts'
+import { EntryForms } from '../entry-forms.ts'
 import { type ObjectInfo, ObjectMissing, type ObjectStore } from '../store/object-store.ts'
 import { HASH_BYTES } from '../wal/format.ts'
 import { HEADER_BYTES } from './segment-format.ts'
@@ -59,6 +67,7 @@ class Check {
   /** Leaves of the entries that were read; zeros where one was not. */
   readonly #leaves: Buffer
   readonly #isRead: Uint8Array
+  readonly #forms = new EntryForms()
   readonly #scratch = Buffer.alloc(1 + MAX_ENTRY_BYTES)
 
   constructor(reader: SegmentReader, log: HashedObject, content: HashedObject, onEntry: OnEntry | undefined) {
@@ -78,37 +87,52 @@ class Check {
       const bytes = await this.#log.take(log.table.ends[row]! - log.startOf(row))
       const entries = await itemsOf(log, row, bytes)
       if (!Array.isArray(entries)) yield { ...flawOfFault(entries, this.#log.key), index: this.#index(first) }
+      // Awaits and generators of their own for each entry would cost more than its hashes.
       for (let at = 0; at < log.countOf(row); at++) {
-        const content = await this.#contents.next()
-        yield* this.#contents.flaws.splice(0).map((flaw) => ({ ...flaw, index: this.#index(first + at) }))
-        if (Array.isArray(entries)) yield* this.#entry(first + at, entries[at]!, content)
+        if (this.#contents.isAtEnd) {
+          const flaw = await this.#contents.nextBlock()
+          if (flaw !== undefined) yield { ...flaw, index: this.#index(first + at) }
+        }
+        const content = this.#contents.take()
+        if (!Array.isArray(entries)) continue
+        const entry = entries[at]!
+        const leaf = this.#leafOf(first + at, entry)
+        if (content === undefined) continue
+        const flaw = this.#flawOf(first + at, entry, content)
+        if (flaw !== undefined) yield flaw
+        const told = this.#onEntry?.(this.#index(first + at), entry, content, leaf)
+        if (told !== undefined) await told
       }
     }
     yield* this.#hashes()
   }
 
-  async *#entry(ordinal: number, entry: Buffer, content: Buffer | undefined): AsyncGenerator<SegmentFlaw> {
-    const index = this.#index(ordinal)
+  #leafOf(ordinal: number, entry: Buffer): Buffer {
     entry.copy(this.#scratch, 1)
     const leaf = hash('sha256', this.#scratch.subarray(0, 1 + entry.length), 'buffer')
     leaf.copy(this.#leaves, ordinal * HASH_BYTES)
     this.#isRead[ordinal] = 1
-    if (content === undefined) return
+    return leaf
+  }
+
+  /** What is wrong with an entry's form, or with what it commits to. */
+  #flawOf(ordinal: number, entry: Buffer, content: Buffer): SegmentFlaw | undefined {
+    const [line, sizeBytes] = [entry.toString('latin1'), content.length - SALT_BYTES]
+    const digest = hash('sha256', content, 'base64url')
+    if (sizeBytes <= MAX_EVENT_BYTES && this.#forms.timeOf(line, sizeBytes, digest) !== undefined) return undefined
+    const index = this.#index(ordinal)
     const parsed = parsedEntry(entry)
     if (parsed === undefined) {
-      yield {
-        key: this.#log.key,
-        index,
-        what: 'an entry is not of its form',
-        expected: 'an entry',
-        found: 'another line',
-      }
-    } else if (!commitsTo(content, parsed.sha256, parsed.size)) {
-      const found = `${hash('sha256', content, 'base64url')}, ${content.length} bytes with its salt`
-      const expected = `${parsed.sha256}, ${parsed.size} bytes and its salt`
-      yield { key: this.#contents.key, index, what: 'a content is not what its entry commits to', expected, found }
+      const what = 'an entry is not of its form'
+      return { key: this.#log.key, index, what, expected: 'an entry', found: 'another line' }
     }
-    await this.#onEntry?.(index, entry, content, leaf)
+    if (parsed.size === sizeBytes && parsed.sha256 === digest) {
+      this.#forms.learn(line, sizeBytes, digest, parsed.at)
+      return undefined
+    }
+    const found = `${digest}, ${content.length} bytes with its salt`
+    const expected = `${parsed.sha256}, ${parsed.size} bytes and its salt`
+    return { key: this.#contents.key, index, what: 'a content is not what its entry commits to', expected, found }
   }
 
   /** Leaves against the entries, level 1 and the root against the leaves. */
@@ -152,7 +176,6 @@ class Check {
 
 /** The contents in order; undefined for those of a block that could not be read. */
 class Contents {
-  readonly flaws: SegmentFlaw[] = []
   readonly #object: SegmentObject
   readonly #bytes: HashedObject
   #row = -1
@@ -168,20 +191,25 @@ class Contents {
     return this.#bytes.key
   }
 
-  async next(): Promise<Buffer | undefined> {
-    if (this.#at === this.#items.length) await this.#nextBlock()
+  /** Whether the next content is in a block that is yet to be read. */
+  get isAtEnd(): boolean {
+    return this.#at === this.#items.length
+  }
+
+  take(): Buffer | undefined {
     return this.#items[this.#at++]
   }
 
-  async #nextBlock(): Promise<void> {
+  /** Reads the next block; resolves to what is wrong with it. */
+  async nextBlock(): Promise<SegmentFlaw | undefined> {
     const row = ++this.#row
     const object = this.#object
     if (row === 0) await this.#bytes.take(HEADER_BYTES)
     const bytes = await this.#bytes.take(object.table.ends[row]! - object.startOf(row))
     const items = await itemsOf(object, row, bytes)
-    if (!Array.isArray(items)) this.flaws.push(flawOfFault(items, this.key))
-    this.#items = Array.isArray(items) ? items : Array.from({ length: object.countOf(row) }, () => undefined)
     this.#at = 0
+    this.#items = Array.isArray(items) ? items : Array.from({ length: object.countOf(row) }, () => undefined)
+    return Array.isArray(items) ? undefined : flawOfFault(items, this.key)
   }
 }
 
