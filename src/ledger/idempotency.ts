@@ -12,7 +12,7 @@ import type { Entry, JsonObject, JsonValue } from '@stele/proof'
 import { timeMs } from '../platform/clock.ts'
 import type { Signer } from './keys.ts'
 
-export const KEY_WINDOW_MS = 24 * 3_600_000
+const KEY_WINDOW_MS = 24 * 3_600_000
 /** Of one ledger, and of all together (16 MB); beyond, the oldest are forgotten. */
 export const MAX_KEYS = 16_384
 const MAX_ALL_KEYS = 65_536

@@ -34,7 +34,7 @@ export interface NativeIds {
   readonly of: NativeIdOf
 }
 
-export const noIds: NativeIds = { has: () => false, of: () => undefined }
+const noIds: NativeIds = { has: () => false, of: () => undefined }
 
 export interface RecentOf {
   readonly ids: RecentIds
