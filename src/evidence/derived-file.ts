@@ -10,7 +10,7 @@ import type { DiskFile } from '../platform/disk.ts'
 import type { FileCache } from '../ledger/file-cache.ts'
 import { CHUNK_RECORDS, chunkPath } from '../ledger/record-file.ts'
 
-export interface Difference {
+interface Difference {
   /** Byte of the first record that differs. */
   readonly offset: number
   readonly expected: string

@@ -28,7 +28,7 @@ export interface Ailment extends Remedy {
 }
 
 /** Entries that are not here, or cannot be relied on. */
-export interface LostRange {
+interface LostRange {
   readonly ledger: string
   readonly index: number
   readonly count: number

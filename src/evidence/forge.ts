@@ -28,7 +28,7 @@ export interface HistoryEvent {
   readonly offset: number
 }
 
-export interface HistorySection {
+interface HistorySection {
   readonly ledger: string
   readonly events: readonly HistoryEvent[]
 }

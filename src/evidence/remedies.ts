@@ -185,11 +185,11 @@ function restoreAll({ data }: RemedyContext, meaning: string): Remedy {
   }
 }
 
-export function walName(commit: number): string {
+function walName(commit: number): string {
   return `wal/${String(commit).padStart(16, '0')}`
 }
 
-export function rangeOf(index: number, count: number): string {
+function rangeOf(index: number, count: number): string {
   return count === 1 ? `Entry ${index}` : `Entries ${index} to ${index + count - 1}`
 }
 

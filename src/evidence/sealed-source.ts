@@ -19,7 +19,7 @@ import type { SealedHashes } from './sealed-roots.ts'
 const MAX_TRIES = 1_000
 const KEPT_READERS = 64
 
-export interface Gap {
+interface Gap {
   readonly first: number
   readonly end: number
 }

@@ -15,7 +15,7 @@ const MAX_FLAWS = 256
 const [TIME_AT, TIME_END] = [13, 37]
 
 /** Entries of which nothing can be said, for they or their contents could not be read. */
-export interface Unread {
+interface Unread {
   readonly first: number
   readonly count: number
 }

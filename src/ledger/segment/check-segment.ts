@@ -109,10 +109,10 @@ class Check {
 
   #leafOf(ordinal: number, entry: Buffer): Buffer {
     entry.copy(this.#scratch, 1)
-    const leaf = hash('sha256', this.#scratch.subarray(0, 1 + entry.length), 'buffer')
-    leaf.copy(this.#leaves, ordinal * HASH_BYTES)
+    const at = ordinal * HASH_BYTES
+    this.#leaves.write(hash('sha256', this.#scratch.subarray(0, 1 + entry.length), 'binary'), at, 'latin1')
     this.#isRead[ordinal] = 1
-    return leaf
+    return this.#leaves.subarray(at, at + HASH_BYTES)
   }
 
   /** What is wrong with an entry's form, or with what it commits to. */
