@@ -227,7 +227,11 @@ test('Stele’s own events say who read and administered what, and no client can
     ],
     [
       {
-        ...{ type: 'verification.failed', v: 1, startedAt: AT, endedAt: AT, findingCount: 3 },
+        type: 'verification.failed',
+        v: 1,
+        startedAt: AT,
+        endedAt: AT,
+        findingCount: 3,
         first: { what: 'the body was changed', file: 'wal/1', offset: 7, ledger: 'main', index: 2 },
       },
       2004,

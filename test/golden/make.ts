@@ -22,14 +22,21 @@ const TORN_BYTES = 1_234
 /** Not the ledgers' data, or of one machine only. */
 const LEFT_OUT = /\/(?:LOCK|index|directories|\.drafts|[a-z0-9]+\.head\.lock)$/
 
+interface Appended {
+  readonly first: number
+  readonly duplicates?: number
+  readonly indexes?: readonly number[]
+}
+
 type Repeats = Pick<GoldenFacts, 'keyed' | 'repeated'>
 
 const [target] = process.argv.slice(2)
 assert(target !== undefined, 'give the folder to make')
 const directory = await mkdtemp(join(tmpdir(), 'stele-golden-'))
 const undo: (() => unknown)[] = []
+const context = { after: (work: unknown) => void (typeof work === 'function' && undo.push(() => work())) }
 try {
-  const server = await startTestServer({ after: (work: () => unknown) => undo.push(work) } as never, {
+  const server = await startTestServer(context, {
     directory,
     parts: { sizes: SIZES },
   })
@@ -46,13 +53,14 @@ try {
 /** Events of every media type, repeats, tokens, ledgers; some of it sealed, some in the log. */
 async function fill(server: TestServer): Promise<Repeats> {
   const lines = { type: 'application/x-ndjson' }
-  const post = async (ledger: string, body: string | Uint8Array, init: Ask = {}) =>
-    await server.askJson(`/v1/ledgers/${ledger}/events`, { body, ...init })
+  const post = async (ledger: string, body: string | Uint8Array, init: Ask = {}): Promise<Appended> =>
+    (await server.askJson(`/v1/ledgers/${ledger}/events`, { body, ...init })) as Appended
   await server.createLedger('shown', true)
   await server.createLedger('empty')
   const token = await server.token(['append'], { ledgers: ['main'], label: 'appends' })
-  const revoked = await server.askJson('/v1/tokens', { body: JSON.stringify({ scopes: ['read'], ledgers: ['*'] }) })
-  await server.ask(`/v1/tokens/${revoked.id}`, { method: 'DELETE' })
+  const request = { body: JSON.stringify({ scopes: ['read'], ledgers: ['*'] }) }
+  const { id } = (await server.askJson('/v1/tokens', request)) as { readonly id: string }
+  await server.ask(`/v1/tokens/${id}`, { method: 'DELETE' })
   const limited = { scopes: ['append'], ledgers: ['shown'], limits: { eventsPerSecond: 1_000 } }
   await server.askJson('/v1/tokens', { body: JSON.stringify(limited) })
   const keyed = { token, key: 'golden', body: '{"hello":"world"}' }
@@ -67,13 +75,13 @@ async function fill(server: TestServer): Promise<Repeats> {
   }
   await sealAll(server, new NodeDisk(), join(server.directory, 'data'))
   const again = events1k(20, 3)
-  const { duplicates, indexes } = await post('main', again, { ...lines, token })
+  const { duplicates, indexes = [] } = await post('main', again, { ...lines, token })
   assert.equal(duplicates, 20)
   const [body = ''] = again.toString().split('\n')
   // The same id with other bytes.
   await post('main', `${body.slice(0, -1)} }`, { token })
   await server.ledgers.publish()
-  return { keyed: { ...keyed, first }, repeated: { body, first: indexes[0] } }
+  return { keyed: { ...keyed, first }, repeated: { body, first: indexes[0]! } }
 }
 
 async function leave({ ledgers, administration, directory: folder }: TestServer, into: string, repeats: Repeats) {
