@@ -30,7 +30,7 @@ export type Operation = (typeof OPERATIONS)[number]
  * `hung`: nobody ever hears of it again, done or not. `late`: it is done, long after it was asked for.
  */
 export const WAYS = ['failed', 'applied', 'hung', 'late'] as const
-export type Way = (typeof WAYS)[number]
+type Way = (typeof WAYS)[number]
 
 export interface Fault {
   readonly way: Way
