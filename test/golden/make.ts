@@ -8,6 +8,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { appendFile, cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import type { TestContext } from 'node:test'
 import { join, resolve } from 'node:path'
 
 import { entraMix, events1k } from '../../bench/generate.ts'
@@ -33,8 +34,8 @@ type Repeats = Pick<GoldenFacts, 'keyed' | 'repeated'>
 const [target] = process.argv.slice(2)
 assert(target !== undefined, 'give the folder to make')
 const directory = await mkdtemp(join(tmpdir(), 'stele-golden-'))
-const undo: (() => unknown)[] = []
-const context = { after: (work: unknown) => void (typeof work === 'function' && undo.push(() => work())) }
+const undo: (() => Promise<void>)[] = []
+const context = { after: (work: () => Promise<void>) => void undo.push(work) } as Pick<TestContext, 'after'>
 try {
   const server = await startTestServer(context, {
     directory,
