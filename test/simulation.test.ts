@@ -11,7 +11,7 @@ import { demandCaught, demandClean } from './sim/run.ts'
 
 test('P1 P2 P3: a seed of the simulation is replayed to the last operation of the disk, and another one is another', async () => {
   const said = await Promise.all(
-    ['5', '5', '6'].map(async (seed) => await demandClean(['main.ts', '--seed', seed, '--episodes', '1'])),
+    ['19', '19', '24'].map(async (seed) => await demandClean(['main.ts', '--seed', seed, '--episodes', '1'])),
   )
   const [first, again, other] = said.map((text) => /trace of the last: ([0-9a-f]{16})/.exec(text)?.[1])
   assert(first !== undefined && other !== undefined)
