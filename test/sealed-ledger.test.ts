@@ -162,6 +162,28 @@ test('P2 P3: of a proposed seal the writer believes nothing: whatever is left ou
   assert.deepEqual(walFiles(disk), files.slice(1))
 })
 
+test('a seal whose swap took effect though it failed is known again, and one that somebody else moved is not', async () => {
+  const disk = new PowerCutDisk()
+  const stele = await openStele(ground(disk))
+  await fill(stele, 2)
+  const { store } = recovery(disk, directory)
+  const seal = await sealWalFile({ disk, directory, store }, stele.ledgers.sealTask()!)
+  const head = join(segments, '_head')
+  const rename = disk.rename.bind(disk)
+  disk.rename = async (from, to) => {
+    await rename(from, to)
+    if (to === head) throw new Error('EIO')
+  }
+  await assert.rejects(stele.ledgers.acceptSeal(seal), /EIO/)
+  disk.rename = rename
+  const moved = disk.bytes(head)
+  disk.tamper(head, Buffer.from('another'))
+  await assert.rejects(stele.ledgers.acceptSeal(seal), /somebody else has moved the seal/)
+  disk.tamper(head, moved)
+  await stele.ledgers.acceptSeal(seal)
+  assert.equal(stele.ledgers.sealed.commit, seal.commit)
+})
+
 test('P4: a start names what is missing of the segments, the seal or the log behind it, and changes nothing', async () => {
   const disk = new PowerCutDisk()
   const parts = ground(disk)

@@ -124,19 +124,20 @@ export class SealedLog {
       for (const segment of cover) await this.#demandSegment(segment)
       covers.set(name, new SealedEntries(readers, cover, size))
     }
-    const version = await store.swapHead(this.#version, sealText(proposed, signer()))
-    if (version === undefined) {
-      throw new DataFault(
-        `${store.where}/_head`,
-        0,
-        'somebody else has moved the seal',
-        'the one that is known',
-        'another',
-      )
-    }
+    this.#version = await this.#swap(sealText(proposed, signer()))
     this.#seal = proposed
-    this.#version = version
     for (const [name, sealed] of covers) await logs.get(name)?.seal(sealed)
+  }
+
+  /** An earlier swap to the same seal may have taken effect though it failed: then it is there, to the byte. */
+  async #swap(text: Buffer): Promise<string> {
+    const { store } = this.#options
+    const swapped = await store.swapHead(this.#version, text)
+    if (swapped !== undefined) return swapped
+    const head = await store.readHead()
+    if (head?.bytes.equals(text) === true) return head.version
+    const path = `${store.where}/_head`
+    throw new DataFault(path, 0, 'somebody else has moved the seal', 'the one that is known', 'another')
   }
 
   /** Removes the objects of which others hold everything, as far as it is sealed. */
