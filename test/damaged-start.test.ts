@@ -10,7 +10,7 @@ import { before, test } from 'node:test'
 
 import { HeadFault } from '../src/ledger/publish.ts'
 import { DataFault } from '../src/ledger/data-fault.ts'
-import { decodeFileHeader, encodeFileHeader, FRAME_HEADER_BYTES } from '../src/ledger/wal/format.ts'
+import { BLOCK_BYTES, decodeFileHeader, encodeFileHeader, FRAME_HEADER_BYTES } from '../src/ledger/wal/format.ts'
 import { isFlaw, parseFrame } from '../src/ledger/wal/frame-reader.ts'
 import { framesOf, resealFrame } from './forge.ts'
 import { anchor, flipped, last, leave, type Left, refused, reopen, wal } from './left-directory.ts'
@@ -159,3 +159,15 @@ function precedingFrame(left: Left): number {
   const frames = framesOf(bytes, decodeFileHeader(path, bytes.subarray(0, 4_096)).fileId)
   return frames.at(-2)!.position
 }
+
+test('P4: a bad frame anywhere in the log stops the start, also before the anchor, and nothing is repaired', async () => {
+  for (const path of wal(stopped.disk)) {
+    const bytes = stopped.disk.bytes(path)
+    for (const at of [BLOCK_BYTES + 30, BLOCK_BYTES + FRAME_HEADER_BYTES + 60, Math.floor(bytes.length / 2)]) {
+      const disk = stopped.disk.copy()
+      disk.tamper(path, flipped(bytes, at))
+      await refused(disk, path, /changed|no frame|add up|cut off|chain/, stopped.head)
+      assert.deepEqual(disk.bytes(path), flipped(bytes, at))
+    }
+  }
+})

@@ -7,6 +7,7 @@ import { SALT_BYTES } from '@stele/proof'
 import { WriterSide } from '../src/index/writer-side.ts'
 import type { Durable } from '../src/index/ledger-source.ts'
 import { DataFault } from '../src/ledger/data-fault.ts'
+import type { Whereabouts } from '../src/ledger/entry-stream.ts'
 import { BLOCK_BYTES } from '../src/ledger/wal/format.ts'
 import { eventBounds } from '../src/ledger/wal/frame-reader.ts'
 import { type DurableEnd, FrameTail } from '../src/ledger/wal/frame-tail.ts'
@@ -53,8 +54,8 @@ test('a follower reads every event once, in order, over many files, from the beg
   assert(!('heads' in sizes))
   for (const from of [0, 1, 17, 39]) {
     const next = Object.fromEntries(Object.entries(sizes))
-    const at = (await writer.answer({ what: 'locate', next: { ...next, main: from } })) as DurableEnd
-    const tail = await FrameTail.at(disk, directory, at)
+    const at = (await writer.answer({ what: 'locate', next: { ...next, main: from } })) as Whereabouts
+    const tail = await FrameTail.at(disk, directory, at.position)
     const events = await followed(tail, end)
     await tail.close()
     const indexes = [...events.keys()]
@@ -65,8 +66,8 @@ test('a follower reads every event once, in order, over many files, from the beg
     )
     for (const [index, event] of events) assert.equal(event, `event ${index}`)
   }
-  const done = (await writer.answer({ what: 'locate', next: sizes })) as DurableEnd
-  const tail = await FrameTail.at(disk, directory, done)
+  const done = (await writer.answer({ what: 'locate', next: sizes })) as Whereabouts
+  const tail = await FrameTail.at(disk, directory, done.position)
   assert.equal((await followed(tail, end)).size, 0)
   await fill(stele, 3)
   const grown = (await writer.answer({ what: 'beyond', position: tail.position })) as Durable

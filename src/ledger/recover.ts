@@ -15,7 +15,10 @@ import type { Log } from './log.ts'
 import type { Published } from './published-head.ts'
 import { recoverSealed, type SealedState, startBehind } from './recover-sealed.ts'
 import { type LastFrame, logAt, type RecoveryOptions, Replay, type ReplayEnd, type TornTail } from './replay.ts'
-import { fileBytes, listWalFiles, type WalFile, type WalFiles } from './wal/files.ts'
+import { fileBytes, listWalFiles, type LogStart, type WalFile, type WalFiles } from './wal/files.ts'
+import { BLOCK_BYTES } from './wal/format.ts'
+import { isFlaw } from './wal/frame-reader.ts'
+import { FrameSequence } from './wal/frame-sequence.ts'
 
 export interface Recovered {
   /** What the segments hold instead of the log. */
@@ -47,8 +50,10 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const anchor = await signedAnchor(options)
   const usable = typeof anchor === 'string' ? anchor : await whyUnusable(options, anchor, files, sealed)
   const replay = new Replay(options, files, sealed, unborn === undefined)
-  if (typeof anchor !== 'string' && usable === undefined) await replay.startAt(anchor)
-  else {
+  if (typeof anchor !== 'string' && usable === undefined) {
+    await checkBefore(options, anchor, files, startBehind(sealed))
+    await replay.startAt(anchor)
+  } else {
     await dropDerived(options)
     await replay.startBehindSeal()
   }
@@ -133,6 +138,51 @@ async function whyUnusable(
     }
   }
   return undefined
+}
+
+/**
+ * Reads the frames before an anchor, of which nothing is replayed: each must be whole and follow the one before, up to
+ * the one that the anchor names. What is in them is held against the tree when somebody reads it.
+ */
+async function checkBefore(
+  { disk }: RecoveryOptions,
+  anchor: Anchor,
+  files: readonly WalFile[],
+  start: LogStart,
+): Promise<void> {
+  let { commit, hash } = start
+  const follow = (path: string, offset: number, foundCommit: number, foundHash: Buffer) => {
+    const expected = `commit ${commit + 1} after ${hash.toString('hex')}`
+    const found = `commit ${foundCommit} after ${foundHash.toString('hex')}`
+    if (expected !== found) throw new DataFault(path, offset, 'the chain of frames is broken', expected, found)
+  }
+  for (const { path, header } of files) {
+    if (header.firstCommit > anchor.file) break
+    follow(path, 32, header.firstCommit, header.previousHash)
+    const file = await disk.open(path, 'read')
+    const isLast = header.firstCommit === anchor.file
+    const frames = new FrameSequence(
+      file,
+      isLast ? anchor.position : await file.sizeBytes(),
+      header.fileId,
+      BLOCK_BYTES,
+    )
+    let position = BLOCK_BYTES
+    try {
+      for (let frame = await frames.next(); frame !== undefined; frame = await frames.next()) {
+        if (isFlaw(frame)) throw new DataFault(path, position + frame.at, frame.what, frame.expected, frame.found)
+        follow(path, position + 24, frame.header.commit, frame.header.previousHash)
+        ;({ commit, hash } = frame.header)
+        position += frame.header.frameBytes
+      }
+    } finally {
+      await frames.settled()
+      await file.close()
+    }
+    if (!isLast || hash.toString('hex') === anchor.hash) continue
+    const found = hash.toString('hex')
+    throw new DataFault(path, position, 'the log does not lead to the anchor', anchor.hash, found)
+  }
 }
 
 async function dropDerived(options: RecoveryOptions): Promise<void> {
