@@ -191,6 +191,7 @@ export function recovery(disk: Disk, directory: string): RecoveryOptions {
 /** Seals every completed WAL file, as the keeper does. */
 export async function sealAll({ ledgers }: Pick<Stele, 'ledgers'>, disk: Disk, directory: string): Promise<number> {
   let count = 0
+  await ledgers.finishSealing()
   for (let task = ledgers.sealTask(); task !== undefined; task = ledgers.sealTask()) {
     const { store } = recovery(disk, directory)
     await ledgers.acceptSeal(await sealWalFile({ disk, directory, store }, task))

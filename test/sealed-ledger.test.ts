@@ -4,14 +4,21 @@
 // Ledgers of which a part lies in segments and no longer in the log, as the writer sees them.
 
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
-import { hashLeaf, inclusionProof, rootAt, verifyInclusion } from '@stele/proof'
+import { formatEntry, hashLeaf, inclusionProof, parseEntry, rootAt, verifyInclusion } from '@stele/proof'
 
 import { DataFault } from '../src/ledger/data-fault.ts'
+import { DamagedError } from '../src/ledger/read.ts'
 import type { Seal } from '../src/ledger/seal.ts'
 import { sealWalFile } from '../src/ledger/sealing.ts'
+import { listSegments } from '../src/ledger/segment/cover.ts'
+import { SegmentReader } from '../src/ledger/segment/segment-reader.ts'
+import { SegmentWriter } from '../src/ledger/segment/segment-writer.ts'
+import type { Segment } from '../src/ledger/segment/segment.ts'
+import { MemoryStore } from '../src/ledger/store/memory-store.ts'
 import { NodeDisk } from '../src/platform/disk.ts'
 import { SystemRandom } from '../src/platform/random.ts'
 import { PowerCutDisk, powerCutDirectory as directory } from './power-cut-disk.ts'
@@ -231,6 +238,74 @@ test('P4: a start names what is missing of the segments, the seal or the log beh
   await refused((copy) => copy.tamper(head, forged), /the seal was not made by this directory/)
   const [first] = walFiles(disk)
   await refused((copy) => copy.tamper(first!, undefined), /the first WAL file is missing/)
+})
+
+/** The first whole segment of `main` with event 5 replaced, as somebody without the key makes it. */
+async function forgedSegment(disk: PowerCutDisk): Promise<{ genuine: Segment; forged: Segment; store: MemoryStore }> {
+  const { store } = recovery(disk, directory)
+  const genuine = (await listSegments(store, 'main')).get('main')!.find(({ count }) => count === 256)!
+  const made = new MemoryStore()
+  const parts = { store: made, originPrefix: 'stele.test/abcdefghijklm', ledger: 'main', first: genuine.first }
+  const writer = await SegmentWriter.begin(parts)
+  for await (const { index, entry, leaf, content } of (await SegmentReader.open(store, genuine)).walk(genuine.first)) {
+    if (index !== 5) {
+      await writer.add(entry, leaf, content)
+      continue
+    }
+    const event = Buffer.concat([content.subarray(0, 16), Buffer.from('mallory')])
+    const { at, source, by, media } = parseEntry(entry)
+    const sha256 = createHash('sha256').update(event).digest('base64url')
+    const line = Buffer.from(formatEntry({ at, source, by, media, size: 7, sha256 }))
+    await writer.add(line, hashLeaf(line), event)
+  }
+  return { genuine, forged: await writer.finish(), store: made }
+}
+
+test('P4: an event that was forged inside a segment, with entry, hashes and footer made to fit, is not handed out', async () => {
+  const disk = new PowerCutDisk()
+  const parts = ground(disk)
+  const stele = await openStele(parts)
+  await fill(stele, 4)
+  await sealAll(stele, disk, directory)
+  const before = await contentsOf(stele)
+  await stele.close()
+  const { genuine, forged, store } = await forgedSegment(disk)
+  for (const kind of ['log', 'content'] as const) {
+    const bytes = await store.read(forged[kind].key, 0, forged[kind].sizeBytes)
+    Buffer.from(genuine.root, 'hex').copy(bytes, bytes.length - 128 + 24)
+    disk.tamper(join(segments, genuine[kind].key), bytes)
+  }
+  const again = await openStele(parts)
+  await assert.rejects(again.ledgers.event('main', 5), DamagedError)
+  await assert.rejects(again.ledgers.entries('main', 0, 10), DamagedError)
+  const { event } = await again.ledgers.event('main', 100)
+  assert(event.equals(before.events.get('main')![100]!))
+})
+
+test('P4: a segment that somebody put beside a genuine one, under a name that comes first, is no reason to give that up', async () => {
+  const disk = new PowerCutDisk()
+  const parts = ground(disk)
+  const stele = await openStele(parts)
+  await fill(stele, 4)
+  await sealAll(stele, disk, directory)
+  await stele.close()
+  const { forged, store } = await forgedSegment(disk)
+  for (const kind of ['log', 'content'] as const) {
+    const bytes = await store.read(forged[kind].key, 0, forged[kind].sizeBytes)
+    disk.tamper(join(segments, forged[kind].key), bytes)
+  }
+  const names = objects(disk)
+  const opened = await openStele(parts).catch((error: unknown) => error)
+  if (opened instanceof Error) {
+    assert(opened instanceof DataFault && /have another root than the seal/.test(opened.message), String(opened))
+    assert.deepEqual(objects(disk), names)
+    return
+  }
+  // Its name came second: the genuine one is read, and goes on being the one that is kept.
+  const again = opened as Stele
+  await fill(again, 2, 9)
+  await sealAll(again, disk, directory)
+  assert.equal((await readAll(again.ledgers, 'main')).length, again.ledgers.log('main').size)
 })
 
 test('P1 P2: a power cut at any moment of sealing loses and doubles nothing, and what was begun is finished', async () => {

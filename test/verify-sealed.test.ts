@@ -126,7 +126,7 @@ test('P4: of an entry and its leaf hash in a segment, the one that was changed i
   const [segment] = await segmentsOf(disk, 'main')
   const bytes = disk.bytesOf(pathOf(segment!.log))
   // The leaf hashes stand behind the bundle: one of them, and a byte of the entries before them.
-  const leaf = bytes.length - 128 - 12 - 32 - 256 * 32 + 9 * 32
+  const leaf = bytes.length - 128 - 12 - 32 - 16 * 32 - 256 * 32 + 9 * 32
   for (const [at, index, count] of [
     [leaf + 5, 9, 1],
     [513, 0, 256],

@@ -45,7 +45,7 @@ export class Trees {
   async begin(head: TreeHead, store: ObjectStore, cover: readonly Segment[]): Promise<void> {
     const { name, size, root } = head
     const readers = new SegmentReaders(store)
-    const hashes = hashesOf(cover, async (segment) => await readers.open(segment))
+    const hashes = hashesOf(cover, async (segment) => (await readers.open(segment)).reader)
     const edge = await frontierAt(size, hashes)
     if (rootOf(edge) !== root) {
       const what = `the segments of ${name} do not have the root that is sealed`

@@ -143,7 +143,22 @@ export class KeeperService {
     this.#order({ type: 'open', directory, keptHead: ledgers.keptHead.where, schedule })
     if (this.#isRequested) this.verifyNow()
     this.#isRequested = false
-    this.#sealNext()
+    this.#accepting = this.#accepting.then(async () => await this.#finish())
+  }
+
+  /** What a crash left of sealed files goes first; a failure is told like one of sealing. */
+  async #finish(): Promise<void> {
+    const { ledgers, clock } = this.#options
+    if (this.#sealing !== undefined || this.#fault !== undefined) return
+    const id = ++this.#lastId
+    this.#sealing = { id, startedMs: clock.monotonicMs(), isAccepting: true }
+    try {
+      await ledgers.finishSealing()
+      this.#sealing = undefined
+      this.#sealNext()
+    } catch (error) {
+      this.#unsealed({ id, reason: reasonOf(error), isFault: error instanceof DataFault })
+    }
   }
 
   #died(): void {

@@ -99,7 +99,7 @@ export class Ledgers {
       anchor: async () => await this.#anchoring.write(),
       signer: () => this.signer('heads'),
     }
-    this.#sealedLog = new SealedLog(sealing, opened.recovered.sealed, opened.completedFiles)
+    this.#sealedLog = new SealedLog(sealing, opened)
     this.#recent = new Recent(options, cache, this.#sizes.recentEntries)
     this.#anchoring = new Anchoring({
       disk: options.disk,
@@ -205,6 +205,11 @@ export class Ledgers {
   async acceptSeal(proposed: Seal): Promise<void> {
     assert(this.failure === undefined, 'a writer that has stopped seals nothing')
     await this.#sealedLog.accept(proposed, this.#lastEnd.header)
+  }
+
+  /** Gives up what a crash left of WAL files that are sealed, once their segments have been read again. */
+  async finishSealing(): Promise<void> {
+    await this.#sealedLog.dropLeftovers()
   }
 
   /** Why nothing is appended any more, if the writer has stopped. */

@@ -113,7 +113,7 @@ export class Log {
     log.#levels[0] = RecordFile.chunked(files, join(directory, 'level-0'), HASH_BYTES, run)
     for (let start = 0; start < sealed.size; start += LEAVES_AT_ONCE) {
       const count = Math.min(LEAVES_AT_ONCE, sealed.size - start)
-      const leaves = await sealed.leaves(start, count)
+      const leaves = await sealed.storedLeaves(start, count)
       for (let at = 0; at < count; at++) log.#frontier.append(leaves, at * HASH_BYTES, log.#stage)
       if (start >= leavesFrom) log.#level(0, 0).append(leaves)
       log.#settleStaged()

@@ -218,8 +218,7 @@ async function settle(
   at: NonNullable<Recovered['end']>,
   file: DiskFile,
 ): Promise<void> {
-  const { torn, unborn, lastFrame, sealedFiles } = recovered
-  for (const path of sealedFiles) await options.disk.remove(path)
+  const { torn, unborn, lastFrame } = recovered
   if (torn !== undefined) await file.truncate(torn.position)
   if (unborn !== undefined) await options.disk.remove(unborn.path)
   if (at.position === BLOCK_BYTES) await file.write(encodeFileHeader(at.file.header), 0)

@@ -3,9 +3,9 @@
 
 /**
  * What a start learns of the segments: the seal, held against the key of `heads`, and for every ledger the segments that
- * leave no gap up to its sealed size, their outlines held against their names. Their contents are not read here: the
- * tree's root is held against the seal, every entry against the tree when it is read, every byte by the verification
- * that runs behind the writer.
+ * leave no gap up to its sealed size, their outlines held against their names and the roots in their names against the
+ * seal. Their contents are not read here: every entry is held against such a root when it is read, every byte by the
+ * verification that runs behind the writer.
  */
 import { join } from 'node:path'
 import type { Disk } from '../platform/disk.ts'
@@ -44,9 +44,20 @@ export async function recoverSealed(
   const seal = await signedSeal(disk, directory, store, head.bytes)
   const listed = await listSegments(store)
   const byLedger = new Map<string, SealedEntries>()
-  for (const { name, size } of seal.ledgers) {
+  for (const { name, size, root } of seal.ledgers) {
     const cover = await demandCover(store, seal, name, listed.get(name) ?? [], size)
-    byLedger.set(name, new SealedEntries(readers, cover, size))
+    const sealed = new SealedEntries(readers, cover, size)
+    const found = await sealed.root()
+    if (found !== root) {
+      throw new DataFault(
+        join(store.where, name),
+        0,
+        `the segments of ${name} have another root than the seal`,
+        root,
+        found,
+      )
+    }
+    byLedger.set(name, sealed)
   }
   return { seal, version: head.version, byLedger }
 }

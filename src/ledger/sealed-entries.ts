@@ -2,35 +2,48 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The entries of one ledger that are read from segments. What a segment gives is held against nothing here: its leaf
- * hashes against the tree's root where they are used, entries and contents by whoever hands them out.
+ * The entries of one ledger that are read from segments. Leaf hashes are held against the roots in the segments' names,
+ * which a start holds against the seal; entries and contents are, by whoever hands them out, against these.
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import type { Disk } from '../platform/disk.ts'
 import type { FileCache } from './file-cache.ts'
 import type { Admit } from './read.ts'
+import { PerfectTrees } from './segment/perfect-tree.ts'
+import { ProvenLeaves } from './segment/proven-leaves.ts'
 import type { Segment } from './segment/segment.ts'
 import { SegmentReader } from './segment/segment-reader.ts'
 import { DirectoryStore } from './store/directory-store.ts'
 import type { ObjectStore } from './store/object-store.ts'
+import { HASH_BYTES } from './wal/format.ts'
 
 /** Of a whole segment with small events, 16 KiB of offsets each. */
 const KEPT_READERS = 64
 
+export interface OpenSegment {
+  readonly reader: SegmentReader
+  readonly proven: ProvenLeaves
+}
+
+async function openSegment(store: ObjectStore, segment: Segment): Promise<OpenSegment> {
+  const reader = await SegmentReader.open(store, segment)
+  return { reader, proven: new ProvenLeaves(reader) }
+}
+
 /** Open segments, bounded; segments never change, so one that was opened stays good. */
 export class SegmentReaders {
   readonly #store: ObjectStore
-  readonly #readers = new Map<string, Promise<SegmentReader>>()
+  readonly #readers = new Map<string, Promise<OpenSegment>>()
 
   constructor(store: ObjectStore) {
     this.#store = store
   }
 
-  async open(segment: Segment): Promise<SegmentReader> {
+  async open(segment: Segment): Promise<OpenSegment> {
     const { key } = segment.log
     const known = this.#readers.get(key)
-    const reader = known ?? SegmentReader.open(this.#store, segment)
+    const reader = known ?? openSegment(this.#store, segment)
     // The last used stands last; one that could not be opened is not kept.
     this.#readers.delete(key)
     this.#readers.set(key, reader)
@@ -74,17 +87,43 @@ export class SealedEntries {
     return first + count
   }
 
+  /** Leaf hashes that were held against the roots of their segments. */
   async leaves(start: number, count: number): Promise<Buffer> {
     const parts: Buffer[] = []
-    await this.#each(start, start + count, async (reader, from, end) => {
+    await this.#each(start, start + count, async ({ proven }, from, end) => {
+      parts.push(await proven.leaves(from, end - from))
+    })
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+  }
+
+  /** The same held against nothing: for whoever computes the root of all. */
+  async storedLeaves(start: number, count: number): Promise<Buffer> {
+    const parts: Buffer[] = []
+    await this.#each(start, start + count, async ({ reader }, from, end) => {
       parts.push(await reader.leaves(from, end - from))
     })
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
   }
 
+  /** Root, hex, of the tree that the roots in the names of the segments make, with the leaves of those that are no subtrees. */
+  async root(): Promise<string> {
+    const tree = new PerfectTrees()
+    for (const segment of this.cover) {
+      const end = Math.min(segment.first + segment.count, this.size)
+      if (tree.size === segment.first && end === segment.first + segment.count && tree.takes(segment.count)) {
+        tree.add(Buffer.from(segment.root, 'hex'), segment.count)
+        continue
+      }
+      const { proven } = await this.#readers.open(segment)
+      const leaves = await proven.leaves(tree.size, end - tree.size)
+      for (let at = 0; at < leaves.length; at += HASH_BYTES) tree.add(leaves.subarray(at, at + HASH_BYTES), 1)
+    }
+    return Buffer.from(tree.root()).toString('hex')
+  }
+
   async entries(start: number, end: number): Promise<Buffer[]> {
     const entries: Buffer[] = []
-    await this.#each(start, end, async (reader, from, to) => {
+    await this.#each(start, end, async ({ reader }, from, to) => {
       entries.push(...(await reader.entries(from, to)))
     })
     return entries
@@ -92,7 +131,7 @@ export class SealedEntries {
 
   async contents(start: number, end: number, admit: Admit): Promise<Buffer[]> {
     const contents: Buffer[] = []
-    await this.#each(start, end, async (reader, from, to) => {
+    await this.#each(start, end, async ({ reader }, from, to) => {
       contents.push(...(await reader.contents(from, to, admit)))
     })
     return contents
@@ -101,7 +140,7 @@ export class SealedEntries {
   async #each(
     start: number,
     end: number,
-    read: (reader: SegmentReader, from: number, end: number) => Promise<void>,
+    read: (open: OpenSegment, from: number, end: number) => Promise<void>,
   ): Promise<void> {
     for (let from = start; from < end;) {
       const segment = this.#at(from)

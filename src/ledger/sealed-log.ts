@@ -10,13 +10,13 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { Frontier, rootAt } from '@stele/proof'
 import { platformNodeHasher } from './hash-nodes.ts'
-import type { Disk } from '../platform/disk.ts'
+import { type Disk, readExactly } from '../platform/disk.ts'
 import type { FileCache } from './file-cache.ts'
 import { DataFault } from './data-fault.ts'
 import type { Signer } from './keys.ts'
 import type { Log } from './log.ts'
-import type { CompletedFile } from './opening.ts'
-import { coverUpTo, type SealedState } from './recover-sealed.ts'
+import type { CompletedFile, Opened } from './opening.ts'
+import { coverUpTo } from './recover-sealed.ts'
 import { type Seal, sealText } from './seal.ts'
 import { SealedEntries, SEGMENTS, type SegmentParts } from './sealed-entries.ts'
 import type { SealTask } from './sealing.ts'
@@ -25,7 +25,9 @@ import { listSegments } from './segment/cover.ts'
 import type { Segment } from './segment/segment.ts'
 import { DirectoryStore } from './store/directory-store.ts'
 import { walPath } from './wal/files.ts'
-import { HASH_BYTES, type WalFileHeader } from './wal/format.ts'
+import { isFlaw } from './wal/frame-reader.ts'
+import { FrameSequence } from './wal/frame-sequence.ts'
+import { BLOCK_BYTES, decodeFileHeader, HASH_BYTES, type WalFileHeader } from './wal/format.ts'
 
 /** Reads and hashes every byte of a segment: resolves to the first thing that is wrong. */
 export type SegmentCheck = (segment: Segment) => Promise<SegmentFlaw | undefined>
@@ -55,18 +57,21 @@ export interface SealedLogOptions extends SegmentParts {
 
 export class SealedLog {
   readonly #options: SealedLogOptions
+  /** Segments of which this process has read every byte. */
   readonly #checked = new Set<string>()
+  /** Paths of WAL files that are sealed; a crash came before they were removed. */
+  readonly #leftovers: string[]
   /** WAL files before the one that is written, the oldest first. */
   readonly #files: CompletedFile[]
   #seal: Seal | undefined
   #version: string | undefined
 
-  constructor(options: SealedLogOptions, recovered: SealedState | undefined, files: readonly CompletedFile[]) {
+  constructor(options: SealedLogOptions, { recovered, completedFiles }: Opened) {
     this.#options = options
-    this.#files = [...files]
-    this.#seal = recovered?.seal
-    this.#version = recovered?.version
-    for (const { cover } of recovered?.byLedger.values() ?? []) for (const { log } of cover) this.#checked.add(log.key)
+    this.#files = [...completedFiles]
+    this.#leftovers = [...recovered.sealedFiles]
+    this.#seal = recovered.sealed?.seal
+    this.#version = recovered.sealed?.version
   }
 
   get sizes(): SealedSizes {
@@ -104,6 +109,7 @@ export class SealedLog {
     const [oldest, following] = this.#files
     assert(oldest !== undefined, 'nothing is to be sealed')
     const next = following?.header ?? current
+    await this.dropLeftovers()
     // Once the seal has moved a start begins behind the file: so must the anchor, or all is derived again.
     await anchor()
     await this.#move(proposed, next)
@@ -121,7 +127,8 @@ export class SealedLog {
     const covers = new Map<string, SealedEntries>()
     for (const { name, size } of proposed.ledgers) {
       const cover = coverUpTo(store, name, listed.get(name) ?? [], size)
-      for (const segment of cover) await this.#demandSegment(segment)
+      const known = new Set(logs.get(name)?.sealed?.cover.map(({ log }) => log.key))
+      for (const segment of cover) if (!known.has(segment.log.key)) await this.#demandSegment(segment)
       covers.set(name, new SealedEntries(readers, cover, size))
     }
     this.#version = await this.#swap(sealText(proposed, signer()))
@@ -149,11 +156,29 @@ export class SealedLog {
       const kept = new Set(sealed.cover.map(({ log }) => log.key))
       for (const { first, count, log, content } of segments) {
         if (kept.has(log.key) || first + count > sealed.size) continue
+        await this.#demandRange(name, first, first + count)
         // The pair is none any more once the first is gone.
         await store.remove(log.key)
         await store.remove(content.key)
         this.#checked.delete(log.key)
       }
+    }
+  }
+
+  /** A file that was sealed before a crash may be the last good copy: its segments are read again before it goes. */
+  async dropLeftovers(): Promise<void> {
+    const { disk, cache } = this.#options
+    for (const path of this.#leftovers.slice()) {
+      for (const [ledger, { first, end }] of await rangesIn(disk, path)) await this.#demandRange(ledger, first, end)
+      await cache.remove(path)
+      this.#leftovers.shift()
+    }
+  }
+
+  /** Every byte of the segments that are read for these entries must have been read, and found good, by this process. */
+  async #demandRange(ledger: string, from: number, to: number): Promise<void> {
+    for (const segment of this.#options.logs.get(ledger)?.sealed?.cover ?? []) {
+      if (segment.first < to && segment.first + segment.count > from) await this.#demandSegment(segment)
     }
   }
 
@@ -199,6 +224,26 @@ export class SealedLog {
 
   #demand(expected: string, found: string, what: string): void {
     if (expected !== found) throw new DataFault(this.#options.store.where, 0, what, expected, found)
+  }
+}
+
+/** Which entries of which ledger a WAL file holds. */
+async function rangesIn(disk: Disk, path: string): Promise<Map<string, { first: number; end: number }>> {
+  const ranges = new Map<string, { first: number; end: number }>()
+  const file = await disk.open(path, 'read')
+  const { fileId } = decodeFileHeader(path, await readExactly(file, 0, BLOCK_BYTES))
+  const frames = new FrameSequence(file, await file.sizeBytes(), fileId, BLOCK_BYTES)
+  try {
+    for (let frame = await frames.next(); frame !== undefined; frame = await frames.next()) {
+      if (isFlaw(frame)) throw new DataFault(path, frame.at, frame.what, frame.expected, frame.found)
+      for (const { ledger, first, count } of frame.sections) {
+        ranges.set(ledger, { first: ranges.get(ledger)?.first ?? first, end: first + count })
+      }
+    }
+    return ranges
+  } finally {
+    await frames.settled()
+    await file.close()
   }
 }
 

@@ -23,6 +23,7 @@ import { HASH_BYTES } from '../wal/format.ts'
 import { HEADER_BYTES } from './segment-format.ts'
 import type { SegmentObject } from './segment-object.ts'
 import { SegmentReader } from './segment-reader.ts'
+import { TWIG_ENTRIES, twigsOf } from './perfect-tree.ts'
 import { BUNDLE_ENTRIES, parseSegmentKey, type Segment } from './segment.ts'
 
 export interface SegmentFlaw {
@@ -155,18 +156,22 @@ class Check {
       const what = 'an entry has not the leaf hash that stands there'
       yield { key, offset: leavesAt + at, index: this.#index(ordinal), what, expected: expected!, found: found! }
     }
-    const parentsAt = this.#log.position
-    const stored = await this.#log.take(Math.floor(segment.count / BUNDLE_ENTRIES) * HASH_BYTES)
-    for (const [position, expected] of parents.entries()) {
-      const at = position * HASH_BYTES
-      const found = stored.subarray(at, at + HASH_BYTES)
-      if (found.equals(expected)) continue
-      const what = 'a hash of level 1 is not that of its leaves'
-      const place = { key, offset: parentsAt + at, index: this.#index(position * BUNDLE_ENTRIES) }
-      yield { ...place, what, expected: expected.toString('hex'), found: found.toString('hex') }
-    }
+    yield* this.#against(twigsOf(leaves), TWIG_ENTRIES, 'a hash over 16 leaves is not that of its leaves')
+    yield* this.#against(Buffer.concat(parents), BUNDLE_ENTRIES, 'a hash of level 1 is not that of its leaves')
     const found = Buffer.from(tree.root()).toString('hex')
     if (found !== segment.root) yield { key, what: 'the leaves have another root', expected: segment.root, found }
+  }
+
+  /** What comes next are these hashes, one for so many entries. */
+  async *#against(expected: Buffer, entryCount: number, what: string): AsyncGenerator<SegmentFlaw> {
+    const start = this.#log.position
+    const stored = await this.#log.take(expected.length)
+    for (let at = 0; at < expected.length && !stored.equals(expected); at += HASH_BYTES) {
+      if (stored.compare(expected, at, at + HASH_BYTES, at, at + HASH_BYTES) === 0) continue
+      const [wanted, found] = [expected, stored].map((bytes) => bytes.toString('hex', at, at + HASH_BYTES))
+      const index = this.#index((at / HASH_BYTES) * entryCount)
+      yield { key: this.#log.key, offset: start + at, index, what, expected: wanted!, found: found! }
+    }
   }
 
   #index(ordinal: number): number {

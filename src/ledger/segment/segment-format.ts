@@ -8,6 +8,7 @@
 import { MAX_ENTRY_BYTES, MAX_EVENT_BYTES, SALT_BYTES } from '@stele/proof'
 import { DataFault } from '../data-fault.ts'
 import { HASH_BYTES } from '../wal/format.ts'
+import { TWIG_ENTRIES } from './perfect-tree.ts'
 import { BUNDLE_ENTRIES, type SegmentKind } from './segment.ts'
 
 export const HEADER_BYTES = 512
@@ -162,7 +163,7 @@ export function decodeTable(file: string, kind: SegmentKind, { count, tableAt }:
 
 /** Bytes of the hashes that stand behind the bundles of a log object. */
 export function hashAreaBytes(count: number): number {
-  return HASH_BYTES * (count + Math.floor(count / BUNDLE_ENTRIES))
+  return HASH_BYTES * (count + Math.floor(count / TWIG_ENTRIES) + Math.floor(count / BUNDLE_ENTRIES))
 }
 
 /** Zstandard grows what it cannot compress by less than this. */

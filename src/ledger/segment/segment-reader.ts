@@ -10,6 +10,7 @@ import { DataFault } from '../data-fault.ts'
 import type { Admit } from '../read.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import { HASH_BYTES } from '../wal/format.ts'
+import { TWIG_ENTRIES } from './perfect-tree.ts'
 import { SegmentObject } from './segment-object.ts'
 import { BUNDLE_ENTRIES, type Segment } from './segment.ts'
 
@@ -72,7 +73,14 @@ export class SegmentReader {
   async parents(start: number, count: number): Promise<Buffer> {
     const ordinal = start - this.segment.first / BUNDLE_ENTRIES
     assert(ordinal >= 0 && count >= 0 && ordinal + count <= Math.floor(this.segment.count / BUNDLE_ENTRIES))
-    return await this.log.read(this.log.partsEnd + (this.segment.count + ordinal) * HASH_BYTES, count * HASH_BYTES)
+    const before = this.segment.count + Math.floor(this.segment.count / TWIG_ENTRIES)
+    return await this.log.read(this.log.partsEnd + (before + ordinal) * HASH_BYTES, count * HASH_BYTES)
+  }
+
+  /** Hashes over 16 leaves each, counted from the segment's first. */
+  async twigs(start: number, count: number): Promise<Buffer> {
+    assert(start >= 0 && count >= 0 && start + count <= Math.floor(this.segment.count / TWIG_ENTRIES))
+    return await this.log.read(this.log.partsEnd + (this.segment.count + start) * HASH_BYTES, count * HASH_BYTES)
   }
 
   async entries(start: number, end: number): Promise<Buffer[]> {

@@ -13,6 +13,7 @@ import { HASH_BYTES } from '../wal/format.ts'
 import { ByteRun } from './byte-run.ts'
 import { ObjectWriter } from './object-writer.ts'
 import { blockBytes, encodeBlock } from './part.ts'
+import { twigsOf } from './perfect-tree.ts'
 import { BLOCK_BYTES } from './segment-format.ts'
 import type { SegmentReader } from './segment-reader.ts'
 import { BUNDLE_ENTRIES, type Segment, SEGMENT_ENTRIES } from './segment.ts'
@@ -89,7 +90,9 @@ export class SegmentWriter {
     assert(count > 0 && count === this.#entryCount && count === this.#contentCount)
     await this.#closeBundle()
     await this.#closeBlock()
-    await this.#log.write(this.#leaves.take())
+    const leaves = this.#leaves.take()
+    await this.#log.write(leaves)
+    await this.#log.write(twigsOf(leaves))
     await this.#log.write(this.#parents.take())
     const root = this.#tree.root()
     const run = { ledger, first, count, root }

@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/** Roots of trees that are perfect or made of perfect ones: what a segment's hashes are held against each other by. */
+import { EMPTY_ROOT, type NodeHasher } from '@stele/proof'
+import { platformNodeHasher } from '../hash-nodes.ts'
+import { HASH_BYTES } from '../wal/format.ts'
+
+/** Leaves below a twig: a leaf is held against its tile's hash by 15 hashes twice, and not by 255. */
+export const TWIG_ENTRIES = 16
+
+/** Root over `count` hashes from offset `at` on; `count` is a power of two. */
+export function perfectRoot(hashInto: NodeHasher, hashes: Uint8Array, at: number, count: number): Buffer {
+  const level = Buffer.from(hashes.subarray(at, at + count * HASH_BYTES))
+  for (let left = count; left > 1; left /= 2) {
+    for (let node = 0; node < left / 2; node++) {
+      hashInto(level, node * HASH_BYTES, level, 2 * node * HASH_BYTES, level, (2 * node + 1) * HASH_BYTES)
+    }
+  }
+  return level.subarray(0, HASH_BYTES)
+}
+
+/** The roots over each 16 of the hashes; what is left at the end has none. */
+export function twigsOf(leaves: Uint8Array): Buffer {
+  const hashInto = platformNodeHasher()
+  const count = Math.floor(leaves.length / HASH_BYTES / TWIG_ENTRIES)
+  const twigs = Buffer.alloc(count * HASH_BYTES)
+  for (let twig = 0; twig < count; twig++) {
+    perfectRoot(hashInto, leaves, twig * TWIG_ENTRIES * HASH_BYTES, TWIG_ENTRIES).copy(twigs, twig * HASH_BYTES)
+  }
+  return twigs
+}
+
+/** A tree that is built of the roots of perfect subtrees, each where a subtree of its height may begin. */
+export class PerfectTrees {
+  readonly #edge: { readonly height: number; readonly hash: Uint8Array }[] = []
+  readonly #hashInto = platformNodeHasher()
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Whether a subtree of `count` leaves may come next. */
+  takes(count: number): boolean {
+    return Number.isInteger(Math.log2(count)) && this.#size % count === 0
+  }
+
+  add(hash: Uint8Array, count: number): void {
+    let height = Math.log2(count)
+    let node = hash
+    this.#size += count
+    for (let last = this.#edge.at(-1); last?.height === height; last = this.#edge.at(-1)) {
+      this.#edge.pop()
+      node = this.#joined(last.hash, node)
+      height++
+    }
+    this.#edge.push({ height, hash: node })
+  }
+
+  root(): Uint8Array {
+    const [smallest, ...larger] = this.#edge.toReversed()
+    if (smallest === undefined) return EMPTY_ROOT
+    return larger.reduce((root, { hash }) => this.#joined(hash, root), smallest.hash)
+  }
+
+  #joined(left: Uint8Array, right: Uint8Array): Uint8Array {
+    const node = Buffer.alloc(HASH_BYTES)
+    this.#hashInto(node, 0, left, 0, right, 0)
+    return node
+  }
+}
