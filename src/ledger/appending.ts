@@ -137,7 +137,7 @@ export class Appending {
       if (suspicions.some(({ index }) => index >= log.size)) await Promise.allSettled(inFlight)
       const durable = suspicions.filter(({ index }) => index < log.size)
       const verdicts = await this.#comparisons.run(
-        async () => await verdictsOn(log, this.#reader, (type, event) => recent.nativeIds.of(type, event), batch, durable),
+        async () => await verdictsOn(log, this.#reader, recent.nativeIds, batch, durable),
       )
       claim.found(verdicts)
       damaged ??= verdicts.damaged

@@ -12,9 +12,7 @@ import type { Entry } from '@stele/proof'
 import type { Batch } from './batch.ts'
 import type { Log } from './log.ts'
 import { DamagedError, type Reader, type StoredEvent } from './read.ts'
-
-/** Where in an event of a source type its own id stands; undefined where it has none. */
-export type NativeIdOf = (type: string, event: Buffer) => { readonly start: number; readonly end: number } | undefined
+import type { NativeIds } from './recent.ts'
 
 /** An event of the batch, by its position, that may be in the entry `index`. */
 export interface Suspicion {
@@ -49,12 +47,12 @@ class Exhausted extends Error {
 export async function verdictsOn(
   log: Log,
   reader: Reader,
-  nativeIdOf: NativeIdOf,
+  nativeIds: NativeIds,
   batch: Batch,
   suspicions: readonly Suspicion[],
 ): Promise<Verdicts> {
   const verdicts = { same: new Map<number, number>(), prior: new Map<number, number>(), damaged: undefined }
-  const comparison = new Comparison(log, reader, nativeIdOf, batch, verdicts, suspicions.length)
+  const comparison = new Comparison(log, reader, nativeIds, batch, verdicts, suspicions.length)
   // In the ledger's order, so that what lies together is read together, and the first that fits is the first.
   const sorted = suspicions.toSorted((one, other) => one.index - other.index)
   for (let at = 0; at < sorted.length;) {
@@ -71,7 +69,7 @@ class Comparison {
   isExhausted = false
   readonly #log: Log
   readonly #reader: Reader
-  readonly #nativeIdOf: NativeIdOf
+  readonly #nativeIds: NativeIds
   readonly #batch: Batch
   readonly #verdicts: { -readonly [name in keyof Verdicts]: Verdicts[name] }
   #readsLeft = MAX_READS
@@ -80,14 +78,14 @@ class Comparison {
   constructor(
     log: Log,
     reader: Reader,
-    nativeIdOf: NativeIdOf,
+    nativeIds: NativeIds,
     batch: Batch,
     verdicts: Verdicts,
     suspicionCount: number,
   ) {
     this.#log = log
     this.#reader = reader
-    this.#nativeIdOf = nativeIdOf
+    this.#nativeIds = nativeIds
     this.#batch = batch
     this.#verdicts = verdicts
     this.#bytesLeft = Math.min(MAX_TIMES * batch.body.length + suspicionCount * BLOCK_BYTES, MAX_BYTES)
@@ -142,7 +140,7 @@ class Comparison {
       return
     }
     if (prior.has(position)) return
-    const at = this.#nativeIdOf(source.split('/')[0]!, event)
+    const at = this.#nativeIds.in(event)(source.split('/')[0]!, 0, event.length)
     const id = body.subarray(ids!.starts[position], ids!.ends[position])
     if (at === undefined || !event.subarray(at.start, at.end).equals(id)) return
     prior.set(position, priorIn(entry) ?? stored.index)

@@ -13,7 +13,6 @@ import { RESERVED_LEDGERS } from '../schema/limits.ts'
 import { Problem } from '../schema/problem.ts'
 import type { RecentMark } from './anchor.ts'
 import { type IdSeeds, sourceSeeds } from './claim.ts'
-import type { NativeIdOf } from './duplicates.ts'
 import type { FileCache } from './file-cache.ts'
 import { Fingerprint } from './fingerprint.ts'
 import { KEY_RECORD_BYTES, KeyRoom, keptIn, MAX_KEYS, readKeyRecord, RecentKeys } from './idempotency.ts'
@@ -38,11 +37,19 @@ const CLOSING_BRACE = 0x7d
 
 /** How ids are found in events; the ledger itself knows no source. */
 export interface NativeIds {
-  readonly has: (type: string) => boolean
-  readonly of: NativeIdOf
+  has(type: string): boolean
+  /** Of events that lie in `bytes`. */
+  in(bytes: Buffer): NativeIdOf
 }
 
-const noIds: NativeIds = { has: () => false, of: () => undefined }
+/** Where the own id stands of the event from `start` to `end`, of a source type; undefined where it has none. */
+export type NativeIdOf = (
+  type: string,
+  start: number,
+  end: number,
+) => { readonly start: number; readonly end: number } | undefined
+
+const noIds: NativeIds = { has: () => false, in: () => () => undefined }
 
 export interface RecentOf {
   readonly ids: RecentIds
@@ -188,33 +195,30 @@ export class Recent {
     if (isReserved(section.ledger)) return
     const kept = this.#of(section.ledger)
     const { bytes, first, count } = section
+    const idOf = this.nativeIds.in(bytes)
     for (let position = 0; position < count; position++) {
       const { entryStart, entryEnd, contentStart, contentEnd } = eventBounds(section, position)
-      const { type, high, low } = this.#givenBy(bytes, entryStart, entryEnd)
-      if (type !== undefined) {
-        this.#takeId(kept, first + position, type, high, low, bytes.subarray(contentStart + SALT_BYTES, contentEnd))
-      }
+      const by = this.#givenBy(bytes, entryStart, entryEnd)
+      this.#takeId(kept, first + position, by, bytes, idOf, contentStart + SALT_BYTES, contentEnd)
       // Only `ext`, which comes last, ends in a brace of its own.
       if (bytes[entryEnd - 2] === CLOSING_BRACE) takeKey(kept, first + position, bytes.subarray(entryStart, entryEnd))
     }
   }
 
-  #takeId(kept: Kept, index: number, type: string, high: number, low: number, event: Buffer): void {
-    if (index <= kept.ids.newest) return
-    const at = this.#idIn(type, event)
+  #takeId(
+    { ids }: Kept,
+    index: number,
+    { type, high, low }: GivenBy,
+    bytes: Buffer,
+    idOf: NativeIdOf,
+    start: number,
+    end: number,
+  ): void {
+    if (type === undefined || index <= ids.newest) return
+    const at = idIn(idOf, type, start, end)
     if (at === undefined) return
-    this.#print.take(high, low, event, at.start, at.end)
-    kept.ids.add(this.#print.high, this.#print.low, index)
-  }
-
-  /** What cannot be scanned, though it was when it came, has no id. */
-  #idIn(type: string, event: Buffer): { readonly start: number; readonly end: number } | undefined {
-    try {
-      return this.nativeIds.of(type, event)
-    } catch (error) {
-      if (error instanceof Problem) return undefined
-      throw error
-    }
+    this.#print.take(high, low, bytes, at.start, at.end)
+    ids.add(this.#print.high, this.#print.low, index)
   }
 
   /** Whose event an entry commits to. Lines that begin alike, but for their time, are parsed once. */
@@ -269,10 +273,20 @@ export class Recent {
       const events = await reader.events(log, from, end, READ_BYTES)
       from += events.length
       for (const { index, entryBytes, event } of events) {
-        const { type, high, low } = this.#givenBy(entryBytes, 0, entryBytes.length)
-        if (type !== undefined) this.#takeId(kept, index, type, high, low, event)
+        const by = this.#givenBy(entryBytes, 0, entryBytes.length)
+        this.#takeId(kept, index, by, event, this.nativeIds.in(event), 0, event.length)
       }
     }
+  }
+}
+
+/** What cannot be scanned, though it was when it came, has no id. */
+function idIn(idOf: NativeIdOf, type: string, start: number, end: number): ReturnType<NativeIdOf> {
+  try {
+    return idOf(type, start, end)
+  } catch (error) {
+    if (error instanceof Problem) return undefined
+    throw error
   }
 }
 

@@ -21,6 +21,8 @@ export class Marks {
   /** The id that `findId` found is `body.subarray(idStart, idEnd)`; both are 0 where there is none. */
   idStart = 0
   idEnd = 0
+  /** Where the event ends; only who is hasty asks. */
+  eventEnd = 0
 
   /** `until` says how far the scanner is to go in an event of which nothing but the id is asked for. */
   constructor(recognition: Recognition, until: 'its end' | 'as soon as it is found' = 'its end') {
@@ -84,8 +86,9 @@ export class Marks {
   #isSettled(id: number, body: Buffer, end: number): boolean {
     const names = this.#unsettling[id]
     if (names === undefined) return false
-    for (let at = 0; at < names.length; at++) if (body.includes(names[at]!, end)) return false
-    return true
+    if (names.length === 0) return true
+    const rest = body.subarray(end, this.eventEnd)
+    return !names.some((name) => rest.includes(name))
   }
 
   /** Kind of the event that ended, 0 (generic) where no shape fits. */

@@ -4,11 +4,12 @@
 // The id that its source gave an event, found again in an event that is stored, by the tables by which it was found when
 // the event came. The ledger is handed this: it knows no source.
 
+import type { NativeIdOf, NativeIds } from '../ledger/recent.ts'
 import { Marks } from './marks.ts'
 import { connectors, idTables } from './registry.ts'
 import { Scanner } from './scan.ts'
 
-export class NativeIdFinder {
+export class NativeIdFinder implements NativeIds {
   readonly #marks = new Map<string, Marks>()
 
   constructor() {
@@ -24,14 +25,18 @@ export class NativeIdFinder {
   }
 
   /**
-   * Where in a JSON event of a type its id stands; undefined where it has none. Where a key is repeated, which no source
-   * does, it may be another than the intake's.
+   * For JSON events that lie in `bytes`: where the id of the one from `start` to `end`, of a type, stands; undefined where
+   * it has none. Where a key is repeated, which no source does, it may be another than the intake's.
    */
-  of(type: string, event: Buffer): { readonly start: number; readonly end: number } | undefined {
-    const marks = this.#marks.get(type)
-    if (marks === undefined) return undefined
-    new Scanner(event, false).value(0, marks, null)
-    marks.findId(0)
-    return marks.idEnd === 0 ? undefined : { start: marks.idStart, end: marks.idEnd }
+  in(bytes: Buffer): NativeIdOf {
+    const scanner = new Scanner(bytes, false)
+    return (type, start, end) => {
+      const marks = this.#marks.get(type)
+      if (marks === undefined) return undefined
+      marks.eventEnd = end
+      const stop = scanner.value(start, marks, null)
+      marks.findId(0)
+      return marks.idEnd === 0 || stop > end ? undefined : { start: marks.idStart, end: marks.idEnd }
+    }
   }
 }
