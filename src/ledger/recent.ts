@@ -194,11 +194,12 @@ export class Recent {
   take(section: Section): void {
     if (isReserved(section.ledger)) return
     const kept = this.#of(section.ledger)
-    const { bytes, first, count } = section
+    const { bytes, first, count, entriesAt, contentsAt } = section
+    const lines = bytes.toString('latin1', entriesAt, contentsAt)
     const idOf = this.nativeIds.in(bytes)
     for (let position = 0; position < count; position++) {
       const { entryStart, entryEnd, contentStart, contentEnd } = eventBounds(section, position)
-      const by = this.#givenBy(bytes, entryStart, entryEnd)
+      const by = this.#givenBy(lines, entryStart - entriesAt, entryEnd - entriesAt)
       this.#takeId(kept, first + position, by, bytes, idOf, contentStart + SALT_BYTES, contentEnd)
       // Only `ext`, which comes last, ends in a brace of its own.
       if (bytes[entryEnd - 2] === CLOSING_BRACE) takeKey(kept, first + position, bytes.subarray(entryStart, entryEnd))
@@ -222,19 +223,23 @@ export class Recent {
   }
 
   /** Whose event an entry commits to. Lines that begin alike, but for their time, are parsed once. */
-  #givenBy(bytes: Buffer, entryStart: number, entryEnd: number): GivenBy {
-    const from = entryStart + SOURCE_AT
-    const last = this.#lastGiven
-    if (bytes.toString('latin1', from, from + last.head.length) === last.head) return last.by
-    const head = bytes.toString('latin1', from, bytes.indexOf(SIZE_KEY, from, 'latin1') + SIZE_KEY.length)
+  #givenBy(lines: string, start: number, end: number): GivenBy {
+    const from = start + SOURCE_AT
+    if (lines.startsWith(this.#lastGiven.head, from)) return this.#lastGiven.by
+    // Not a slice, which would keep all lines in memory.
+    const head = Buffer.from(lines.slice(from, lines.indexOf(SIZE_KEY, from) + SIZE_KEY.length), 'latin1').toString()
     const known = this.#given.get(head)
-    const by = known ?? this.#parsedGiven(parseEntry(bytes.subarray(entryStart, entryEnd)))
+    const by = known ?? this.#parsedGiven(parseEntry(Buffer.from(lines.slice(start, end), 'latin1')))
     if (known === undefined) {
       if (this.#given.size >= MAX_HEADS) this.#given.clear()
       this.#given.set(head, by)
     }
     this.#lastGiven = { head, by }
     return by
+  }
+
+  #givenIn(line: Buffer): GivenBy {
+    return this.#givenBy(line.toString('latin1'), 0, line.length)
   }
 
   #parsedGiven({ source, asserted, media }: Entry): GivenBy {
@@ -258,7 +263,7 @@ export class Recent {
 
   /** Reads the events, of entries that follow each other, whose source may have given them ids. */
   async #scanEvents(log: Log, reader: Reader, first: number, lines: readonly Buffer[]): Promise<void> {
-    const has = lines.map((line) => this.#givenBy(line, 0, line.length).type !== undefined)
+    const has = lines.map((line) => this.#givenIn(line).type !== undefined)
     for (let at = 0; at < lines.length; at++) {
       if (!has[at]) continue
       const start = first + at
@@ -273,7 +278,7 @@ export class Recent {
       const events = await reader.events(log, from, end, READ_BYTES)
       from += events.length
       for (const { index, entryBytes, event } of events) {
-        const by = this.#givenBy(entryBytes, 0, entryBytes.length)
+        const by = this.#givenIn(entryBytes)
         this.#takeId(kept, index, by, event, this.nativeIds.in(event), 0, event.length)
       }
     }
