@@ -18,7 +18,7 @@ import { Fingerprint } from './fingerprint.ts'
 import { KEY_RECORD_BYTES, KeyRoom, keptIn, MAX_KEYS, readKeyRecord, RecentKeys } from './idempotency.ts'
 import { derivedDirectory, type Log } from './log.ts'
 import type { Reader } from './read.ts'
-import { IdRoom, RECORD_BYTES, RecentIds } from './recent-ids.ts'
+import { IdRoom, lengthTag, RECORD_BYTES, RecentIds } from './recent-ids.ts'
 import { RingFile } from './ring-file.ts'
 import type { Section } from './wal/format.ts'
 import { eventBounds } from './wal/frame-reader.ts'
@@ -179,7 +179,7 @@ export class Recent {
     const keptIds = ids.length / RECORD_BYTES
     const kept = this.#begin(name, files, idCount - keptIds, keyCount - keys.length / KEY_RECORD_BYTES)
     for (let at = 0; at < ids.length; at += RECORD_BYTES) {
-      kept.ids.add(ids.readUInt32BE(at + 8), ids.readUInt32BE(at + 12), Number(ids.readBigUInt64BE(at)))
+      kept.ids.add(ids.readUInt32BE(at + 8), ids.readUInt32BE(at + 12), indexAt(ids, at), ids.readUInt16BE(at))
     }
     for (let at = 0; at < keys.length; at += KEY_RECORD_BYTES) {
       const { digest, kept: answer } = readKeyRecord(keys, at)
@@ -219,7 +219,7 @@ export class Recent {
     const at = idIn(idOf, type, start, end)
     if (at === undefined) return
     this.#print.take(high, low, bytes, at.start, at.end)
-    ids.add(this.#print.high, this.#print.low, index)
+    ids.add(this.#print.high, this.#print.low, index, lengthTag(end - start))
   }
 
   /** Whose event an entry commits to. Lines that begin alike, but for their time, are parsed once. */
@@ -308,6 +308,11 @@ function typeOf(source: string): string {
   return source.split('/')[0]!
 }
 
+/** The entry of a record; what stands before it is the record's own, and was zeros in former versions. */
+function indexAt(records: Buffer, at: number): number {
+  return records.readUIntBE(at + 2, 6)
+}
+
 /** The records before number `end`, of entries before `size`, that were not written over; undefined where some are not there. */
 async function readBefore(file: RingFile, recordBytes: number, end: number, size: number): Promise<Buffer | undefined> {
   // What cannot be read is read from the entries: files that are derived may be lost.
@@ -315,7 +320,7 @@ async function readBefore(file: RingFile, recordBytes: number, end: number, size
   if (records === undefined) return undefined
   let next = size
   for (let at = records.length - recordBytes; at >= 0; at -= recordBytes) {
-    const index = Number(records.readBigUInt64BE(at))
+    const index = indexAt(records, at)
     if (index >= size) return records.subarray(at + recordBytes)
     if (index >= next) return undefined
     next = index
