@@ -29,7 +29,7 @@ export class Claim {
   readonly #ids: RecentIds
   readonly #highs: Uint32Array
   readonly #lows: Uint32Array
-  #same: ReadonlyMap<number, number> = new Map()
+  readonly #same = new Map<number, number>()
   /** The newest entry that was looked into for each event; undefined before the first look. */
   #lookedInto: Float64Array | undefined
 
@@ -100,7 +100,9 @@ export class Claim {
       if (found === 0) continue
       lookedInto[position] = this.#ids.found[0]!
       for (let at = 0; at < found && suspicions.length < maxCount; at++) {
-        suspicions.push({ position, index: this.#ids.found[at]! })
+        const index = this.#ids.found[at]!
+        // What was looked into before has other bytes, or is known.
+        if (index > (this.#lookedInto?.[position] ?? -1)) suspicions.push({ position, index })
       }
     }
     this.#lookedInto = lookedInto
@@ -108,7 +110,7 @@ export class Claim {
   }
 
   found({ same }: Verdicts): void {
-    this.#same = same
+    for (const [position, index] of same) if (!this.#same.has(position)) this.#same.set(position, index)
   }
 
   #tag(position: number): number {

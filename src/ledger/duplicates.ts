@@ -71,13 +71,7 @@ class Comparison {
   #readsLeft: number
   #bytesLeft: number
 
-  constructor(
-    log: Log,
-    reader: Reader,
-    batch: Batch,
-    verdicts: Verdicts,
-    suspicionCount: number,
-  ) {
+  constructor(log: Log, reader: Reader, batch: Batch, verdicts: Verdicts, suspicionCount: number) {
     this.#log = log
     this.#reader = reader
     this.#batch = batch
