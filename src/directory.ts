@@ -18,7 +18,7 @@ import { type Disk, NodeDisk, replaceFile } from './platform/disk.ts'
 import { GuardedHttpClient } from './platform/http-client.ts'
 import { type Lock, tryLock } from './platform/lock.ts'
 import { type Random, randomBase32, SystemRandom } from './platform/random.ts'
-import { hasNativeId, nativeIdOf } from './sources/native-id.ts'
+import { NativeIdFinder } from './sources/native-id.ts'
 import { Administration } from './state/administration.ts'
 
 const INSTALL_ID_CHARS = 13
@@ -133,7 +133,7 @@ export async function openDirectory(
       return shadowed(new FileHeadStore(disk, clock, config.head ?? states.headPath(originPrefix)))
     },
     checkSegment: segments.check,
-    nativeIds: { has: hasNativeId, of: nativeIdOf },
+    nativeIds: new NativeIdFinder(),
     ...(sizes === undefined ? {} : { sizes }),
     ...(config.onProgress === undefined ? {} : { onProgress: config.onProgress }),
     onClockJump: (jump) => {

@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 
 import { audit, ENDINGS, extOf, indexesOf, Repeated, send } from './repeat-ground.ts'
-import { powerCutDirectory as directory } from './power-cut-disk.ts'
+import { PowerCutDisk, powerCutDirectory as directory } from './power-cut-disk.ts'
 import { readAll, sealAll, SeededRandom, type Stele } from './scratch.ts'
 
 const texts = async (stele: Stele) => (await readAll(stele.ledgers, 'main')).map(String)
@@ -137,11 +137,78 @@ test('a body of nothing but repeats reads no more than is bounded, and what is b
   assert.deepEqual([count, duplicates], [1_200 - 1_024, 1_024])
 })
 
+/** Counts what is read of the log. */
+class CountedDisk extends PowerCutDisk {
+  logReadCount = 0
+
+  override async open(path: string, how: 'read' | 'write' | 'create') {
+    const file = await super.open(path, how)
+    if (how !== 'read') return file
+    const read = file.read.bind(file)
+    file.read = async (into, position) => {
+      this.logReadCount++
+      return await read(into, position)
+    }
+    return file
+  }
+}
+
+async function counted() {
+  const ground = new Repeated()
+  const disk = new CountedDisk()
+  ground.disk = disk
+  const stele = await ground.open()
+  disk.logReadCount = 0
+  return { disk, stele }
+}
+
+test('a new observation of another length than those before it costs no read, and its entry names the first', async () => {
+  const { disk, stele } = await counted()
+  for (let length = 0; length < 100; length++) await send(stele, [audit('1', 'x'.repeat(length))])
+  assert.equal(disk.logReadCount, 0)
+  assert.deepEqual(await extOf(stele, 99), { prior: 0 })
+})
+
+test('events of one id and one length are compared with a few entries, read once for all of them', async () => {
+  const { disk, stele } = await counted()
+  const observation = (number: number) => audit('1', String(10_000 + number))
+  for (let number = 0; number < 20; number++) await send(stele, [observation(number)])
+  disk.logReadCount = 0
+  await send(stele, [observation(100)])
+  const { logReadCount } = disk
+  assert.ok(logReadCount > 0 && logReadCount <= 16, String(logReadCount))
+  disk.logReadCount = 0
+  const all = Array.from({ length: 3_000 }, (_, number) => observation(1_000 + number))
+  assert.equal((await send(stele, all)).count, 3_000)
+  assert.ok(disk.logReadCount <= 16, String(disk.logReadCount))
+})
+
+test('a body of one id costs about what a body of as many ids does', async () => {
+  const bodies = (id: (number: number) => string) =>
+    Array.from({ length: 20_000 }, (_, number) => audit(id(number), `${'x'.repeat(100)}${10_000 + number}`))
+  const [many, one] = [bodies(String), bodies(() => '10000')]
+  const cpuMs = async (events: readonly string[]) => {
+    const stele = await new Repeated().open()
+    await send(stele, [audit('10000', `${'x'.repeat(100)}00000`)])
+    const used = process.cpuUsage()
+    assert.equal((await send(stele, events)).count, 20_000)
+    return process.cpuUsage(used).user / 1_000
+  }
+  await cpuMs(many)
+  // The best of three: what else runs here costs the others.
+  const times = { many: Infinity, one: Infinity }
+  for (let round = 0; round < 3; round++) {
+    times.many = Math.min(times.many, await cpuMs(many))
+    times.one = Math.min(times.one, await cpuMs(one))
+  }
+  assert.ok(times.one < 4 * times.many, JSON.stringify(times))
+})
+
 test('small events with the id of a large one are not compared with it at the price of reading it', async () => {
   const stele = await new Repeated().open()
   await send(stele, [audit('1', 'x'.repeat(2_000_000))])
   assert.equal((await send(stele, [audit('1')])).count, 1)
-  assert.equal(await extOf(stele, 1), undefined)
+  assert.deepEqual(await extOf(stele, 1), { prior: 0 })
   assert.equal((await send(stele, [audit('1', 'x'.repeat(2_000_000))])).count, 0)
 })
 

@@ -8,13 +8,13 @@ import { test } from 'node:test'
 
 import { FileCache } from '../src/ledger/file-cache.ts'
 import { Fingerprint } from '../src/ledger/fingerprint.ts'
-import { IdRoom, MAX_CANDIDATES, RecentIds } from '../src/ledger/recent-ids.ts'
+import { IdRoom, lengthTag, MAX_CANDIDATES, RecentIds } from '../src/ledger/recent-ids.ts'
 import { RingFile } from '../src/ledger/ring-file.ts'
 import { PowerCutDisk } from './power-cut-disk.ts'
 import { SeededRandom } from './scratch.ts'
 
-const found = (ids: RecentIds, high: number, low: number, floor: number) => [
-  ...ids.found.subarray(0, ids.find(high, low, floor)),
+const found = (ids: RecentIds, high: number, low: number, floor: number, tag = 1) => [
+  ...ids.found.subarray(0, ids.find(high, low, floor, tag)),
 ]
 
 test('what was added within the window is found, the newest first, and nothing else, however it grows and wraps', () => {
@@ -37,7 +37,7 @@ test('what was added within the window is found, the newest first, and nothing e
         expected.toReversed().filter((one) => got.includes(one)),
       )
       if (id % 7 === 0) assert.ok(got.length <= MAX_CANDIDATES)
-      ids.add(high, low, index)
+      ids.add(high, low, index, 1)
       added.push({ id, index })
       index += 1 + random.below(3)
     }
@@ -53,7 +53,7 @@ test('ids of their own buckets are all found until the window ends, and no longe
     return { high: print.high, low: print.low }
   })
   for (const [index, { high, low }] of prints.entries()) {
-    ids.add(high, low, index)
+    ids.add(high, low, index, 1)
     for (const back of [0, 1, 500, 999]) {
       const old = prints[index - back]
       if (old !== undefined) assert.deepEqual(found(ids, old.high, old.low, index + 1 - 1_000), [index - back])
@@ -64,13 +64,29 @@ test('ids of their own buckets are all found until the window ends, and no longe
   assert.equal(ids.capacity, 1_024)
 })
 
+test('entries of another length are passed over, those whose length is not known are not, and the first one is known', () => {
+  const ids = new RecentIds(new IdRoom(), 10_000)
+  for (let index = 0; index < 300; index++) {
+    ids.find(7, 7, 0, 1)
+    const { first } = ids
+    assert.equal(first, index === 0 ? -1 : 0)
+    ids.add(7, 7, index, index === 250 ? 0 : lengthTag(index % 100), first)
+  }
+  assert.deepEqual(found(ids, 7, 7, 0, lengthTag(70)), [270, 250])
+  assert.deepEqual(found(ids, 7, 7, 260, lengthTag(5)), [])
+  assert.equal(ids.first, 0)
+  assert.deepEqual(found(ids, 8, 7, 0, lengthTag(5)), [])
+  assert.equal(ids.first, -1)
+  assert.deepEqual([lengthTag(0), lengthTag(65_534), lengthTag(65_535)], [1, 65_535, 1])
+})
+
 test('all windows together stay within their room, and who grows takes from who has most', () => {
   const room = new IdRoom(8_192)
   const windows = Array.from({ length: 3 }, () => new RecentIds(room, 2 ** 20))
   const total = () => windows.reduce((sum, { capacity }) => sum + capacity, 0)
   for (const [number, ids] of windows.entries()) {
     for (let index = 0; index < 20_000; index++) {
-      ids.add(index, index, index)
+      ids.add(index, index, index, 1)
       assert.ok(total() <= 8_192, `${number} ${index} ${total()}`)
     }
   }

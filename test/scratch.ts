@@ -23,7 +23,7 @@ import type { Clock } from '../src/platform/clock.ts'
 import type { Disk } from '../src/platform/disk.ts'
 import { type Lock } from '../src/platform/lock.ts'
 import type { Random } from '../src/platform/random.ts'
-import { hasNativeId, nativeIdOf } from '../src/sources/native-id.ts'
+import { NativeIdFinder } from '../src/sources/native-id.ts'
 import { Administration } from '../src/state/administration.ts'
 
 /** A folder of its own for a test, removed after it. */
@@ -153,7 +153,7 @@ export async function openStele(ground: Ground): Promise<Stele> {
     lock: ground.lock ?? noLock,
     newOriginPrefix: () => 'stele.test/abcdefghijklm',
     headStore: () => head,
-    nativeIds: { has: hasNativeId, of: nativeIdOf },
+    nativeIds: new NativeIdFinder(),
     ...(sizes === undefined ? {} : { sizes }),
     onClockJump: (jump) => void administration?.clockJumped(jump).catch((error: unknown) => failures.push(error)),
     onFailure: (error) => failures.push(error),

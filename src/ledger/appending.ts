@@ -10,7 +10,7 @@ import assert from 'node:assert/strict'
 import { parseEntry } from '@stele/proof'
 import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
-import { Turns } from '../platform/turns.ts'
+import { FairTurns } from '../platform/turns.ts'
 import { RESERVED_LEDGERS } from '../schema/limits.ts'
 import { Problem } from '../schema/problem.ts'
 import { type Batch, EntryForms, fillInSlices, fillSection, measure } from './batch.ts'
@@ -50,7 +50,7 @@ export interface Appended {
 
 /** How often entries are looked into that came while others were, before an event is stored whatever came. */
 const MAX_LOOKS = 3
-/** Requests whose events are compared at the same time. */
+/** Requests whose events are compared at the same time; of those that wait, each credential's in turn. */
 const MAX_COMPARISONS = 4
 /** About what an entry takes beside its event. */
 const ENTRY_BYTES = 256
@@ -85,7 +85,7 @@ export class Appending {
   readonly #reader: Reader
   readonly #recent: Recent
   readonly #forms = new EntryForms()
-  readonly #comparisons = new Turns(MAX_COMPARISONS)
+  readonly #comparisons = new FairTurns(MAX_COMPARISONS)
   readonly #digesters = new Map<string, OnceDigester>()
   /** Requests with a key that are on their way. */
   readonly #running = new Map<string, Running>()
@@ -137,7 +137,8 @@ export class Appending {
       if (suspicions.some(({ index }) => index >= log.size)) await Promise.allSettled(inFlight)
       const durable = suspicions.filter(({ index }) => index < log.size)
       const verdicts = await this.#comparisons.run(
-        async () => await verdictsOn(log, this.#reader, recent.nativeIds.of, batch, durable),
+        batch.by,
+        async () => await verdictsOn(log, this.#reader, batch, durable),
       )
       claim.found(verdicts)
       damaged ??= verdicts.damaged

@@ -10,10 +10,9 @@ import assert from 'node:assert/strict'
 import { type Batch, selection } from './batch.ts'
 import type { Verdicts, Suspicion } from './duplicates.ts'
 import { Fingerprint } from './fingerprint.ts'
-import type { RecentIds } from './recent-ids.ts'
+import { lengthTag, type RecentIds } from './recent-ids.ts'
 
-/** Entries in all that one batch may have held against it, for each of its events. */
-const MAX_SUSPICIONS_PER_EVENT = 2
+/** Entries in all that one batch may have held against it: one for each of its events, and these. */
 const SPARE_SUSPICIONS = 64
 
 export interface IdSeeds {
@@ -30,8 +29,7 @@ export class Claim {
   readonly #ids: RecentIds
   readonly #highs: Uint32Array
   readonly #lows: Uint32Array
-  #same: ReadonlyMap<number, number> = new Map()
-  #prior: ReadonlyMap<number, number> = new Map()
+  readonly #same = new Map<number, number>()
   /** The newest entry that was looked into for each event; undefined before the first look. */
   #lookedInto: Float64Array | undefined
 
@@ -53,7 +51,8 @@ export class Claim {
     if (demand === 'looked into' && !this.#isLookedInto(first)) return false
     const { count, ids } = this.#batch
     const priors = new Map<number, number>()
-    const isJudged = this.#same.size + this.#prior.size > 0
+    const floor = first - this.#ids.windowCount
+    const isJudged = this.#same.size > 0
     let indexes: Float64Array | undefined
     let positions = new Uint32Array(0)
     let storedCount = 0
@@ -62,17 +61,20 @@ export class Claim {
       if (same === undefined && ids!.ends[position]! > 0) {
         const high = this.#highs[position]!
         const low = this.#lows[position]!
-        const found = this.#ids.find(high, low, first)
-        if (found > 0) same = this.#sameWithin(position, first, found, positions, indexes !== undefined, priors)
-        if (same === undefined) this.#ids.add(high, low, first + storedCount)
+        const tag = this.#tag(position)
+        const found = this.#ids.find(high, low, floor, tag)
+        const prior = this.#ids.first
+        if (found > 0) same = this.#sameWithin(position, first, found, positions, indexes !== undefined)
+        if (same === undefined) {
+          this.#ids.add(high, low, first + storedCount, tag, prior)
+          if (prior !== -1) priors.set(position, prior)
+        }
       }
       if (same !== undefined && indexes === undefined) {
         indexes = Float64Array.from({ length: count }, (_, at) => first + at)
         positions = Uint32Array.from({ length: count }, (_, at) => at)
       }
       if (same === undefined) {
-        const prior = isJudged ? this.#prior.get(position) : undefined
-        if (prior !== undefined) priors.set(position, prior)
         if (indexes !== undefined) {
           positions[storedCount] = position
           indexes[position] = first + storedCount
@@ -90,23 +92,33 @@ export class Claim {
     const { count, ids } = this.#batch
     const lookedInto = new Float64Array(count).fill(-1)
     const suspicions: Suspicion[] = []
-    const maxCount = MAX_SUSPICIONS_PER_EVENT * count + SPARE_SUSPICIONS
+    const maxCount = count + SPARE_SUSPICIONS
+    const floor = first - this.#ids.windowCount
     for (let position = 0; position < count; position++) {
       if (ids!.ends[position] === 0) continue
-      const found = this.#ids.find(this.#highs[position]!, this.#lows[position]!, first - this.#ids.windowCount)
+      const found = this.#find(position, floor)
       if (found === 0) continue
       lookedInto[position] = this.#ids.found[0]!
       for (let at = 0; at < found && suspicions.length < maxCount; at++) {
-        suspicions.push({ position, index: this.#ids.found[at]! })
+        const index = this.#ids.found[at]!
+        // What was looked into before has other bytes, or is known.
+        if (index > (this.#lookedInto?.[position] ?? -1)) suspicions.push({ position, index })
       }
     }
     this.#lookedInto = lookedInto
     return suspicions
   }
 
-  found({ same, prior }: Verdicts): void {
-    this.#same = same
-    this.#prior = prior
+  found({ same }: Verdicts): void {
+    for (const [position, index] of same) if (!this.#same.has(position)) this.#same.set(position, index)
+  }
+
+  #tag(position: number): number {
+    return lengthTag(this.#batch.ends[position]! - this.#batch.starts[position]!)
+  }
+
+  #find(position: number, floor: number): number {
+    return this.#ids.find(this.#highs[position]!, this.#lows[position]!, floor, this.#tag(position))
   }
 
   #takeFingerprints(seeds: IdSeeds): void {
@@ -131,32 +143,28 @@ export class Claim {
     assert(this.#ids.touch(this.#lows) >= 0)
     for (let position = 0; position < count; position++) {
       if (ids!.ends[position] === 0) continue
-      const found = this.#ids.find(this.#highs[position]!, this.#lows[position]!, floor)
+      const found = this.#find(position, floor)
       if (found > 0 && this.#ids.found[0]! > (this.#lookedInto?.[position] ?? -1)) return false
     }
     return true
   }
 
-  /** The index of an event of this batch with the same bytes; where one has only the id, notes it as the prior one. */
+  /** The index of an event of this batch with the same bytes. */
   #sameWithin(
     position: number,
     first: number,
     foundCount: number,
     positions: Uint32Array,
     isSelected: boolean,
-    priors: Map<number, number>,
   ): number | undefined {
-    const { body, starts, ends, kinds, ids } = this.#batch
-    const event = body.subarray(starts[position], ends[position])
-    const id = body.subarray(ids!.starts[position], ids!.ends[position])
+    const { body, starts, ends, kinds } = this.#batch
     for (let at = foundCount - 1; at >= 0; at--) {
       const index = this.#ids.found[at]!
+      if (index < first) continue
       const other = isSelected ? positions[index - first]! : index - first
       if (kinds[other] !== kinds[position]) continue
-      if (event.equals(body.subarray(starts[other], ends[other]))) return index
-      if (!priors.has(position) && id.equals(body.subarray(ids!.starts[other], ids!.ends[other]))) {
-        priors.set(position, priors.get(other) ?? index)
-      }
+      // Compared where they lie: views would cost more than the bytes.
+      if (body.compare(body, starts[other], ends[other], starts[position], ends[position]) === 0) return index
     }
     return undefined
   }

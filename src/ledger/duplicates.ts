@@ -3,18 +3,14 @@
 
 /**
  * Holds events that may be repeats against what is stored. Only an entry of the same source whose event has the very
- * same bytes makes one a repeat; one that has the id and other bytes is an earlier observation. Reading is bounded by
- * what was sent: whoever can append can make events that look like repeats, and what is beyond the bound, or cannot be
- * read, counts as not seen.
+ * same bytes makes one a repeat; only entries of the same id and length come here at all. Reading is bounded by what was
+ * sent: whoever can append can make events that look like repeats, and what is beyond the bound, or cannot be read,
+ * counts as not seen.
  */
 import { AssertionError } from 'node:assert'
-import type { Entry } from '@stele/proof'
 import type { Batch } from './batch.ts'
 import type { Log } from './log.ts'
 import { DamagedError, type Reader, type StoredEvent } from './read.ts'
-
-/** Where in an event of a source type its own id stands; undefined where it has none. */
-export type NativeIdOf = (type: string, event: Buffer) => { readonly start: number; readonly end: number } | undefined
 
 /** An event of the batch, by its position, that may be in the entry `index`. */
 export interface Suspicion {
@@ -26,17 +22,17 @@ export interface Suspicion {
 export interface Verdicts {
   /** The first entry with the same bytes. */
   readonly same: Map<number, number>
-  /** The first entry with the same id, where none has the same bytes. */
-  readonly prior: Map<number, number>
   /** What is stored and is not what was committed to. */
   readonly damaged: DamagedError | undefined
 }
 
 /** Entries that are read at once even if some between them are not asked for. */
-const GAP_COUNT = 8
+const GAP_COUNT = 32
 const READ_BYTES = 1024 * 1024
-/** Reads of one batch, and bytes of contents: its own so many times, and a block of a segment for each suspicion. */
+/** Reads of one batch: one for each event, and some. */
 const MAX_READS = 1_024
+const SPARE_READS = 16
+/** Bytes of contents: its own so many times, and a block of a segment for each suspicion. */
 const MAX_TIMES = 2
 const BLOCK_BYTES = 128 * 1024
 const MAX_BYTES = 256 * 1024 * 1024
@@ -49,12 +45,11 @@ class Exhausted extends Error {
 export async function verdictsOn(
   log: Log,
   reader: Reader,
-  nativeIdOf: NativeIdOf,
   batch: Batch,
   suspicions: readonly Suspicion[],
 ): Promise<Verdicts> {
-  const verdicts = { same: new Map<number, number>(), prior: new Map<number, number>(), damaged: undefined }
-  const comparison = new Comparison(log, reader, nativeIdOf, batch, verdicts, suspicions.length)
+  const verdicts = { same: new Map<number, number>(), damaged: undefined }
+  const comparison = new Comparison(log, reader, batch, verdicts, suspicions.length)
   // In the ledger's order, so that what lies together is read together, and the first that fits is the first.
   const sorted = suspicions.toSorted((one, other) => one.index - other.index)
   for (let at = 0; at < sorted.length;) {
@@ -71,25 +66,17 @@ class Comparison {
   isExhausted = false
   readonly #log: Log
   readonly #reader: Reader
-  readonly #nativeIdOf: NativeIdOf
   readonly #batch: Batch
   readonly #verdicts: { -readonly [name in keyof Verdicts]: Verdicts[name] }
-  #readsLeft = MAX_READS
+  #readsLeft: number
   #bytesLeft: number
 
-  constructor(
-    log: Log,
-    reader: Reader,
-    nativeIdOf: NativeIdOf,
-    batch: Batch,
-    verdicts: Verdicts,
-    suspicionCount: number,
-  ) {
+  constructor(log: Log, reader: Reader, batch: Batch, verdicts: Verdicts, suspicionCount: number) {
     this.#log = log
     this.#reader = reader
-    this.#nativeIdOf = nativeIdOf
     this.#batch = batch
     this.#verdicts = verdicts
+    this.#readsLeft = Math.min(batch.count + SPARE_READS, MAX_READS)
     this.#bytesLeft = Math.min(MAX_TIMES * batch.body.length + suspicionCount * BLOCK_BYTES, MAX_BYTES)
   }
 
@@ -131,26 +118,12 @@ class Comparison {
   }
 
   #compare(position: number, stored: StoredEvent): void {
-    const { body, starts, ends, kinds, sources, asserted, media, ids } = this.#batch
-    const { same, prior } = this.#verdicts
+    const { body, starts, ends, kinds, sources, asserted, media } = this.#batch
+    const { same } = this.#verdicts
     const { entry, event } = stored
     const source = sources[kinds[position]!]!
     if (entry.source !== source || entry.media !== media || (entry.asserted ?? true) !== asserted) return
     if (same.has(position)) return
-    if (event.equals(body.subarray(starts[position], ends[position]))) {
-      same.set(position, stored.index)
-      return
-    }
-    if (prior.has(position)) return
-    const at = this.#nativeIdOf(source.split('/')[0]!, event)
-    const id = body.subarray(ids!.starts[position], ids!.ends[position])
-    if (at === undefined || !event.subarray(at.start, at.end).equals(id)) return
-    prior.set(position, priorIn(entry) ?? stored.index)
+    if (body.compare(event, 0, event.length, starts[position], ends[position]) === 0) same.set(position, stored.index)
   }
-}
-
-/** The first entry with the id of this one, where that is another. */
-function priorIn(entry: Entry): number | undefined {
-  const prior = entry.ext?.['prior']
-  return typeof prior === 'number' ? prior : undefined
 }

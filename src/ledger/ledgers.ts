@@ -72,7 +72,14 @@ export class Ledgers {
   #stopPublishing = () => {}
   #lastEnd: WalEnd
 
-  private constructor(options: LedgersOptions, lock: Lock, cache: FileCache, parts: SegmentParts, opened: Opened) {
+  private constructor(
+    options: LedgersOptions,
+    lock: Lock,
+    cache: FileCache,
+    parts: SegmentParts,
+    recent: Recent,
+    opened: Opened,
+  ) {
     this.#options = options
     this.#sizes = { ...DEFAULT_SIZES, ...options.sizes }
     this.#lock = lock
@@ -100,7 +107,7 @@ export class Ledgers {
       signer: () => this.signer('heads'),
     }
     this.#sealedLog = new SealedLog(sealing, opened)
-    this.#recent = new Recent(options, cache, this.#sizes.recentEntries)
+    this.#recent = recent
     this.#anchoring = new Anchoring({
       disk: options.disk,
       directory: options.directory,
@@ -136,10 +143,9 @@ export class Ledgers {
     const cache = new FileCache(disk)
     const parts = segmentParts(disk, directory, cache)
     try {
-      const recovered = await recover({ disk, directory, cache, ...parts, ...(onProgress && { onProgress }) })
-      const ledgers = new Ledgers(options, lock, cache, parts, await beginOrResume(options, recovered))
-      await ledgers.#recent.restore(recovered.logs.values(), ledgers.#reader, recovered.recent)
-      return ledgers
+      const recent = new Recent(options, cache, options.sizes?.recentEntries ?? DEFAULT_SIZES.recentEntries)
+      const recovered = await recover({ disk, directory, cache, recent, ...parts, ...(onProgress && { onProgress }) })
+      return new Ledgers(options, lock, cache, parts, recent, await beginOrResume(options, recovered))
     } catch (error) {
       await cache.close()
       lock.release()

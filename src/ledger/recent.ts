@@ -7,19 +7,21 @@
  */
 import { join } from 'node:path'
 import { AssertionError } from 'node:assert'
-import { parseEntry } from '@stele/proof'
+import { type Entry, parseEntry, SALT_BYTES } from '@stele/proof'
 import type { Random } from '../platform/random.ts'
 import { RESERVED_LEDGERS } from '../schema/limits.ts'
+import { Problem } from '../schema/problem.ts'
 import type { RecentMark } from './anchor.ts'
 import { type IdSeeds, sourceSeeds } from './claim.ts'
-import type { NativeIdOf } from './duplicates.ts'
 import type { FileCache } from './file-cache.ts'
 import { Fingerprint } from './fingerprint.ts'
 import { KEY_RECORD_BYTES, KeyRoom, keptIn, MAX_KEYS, readKeyRecord, RecentKeys } from './idempotency.ts'
 import { derivedDirectory, type Log } from './log.ts'
 import type { Reader } from './read.ts'
-import { IdRoom, RECORD_BYTES, RecentIds } from './recent-ids.ts'
+import { IdRoom, lengthTag, RECORD_BYTES, RecentIds } from './recent-ids.ts'
 import { RingFile } from './ring-file.ts'
+import type { Section } from './wal/format.ts'
+import { eventBounds } from './wal/frame-reader.ts'
 
 /** The last entries of a ledger whose ids and keys count. */
 export const RECENT_ENTRIES = 2 ** 20
@@ -27,14 +29,27 @@ const SCANNED_COUNT = 4_096
 const READ_BYTES = 1024 * 1024
 /** Of a line of an entry, before its source. */
 const SOURCE_AT = '{"v":1,"at":"2000-01-01T00:00:00.000Z","source":"'.length
+/** Behind what says of an entry whose it is; no value before it can hold a quote. */
+const SIZE_KEY = ',"size":'
+/** Ways in which entries begin that are known again without being parsed. */
+const MAX_HEADS = 1_000
+const CLOSING_BRACE = 0x7d
 
 /** How ids are found in events; the ledger itself knows no source. */
 export interface NativeIds {
-  readonly has: (type: string) => boolean
-  readonly of: NativeIdOf
+  has(type: string): boolean
+  /** Of events that lie in `bytes`. */
+  in(bytes: Buffer): NativeIdOf
 }
 
-const noIds: NativeIds = { has: () => false, of: () => undefined }
+/** Where the own id stands of the event from `start` to `end`, of a source type; undefined where it has none. */
+export type NativeIdOf = (
+  type: string,
+  start: number,
+  end: number,
+) => { readonly start: number; readonly end: number } | undefined
+
+const noIds: NativeIds = { has: () => false, in: () => () => undefined }
 
 export interface RecentOf {
   readonly ids: RecentIds
@@ -53,6 +68,13 @@ interface Kept extends RecentOf, Files {
   writtenKeys: number
 }
 
+/** Of which source type an event is, where that may give it an id, and with what the fingerprint of its id begins. */
+interface GivenBy extends IdSeeds {
+  readonly type: string | undefined
+}
+
+const NOBODY = { head: SIZE_KEY, by: { type: undefined, high: 0, low: 0 } }
+
 export class Recent {
   readonly nativeIds: NativeIds
   seeds: IdSeeds
@@ -62,6 +84,9 @@ export class Recent {
   readonly #idRoom = new IdRoom()
   readonly #keyRoom = new KeyRoom()
   readonly #kept = new Map<string, Kept>()
+  readonly #print = new Fingerprint()
+  readonly #given = new Map<string, GivenBy>()
+  #lastGiven: { readonly head: string; readonly by: GivenBy } = NOBODY
 
   constructor(
     options: { readonly directory: string; readonly random: Random; readonly nativeIds?: NativeIds },
@@ -82,7 +107,10 @@ export class Recent {
     return this.#of(ledger)
   }
 
-  /** Remembers what the ledgers hold; `mark` is the anchor's, where that could be used. */
+  /**
+   * Remembers what the ledgers hold so far; `mark` is the anchor's, where that could be used. What comes behind is
+   * handed to `take`.
+   */
   async restore(logs: Iterable<Log>, reader: Reader, mark: RecentMark | undefined): Promise<void> {
     if (mark !== undefined) this.seeds = { high: mark.seeds[0], low: mark.seeds[1] }
     for (const log of logs) {
@@ -151,7 +179,7 @@ export class Recent {
     const keptIds = ids.length / RECORD_BYTES
     const kept = this.#begin(name, files, idCount - keptIds, keyCount - keys.length / KEY_RECORD_BYTES)
     for (let at = 0; at < ids.length; at += RECORD_BYTES) {
-      kept.ids.add(ids.readUInt32BE(at + 8), ids.readUInt32BE(at + 12), Number(ids.readBigUInt64BE(at)))
+      kept.ids.add(ids.readUInt32BE(at + 8), ids.readUInt32BE(at + 12), indexAt(ids, at), ids.readUInt16BE(at))
     }
     for (let at = 0; at < keys.length; at += KEY_RECORD_BYTES) {
       const { digest, kept: answer } = readKeyRecord(keys, at)
@@ -162,17 +190,72 @@ export class Recent {
     return true
   }
 
-  /** Remembers what the entries from `start` on hold. */
+  /** Remembers what a section holds whose entries have their leaves; sections of a ledger come in its order. */
+  take(section: Section): void {
+    if (isReserved(section.ledger)) return
+    const kept = this.#of(section.ledger)
+    const { bytes, first, count, entriesAt, contentsAt } = section
+    const lines = bytes.toString('latin1', entriesAt, contentsAt)
+    const idOf = this.nativeIds.in(bytes)
+    for (let position = 0; position < count; position++) {
+      const { entryStart, entryEnd, contentStart, contentEnd } = eventBounds(section, position)
+      const by = this.#givenBy(lines, entryStart - entriesAt, entryEnd - entriesAt)
+      this.#takeId(kept, first + position, by, bytes, idOf, contentStart + SALT_BYTES, contentEnd)
+      // Only `ext`, which comes last, ends in a brace of its own.
+      if (bytes[entryEnd - 2] === CLOSING_BRACE) takeKey(kept, first + position, bytes.subarray(entryStart, entryEnd))
+    }
+  }
+
+  #takeId(
+    { ids }: Kept,
+    index: number,
+    { type, high, low }: GivenBy,
+    bytes: Buffer,
+    idOf: NativeIdOf,
+    start: number,
+    end: number,
+  ): void {
+    if (type === undefined || index <= ids.newest) return
+    const at = idIn(idOf, type, start, end)
+    if (at === undefined) return
+    this.#print.take(high, low, bytes, at.start, at.end)
+    ids.add(this.#print.high, this.#print.low, index, lengthTag(end - start))
+  }
+
+  /** Whose event an entry commits to. Lines that begin alike, but for their time, are parsed once. */
+  #givenBy(lines: string, start: number, end: number): GivenBy {
+    const from = start + SOURCE_AT
+    if (lines.startsWith(this.#lastGiven.head, from)) return this.#lastGiven.by
+    // Not a slice, which would keep all lines in memory.
+    const head = Buffer.from(lines.slice(from, lines.indexOf(SIZE_KEY, from) + SIZE_KEY.length), 'latin1').toString()
+    const known = this.#given.get(head)
+    const by = known ?? this.#parsedGiven(parseEntry(Buffer.from(lines.slice(start, end), 'latin1')))
+    if (known === undefined) {
+      if (this.#given.size >= MAX_HEADS) this.#given.clear()
+      this.#given.set(head, by)
+    }
+    this.#lastGiven = { head, by }
+    return by
+  }
+
+  #givenIn(line: Buffer): GivenBy {
+    return this.#givenBy(line.toString('latin1'), 0, line.length)
+  }
+
+  #parsedGiven({ source, asserted, media }: Entry): GivenBy {
+    const type = typeOf(source)
+    const isAsked = media === 'application/json' && this.nativeIds.has(type)
+    return { type: isAsked ? type : undefined, ...sourceSeeds(this.seeds, source, asserted ?? true) }
+  }
+
+  /** Remembers what the entries from `start` on hold, which are read. */
   async #scan(log: Log, reader: Reader, start: number): Promise<void> {
     const kept = this.#of(log.name)
     for (let from = start; from < log.size; from += SCANNED_COUNT) {
       const end = Math.min(log.size, from + SCANNED_COUNT)
       await readable(from, end, async (from, end) => {
         const lines = await reader.entries(log, from, end)
-        for (const [position, line] of lines.entries()) {
-          const found = line.includes('"ext":{"idempotency"') ? keptIn(parseEntry(line), from + position) : undefined
-          if (found !== undefined) kept.keys.add(found.digest, found.kept)
-        }
+        for (const [position, line] of lines.entries()) takeKey(kept, from + position, line)
         await this.#scanEvents(log, reader, from, lines)
       })
     }
@@ -180,7 +263,7 @@ export class Recent {
 
   /** Reads the events, of entries that follow each other, whose source may have given them ids. */
   async #scanEvents(log: Log, reader: Reader, first: number, lines: readonly Buffer[]): Promise<void> {
-    const has = lines.map((line) => this.nativeIds.has(typeIn(line)))
+    const has = lines.map((line) => this.#givenIn(line).type !== undefined)
     for (let at = 0; at < lines.length; at++) {
       if (!has[at]) continue
       const start = first + at
@@ -190,20 +273,31 @@ export class Recent {
   }
 
   async #takeEvents(log: Log, reader: Reader, start: number, end: number): Promise<void> {
-    const { ids } = this.#of(log.name)
-    const print = new Fingerprint()
+    const kept = this.#of(log.name)
     for (let from = start; from < end;) {
       const events = await reader.events(log, from, end, READ_BYTES)
       from += events.length
-      for (const { index, entry, event } of events) {
-        const at = entry.media === 'application/json' ? this.nativeIds.of(typeOf(entry.source), event) : undefined
-        if (at === undefined || index <= ids.newest) continue
-        const { high, low } = sourceSeeds(this.seeds, entry.source, entry.asserted ?? true)
-        print.take(high, low, event, at.start, at.end)
-        ids.add(print.high, print.low, index)
+      for (const { index, entryBytes, event } of events) {
+        const by = this.#givenIn(entryBytes)
+        this.#takeId(kept, index, by, event, this.nativeIds.in(event), 0, event.length)
       }
     }
   }
+}
+
+/** What cannot be scanned, though it was when it came, has no id. */
+function idIn(idOf: NativeIdOf, type: string, start: number, end: number): ReturnType<NativeIdOf> {
+  try {
+    return idOf(type, start, end)
+  } catch (error) {
+    if (error instanceof Problem) return undefined
+    throw error
+  }
+}
+
+function takeKey({ keys }: Kept, index: number, line: Buffer): void {
+  const found = line.includes('"ext":{"idempotency"') ? keptIn(parseEntry(line), index) : undefined
+  if (found !== undefined) keys.add(found.digest, found.kept)
 }
 
 function isReserved(ledger: string): boolean {
@@ -214,8 +308,9 @@ function typeOf(source: string): string {
   return source.split('/')[0]!
 }
 
-function typeIn(line: Buffer): string {
-  return typeOf(line.toString('latin1', SOURCE_AT, line.indexOf('"', SOURCE_AT)))
+/** The entry of a record; what stands before it is the record's own, and was zeros in former versions. */
+function indexAt(records: Buffer, at: number): number {
+  return records.readUIntBE(at + 2, 6)
 }
 
 /** The records before number `end`, of entries before `size`, that were not written over; undefined where some are not there. */
@@ -225,7 +320,7 @@ async function readBefore(file: RingFile, recordBytes: number, end: number, size
   if (records === undefined) return undefined
   let next = size
   for (let at = records.length - recordBytes; at >= 0; at -= recordBytes) {
-    const index = Number(records.readBigUInt64BE(at))
+    const index = indexAt(records, at)
     if (index >= size) return records.subarray(at + recordBytes)
     if (index >= next) return undefined
     next = index

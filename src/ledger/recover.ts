@@ -8,11 +8,12 @@
  * outside has been compared. Anything else that is wrong is a DataFault that names file, offset, expected and found.
  */
 import { join } from 'node:path'
-import { type Anchor, anchorPath, readAnchor, type RecentMark } from './anchor.ts'
+import { type Anchor, anchorPath, readAnchor } from './anchor.ts'
 import { DataFault } from './data-fault.ts'
 import { signerIn } from './keys.ts'
 import type { Log } from './log.ts'
 import type { Published } from './published-head.ts'
+import { Reader } from './read.ts'
 import { recoverSealed, type SealedState, startBehind } from './recover-sealed.ts'
 import { type LastFrame, logAt, type RecoveryOptions, Replay, type ReplayEnd, type TornTail } from './replay.ts'
 import { fileBytes, listWalFiles, type LogStart, type WalFile, type WalFiles } from './wal/files.ts'
@@ -38,25 +39,26 @@ export interface Recovered {
   /** Why the derived files had to be made again, where they had to. */
   readonly rederived: string | undefined
   readonly replayedBytes: number
-  /** How far ids and keys are written, where the anchor could be used. */
-  readonly recent: RecentMark | undefined
 }
 
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
-  const { disk, directory, store, readers } = options
+  const { disk, directory, cache, store, readers, recent } = options
   const sealed = await recoverSealed(disk, directory, store, readers)
   const listed = await listWalFiles(disk, directory, startBehind(sealed))
   const { files, unborn } = listed
   const anchor = await signedAnchor(options)
   const usable = typeof anchor === 'string' ? anchor : await whyUnusable(options, anchor, files, sealed)
   const replay = new Replay(options, files, sealed, unborn === undefined)
-  if (typeof anchor !== 'string' && usable === undefined) {
-    await checkBefore(options, anchor, files, startBehind(sealed))
-    await replay.startAt(anchor)
+  const from = typeof anchor !== 'string' && usable === undefined ? anchor : undefined
+  if (from !== undefined) {
+    await checkBefore(options, from, files, startBehind(sealed))
+    await replay.startAt(from)
   } else {
     await dropDerived(options)
     await replay.startBehindSeal()
   }
+  // What lies before the replay is read from what was derived of it; the rest passes by anyway.
+  await recent?.restore(replay.logs.values(), new Reader(cache, directory), from?.recent)
   const torn = await replay.run()
   return {
     sealed,
@@ -71,7 +73,6 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     lastFrame: replay.lastFrame,
     rederived: files.length > 0 ? usable : undefined,
     replayedBytes: replay.replayedBytes,
-    recent: typeof anchor !== 'string' && usable === undefined ? anchor.recent : undefined,
   }
 }
 

@@ -15,6 +15,7 @@ import { DataFault } from './data-fault.ts'
 import type { FileCache } from './file-cache.ts'
 import { derivedDirectory, Log } from './log.ts'
 import { type Published, publishedHead } from './published-head.ts'
+import type { Recent } from './recent.ts'
 import { type SealedState, startBehind } from './recover-sealed.ts'
 import type { SegmentParts } from './sealed-entries.ts'
 import { fileBytes, type WalFile } from './wal/files.ts'
@@ -37,6 +38,8 @@ export interface RecoveryOptions extends SegmentParts {
   readonly disk: Disk
   readonly directory: string
   readonly cache: FileCache
+  /** What is to be remembered of the last entries. */
+  readonly recent?: Recent
   /** Called as frames are replayed, with the bytes read so far and the bytes to read in all. */
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void
 }
@@ -252,6 +255,7 @@ export class Replay {
         throw new DataFault(file.path, position, `the root of ${row.ledger} does not follow`, expectedRoot, foundRoot)
       }
       log.apply(sections, computed, file.header.firstCommit, position)
+      for (const section of sections) this.#options.recent?.take(section)
       if (log.pendingBytes > MAX_PENDING_BYTES) await log.flush(false)
     }
     this.end = { file, position: position + header.frameBytes, commit: header.commit, hash: header.hash }

@@ -22,3 +22,44 @@ export class Turns {
     }
   }
 }
+
+/** The same, where who has much to do does not keep the others waiting: works of several keys begin in turn. */
+export class FairTurns {
+  readonly #waiting = new Map<string, (() => void)[]>()
+  #freeCount: number
+
+  constructor(count: number) {
+    this.#freeCount = count
+  }
+
+  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    if (this.#freeCount > 0) this.#freeCount--
+    else await new Promise<void>((resolve) => this.#queue(key).push(resolve))
+    try {
+      return await work()
+    } finally {
+      const next = this.#next()
+      if (next === undefined) this.#freeCount++
+      else next()
+    }
+  }
+
+  #queue(key: string): (() => void)[] {
+    const known = this.#waiting.get(key)
+    if (known !== undefined) return known
+    const queue: (() => void)[] = []
+    this.#waiting.set(key, queue)
+    return queue
+  }
+
+  /** The oldest work of the key whose turn it is; that key is then the last. */
+  #next(): (() => void) | undefined {
+    const [first] = this.#waiting
+    if (first === undefined) return undefined
+    const [key, queue] = first
+    const next = queue.shift()
+    this.#waiting.delete(key)
+    if (queue.length > 0) this.#waiting.set(key, queue)
+    return next
+  }
+}

@@ -9,6 +9,9 @@ const MAX_ID_BYTES = 256
 /** What one event shows, in marks. Reused from event to event: a mark holds where it bears the event's number. */
 export class Marks {
   readonly recognition: Recognition
+  /** Of each key that may hold the id, what must not stand behind its value for it to be the id; undefined otherwise. */
+  readonly #unsettling: readonly (readonly Buffer[] | undefined)[]
+  readonly #isHasty: boolean
   readonly #seen: number[]
   readonly #entered: number[]
   readonly #idSeen: number[]
@@ -18,9 +21,14 @@ export class Marks {
   /** The id that `findId` found is `body.subarray(idStart, idEnd)`; both are 0 where there is none. */
   idStart = 0
   idEnd = 0
+  /** Where the event ends; only who is hasty asks. */
+  eventEnd = 0
 
-  constructor(recognition: Recognition) {
+  /** `until` says how far the scanner is to go in an event of which nothing but the id is asked for. */
+  constructor(recognition: Recognition, until: 'its end' | 'as soon as it is found' = 'its end') {
     this.recognition = recognition
+    this.#isHasty = until !== 'its end'
+    this.#unsettling = this.#isHasty ? unsettling(recognition) : []
     this.#seen = recognition.noMarks.slice()
     this.#entered = recognition.noKeys.slice()
     this.#idSeen = recognition.noKeys.slice()
@@ -59,8 +67,8 @@ export class Marks {
     return this.recognition.keys[id]!.arrays !== 0
   }
 
-  /** The value of the key `id` is a string with the bytes `body[start, end)`. */
-  text(id: number, body: Uint8Array, start: number, end: number): void {
+  /** The value of the key `id` is a string with the bytes `body[start, end)`; answers whether the rest does not matter. */
+  text(id: number, body: Buffer, start: number, end: number): boolean {
     const { patterns, isId } = this.recognition.keys[id]!
     if (isId && end > start && end - start <= MAX_ID_BYTES) {
       this.#idSeen[id] = this.#event
@@ -71,6 +79,16 @@ export class Marks {
       const pattern = patterns[at]!
       if (matches(pattern, body, start, end)) for (const mark of pattern.marks) this.#seen[mark] = this.#event
     }
+    return this.#isHasty && this.#idSeen[id] === this.#event && this.#isSettled(id, body, end)
+  }
+
+  /** Whether no key that would count more can come, as long as none is repeated. */
+  #isSettled(id: number, body: Buffer, end: number): boolean {
+    const names = this.#unsettling[id]
+    if (names === undefined) return false
+    if (names.length === 0) return true
+    const rest = body.subarray(end, this.eventEnd)
+    return !names.some((name) => rest.includes(name))
   }
 
   /** Kind of the event that ended, 0 (generic) where no shape fits. */
@@ -106,6 +124,19 @@ export class Marks {
     for (const pattern of key.patterns) for (const mark of pattern.marks) this.#seen[mark] = 0
     for (const mark of key.children) this.#seen[mark] = 0
   }
+}
+
+/** By key, in quotes: where the keys stand at the top of an event that count more, or what they are in does. */
+function unsettling({ ids, keys }: Recognition): (Buffer[] | undefined)[] {
+  const names: (Buffer[] | undefined)[] = keys.map(() => undefined)
+  const [ranked = []] = ids
+  for (const [rank, id] of ranked.entries()) {
+    names[id] = ranked.slice(0, rank).map((other) => {
+      const { parent, bytes } = keys[other]!
+      return Buffer.from(`"${Buffer.from(parent === 0 ? bytes : keys[parent]!.bytes).toString()}"`)
+    })
+  }
+  return names
 }
 
 function matches({ bytes, anyBefore, anyBehind }: Pattern, body: Uint8Array, start: number, end: number): boolean {

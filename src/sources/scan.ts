@@ -80,8 +80,8 @@ export class Scanner {
   }
 
   /**
-   * Scans one value, which may have white space before it, from `start` and answers the offset behind it. Without
-   * `marks` nothing is recognised; `frame` goes with `marks`.
+   * Scans one value, which may have white space before it, from `start` and answers the offset behind it, or one inside it
+   * where `marks` have seen enough. Without `marks` nothing is recognised; `frame` goes with `marks`.
    */
   value(start: number, marks: Marks | null, frame: FrameWatch | null): number {
     const { body } = this
@@ -120,7 +120,7 @@ export class Scanner {
         const from = ++p
         p = this.#plainEnd(p)
         p = p < end && body[p] === QUOTE ? p + 1 : this.#stringRest(p)
-        if (known !== 0) marks!.text(known, body, from, p - 1)
+        if (known !== 0 && marks!.text(known, body, from, p - 1)) return p
       } else if (first === OPEN_BRACKET && known !== 0 && frame !== null && depth === 1 && marks!.isFrame(known)) {
         p = frame.members(known, p + 1)
       } else if (first === OPEN_BRACE || first === OPEN_BRACKET) {

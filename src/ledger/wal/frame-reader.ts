@@ -175,11 +175,11 @@ function sectionFlaw(at: number, expected: string, found: string): FrameFlaw {
 /** Position in the section of the first entry that its leaf hash does not match, if any. */
 export function firstBadLeaf(section: Section): number | undefined {
   const { bytes, count, hashesAt } = section
+  const leaves = bytes.toString('latin1', hashesAt, hashesAt + count * HASH_BYTES)
   for (let position = 0; position < count; position++) {
     const { entryStart, entryEnd } = eventBounds(section, position)
     const leaf = hash('sha256', bytes.subarray(entryStart - 1, entryEnd), 'binary')
-    const at = hashesAt + position * HASH_BYTES
-    if (leaf !== bytes.toString('latin1', at, at + HASH_BYTES)) return position
+    if (!leaves.startsWith(leaf, position * HASH_BYTES)) return position
   }
   return undefined
 }
