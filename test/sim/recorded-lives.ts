@@ -42,6 +42,7 @@ export async function recorded(
     // Opening a file that is there changes nothing; whether it is there, only the disk knows.
     moments.push({ disk: memory.fork(), oracle: oracle.copy(), before: `${operation} ${path}` })
   }
+  memory.beforeStep = (step) => moments.push({ disk: memory.fork(), oracle: oracle.copy(), before: step })
   await life(disk)
   moments.push({ disk: memory.fork(), oracle: oracle.copy(), before: 'the end' })
   return moments
