@@ -74,18 +74,22 @@ export class PowerCutDisk implements Disk {
   /** The disk after a power cut that left these changes of names, and of each file what `contents` says. */
   image(kept: readonly NameChange[], contents: (inode: Inode) => Buffer): PowerCutDisk {
     const left = new PowerCutNames(this.#names.after(kept))
-    return new PowerCutDisk(left.copied((inode) => (inode.isFolder ? inode : durableInode(contents(inode)))))
+    return new PowerCutDisk(left.copied(onceEach((inode) => (inode.isFolder ? inode : durableInode(contents(inode))))))
   }
 
   /** The same disk once more, all of it durable: to be changed without changing this one. */
   copy(): PowerCutDisk {
     const names = new PowerCutNames(this.#names.now)
-    return new PowerCutDisk(names.copied((inode) => (inode.isFolder ? inode : durableInode(inode.now))))
+    return new PowerCutDisk(names.copied(onceEach((inode) => (inode.isFolder ? inode : durableInode(inode.now)))))
   }
 
   /** Paths of all files. */
   get paths(): string[] {
     return [...this.#names.now].flatMap(([path, inode]) => (inode.isFolder ? [] : [path])).toSorted()
+  }
+
+  has(path: string): boolean {
+    return this.#names.now.has(path)
   }
 
   bytes(path: string): Buffer {
