@@ -23,11 +23,43 @@ test('a folder that is made has a durable name, and so have those above it that 
   }
   const disk = new Watched()
   await disk.makeDirectory(join(root, 'a', 'b', 'c'))
-  assert.deepEqual(synced.toSorted(), [root, join(root, 'a'), join(root, 'a', 'b')])
+  const parents = [root, join(root, 'a'), join(root, 'a', 'b')]
+  const isBelow = (path: string) => path.startsWith(root)
+  assert.deepEqual(synced.filter(isBelow).toSorted(), parents)
   assert.equal(statSync(join(root, 'a', 'b')).mode & 0o777, 0o700)
   synced.length = 0
   await disk.makeDirectory(join(root, 'a', 'b', 'c'))
   assert.deepEqual(synced, [])
+  // Another process may have made them, and been killed before they were durable.
+  const next = new Watched()
+  await next.makeDirectory(join(root, 'a', 'b', 'c'))
+  assert.deepEqual(synced.filter(isBelow).toSorted(), parents)
+  synced.length = 0
+  await next.remove(join(root, 'a', 'b'))
+  await next.makeDirectory(join(root, 'a', 'b', 'c'))
+  assert.deepEqual(synced, [join(root, 'a', 'b'), join(root, 'a')])
+})
+
+test('a folder that a killed process made is durable once the next one has asked for it', async () => {
+  const killed = new PowerCutDisk()
+  killed.makeFolders('/folder')
+  const disk = killed.afterKill(new SeededRandom(1))
+  await disk.makeDirectory('/folder')
+  await replaceFile(disk, '/folder/file', Buffer.from('kept'))
+  const image = disk.image([], ({ durable }) => durable)
+  assert.deepEqual(image.paths, ['/folder/file'])
+})
+
+test('a sync makes the names of its own folder durable, and nobody else’s', async () => {
+  const disk = new PowerCutDisk()
+  for (const folder of ['/a', '/b']) await disk.makeDirectory(folder)
+  for (const path of ['/a/one', '/b/two', '/a/three']) await disk.open(path, 'create')
+  await disk.syncDirectory('/a')
+  const lost = () => disk.image([], ({ durable }) => durable).paths
+  assert.deepEqual(lost(), ['/a/one', '/a/three'])
+  await disk.rename('/b/two', '/a/two')
+  await disk.syncDirectory('/a')
+  assert.deepEqual(lost(), ['/a/one', '/a/three', '/a/two'])
 })
 
 test('a file is replaced by one that was made durable first; its name is made durable last', async () => {

@@ -3,69 +3,35 @@
 
 // A disk in memory that loses power. What it may do to us: a write that no datasync of its file has followed may be
 // there, be missing, or be there in some of its 512-byte sectors only, whatever became of other writes; a truncation
-// likewise happened or not. Names (created, renamed, removed) become durable in the order in which they were made, a
-// prefix of them at any time, all of a folder's at the latest when it is synced. Folders are durable once made, as
-// src/platform/disk.ts promises. What it never does: change or lose what was synced. A process that dies without the
-// power failing loses nothing. A datasync that fails leaves what it should have written readable, and does not write it
-// at the next one either: so Linux does, which marks the pages clean.
+// likewise happened or not. Names (created, renamed, removed), those of folders too, become durable folder by folder
+// (power-cut-names.ts). What it never does: change or lose what was synced. A process that dies without the power
+// failing loses nothing. A datasync that fails leaves what it should have written readable, and does not write it at
+// the next one either: so Linux does, which marks the pages clean.
 
 import { basename, dirname, join } from 'node:path'
 
 import type { Disk, DiskFile } from '../src/platform/disk.ts'
+import {
+  type Change,
+  durableInode,
+  folderInode,
+  type Inode,
+  type NameChange,
+  PowerCutNames,
+} from './power-cut-names.ts'
 import type { SeededRandom } from './scratch.ts'
 
 export const SECTOR_BYTES = 512
 const PAGE_BYTES = 4_096
-
-export type Change =
-  | { readonly kind: 'write'; readonly bytes: Buffer; readonly position: number }
-  | { readonly kind: 'truncate'; readonly sizeBytes: number }
-
-export interface Inode {
-  durable: Buffer
-  now: Buffer
-  unsynced: Change[]
-  /** What was under way when the process ended. */
-  interrupted?: Change | undefined
-}
-
-export interface NameChange {
-  readonly folders: readonly string[]
-  /** Names that were given to files, and taken from them, in order. */
-  readonly names: readonly (readonly [path: string, inode: Inode | undefined])[]
-}
-
-/** Notes what is done to it. */
-class NotedNames extends Map<string, Inode> {
-  readonly noted: (readonly [path: string, inode: Inode | undefined])[] = []
-
-  override set(path: string, inode: Inode): this {
-    this.noted.push([path, inode])
-    return this
-  }
-
-  override delete(path: string): boolean {
-    this.noted.push([path, undefined])
-    return true
-  }
-}
-
-function applyTo(names: Map<string, Inode>, change: NameChange): void {
-  for (const [path, inode] of change.names) {
-    if (inode === undefined) names.delete(path)
-    else names.set(path, inode)
-  }
-}
 
 class PowerFailure extends Error {
   override readonly name = 'PowerFailure'
 }
 
 export class PowerCutDisk implements Disk {
-  readonly #folders: Set<string>
-  readonly #names: Map<string, Inode>
-  readonly #durableNames: Map<string, Inode>
-  readonly #nameChanges: NameChange[]
+  readonly #names: PowerCutNames
+  /** Folders whose names this process made durable, or found to be. */
+  readonly #durableFolders = new Set<string>()
   /** Operations that still succeed; then the power is off. */
   operationsLeft = Infinity
   /** Datasyncs until one fails; none does unless told. */
@@ -73,87 +39,70 @@ export class PowerCutDisk implements Disk {
   /** Whether others get their turn while the disk is busy; not where time is simulated. */
   yields = true
 
-  constructor(
-    folders: Iterable<string> = ['/'],
-    durableNames: ReadonlyMap<string, Inode> = new Map(),
-    names: ReadonlyMap<string, Inode> = durableNames,
-    nameChanges: readonly NameChange[] = [],
-  ) {
-    this.#folders = new Set(folders)
-    this.#names = new Map(names)
-    this.#durableNames = new Map(durableNames)
-    this.#nameChanges = [...nameChanges]
+  /** Called within an operation that takes several steps, before each that changes something. */
+  beforeStep: (step: string) => void = () => {}
+
+  constructor(names = new PowerCutNames(new Map())) {
+    this.#names = names
   }
 
   /** The disk that the next start finds when the process was killed: all that it wrote, durable or not. */
   afterKill(random: SeededRandom): PowerCutDisk {
     this.operationsLeft = 0
-    for (const inode of this.#names.values()) finishSome(inode, random)
-    return new PowerCutDisk(this.#folders, this.#durableNames, this.#names, this.#nameChanges)
+    for (const inode of this.#names.now.values()) finishSome(inode, random)
+    const { durable, now, changes } = this.#names
+    return new PowerCutDisk(new PowerCutNames(durable, now, changes))
   }
 
   /** One of the disks that the next start may find when the power was cut. */
   afterPowerCut(random: SeededRandom): PowerCutDisk {
     this.operationsLeft = 0
-    const names = new Map(this.#durableNames)
-    for (const change of this.#nameChanges.slice(0, random.below(this.#nameChanges.length + 1))) applyTo(names, change)
-    const images = new Map<Inode, Inode>()
-    for (const inode of new Set(names.values())) images.set(inode, settled(inode, random))
-    return new PowerCutDisk(this.#folders, new Map([...names].map(([path, inode]) => [path, images.get(inode)!])))
+    const left = new PowerCutNames(this.#names.after(this.#names.drawn(random)))
+    return new PowerCutDisk(left.copied(onceEach((inode) => settled(inode, random))))
   }
 
   /** The same disk at this moment, durable or not as it is here. */
   fork(): PowerCutDisk {
-    const copies = new Map<Inode, Inode>()
-    const copyOf = (inode: Inode): Inode => {
-      const copy = copies.get(inode) ?? { ...inode, unsynced: [...inode.unsynced] }
-      copies.set(inode, copy)
-      return copy
-    }
-    const copied = (names: ReadonlyMap<string, Inode>) =>
-      new Map([...names].map(([path, inode]) => [path, copyOf(inode)]))
-    const changes = this.#nameChanges.map(({ folders, names }) => ({
-      folders,
-      names: names.map(([path, inode]) => [path, inode && copyOf(inode)] as const),
-    }))
-    return new PowerCutDisk(this.#folders, copied(this.#durableNames), copied(this.#names), changes)
+    return new PowerCutDisk(this.#names.copied(onceEach((inode) => ({ ...inode, unsynced: [...inode.unsynced] }))))
   }
 
   /** Names that no power cut takes away any more, and those that it may or may not. */
-  get atStake(): { readonly durable: ReadonlyMap<string, Inode>; readonly changes: readonly NameChange[] } {
-    return { durable: this.#durableNames, changes: this.#nameChanges }
+  get atStake(): Pick<PowerCutNames, 'durable' | 'changes'> {
+    return this.#names
   }
 
   /** The disk after a power cut that left these changes of names, and of each file what `contents` says. */
   image(kept: readonly NameChange[], contents: (inode: Inode) => Buffer): PowerCutDisk {
-    const names = new Map(this.#durableNames)
-    for (const change of kept) applyTo(names, change)
-    return new PowerCutDisk(
-      this.#folders,
-      new Map([...names].map(([path, inode]) => [path, durableInode(contents(inode))])),
-    )
+    const left = new PowerCutNames(this.#names.after(kept))
+    return new PowerCutDisk(left.copied(onceEach((inode) => (inode.isFolder ? inode : durableInode(contents(inode))))))
   }
 
   /** The same disk once more, all of it durable: to be changed without changing this one. */
   copy(): PowerCutDisk {
-    const copies = [...this.#names].map(([path, { now }]) => [path, durableInode(now)] as const)
-    return new PowerCutDisk(this.#folders, new Map(copies))
+    const names = new PowerCutNames(this.#names.now)
+    return new PowerCutDisk(names.copied(onceEach((inode) => (inode.isFolder ? inode : durableInode(inode.now)))))
   }
 
   /** Paths of all files. */
   get paths(): string[] {
-    return [...this.#names.keys()].toSorted()
+    return [...this.#names.now].flatMap(([path, inode]) => (inode.isFolder ? [] : [path])).toSorted()
+  }
+
+  has(path: string): boolean {
+    return this.#names.now.has(path)
   }
 
   bytes(path: string): Buffer {
-    const inode = this.#names.get(path)
+    const inode = this.#names.now.get(path)
     if (inode === undefined) throw failure('ENOENT', path)
     return Buffer.from(inode.now)
   }
 
   /** Changes a file behind everybody's back, or removes it. */
   tamper(path: string, bytes: Buffer | undefined): void {
-    for (const names of [this.#names, this.#durableNames]) {
+    for (const names of [this.#names.now, this.#names.durable]) {
+      for (let folder = dirname(path); folder !== '/' && !names.has(folder); folder = dirname(folder))
+        names.set(folder, folderInode())
       if (bytes === undefined) names.delete(path)
       else names.set(path, durableInode(bytes))
     }
@@ -161,13 +110,12 @@ export class PowerCutDisk implements Disk {
 
   async open(path: string, how: 'read' | 'write' | 'create'): Promise<DiskFile> {
     this.#operate()
-    let inode = this.#names.get(path)
+    let inode = this.#names.now.get(path)
     if (inode !== undefined && how === 'create') throw failure('EEXIST', path)
     if (inode === undefined) {
-      if (how === 'read' || !this.#folders.has(dirname(path))) throw failure('ENOENT', path)
-      const made: Inode = { durable: Buffer.alloc(0), now: Buffer.alloc(0), unsynced: [] }
-      inode = made
-      this.#rename([dirname(path)], (names) => names.set(path, made))
+      if (how === 'read' || !this.#names.isFolder(dirname(path))) throw failure('ENOENT', path)
+      inode = durableInode(Buffer.alloc(0))
+      this.#names.change([dirname(path)], [path, inode])
     }
     const yielding = async () => {
       if (this.yields) await new Promise(setImmediate)
@@ -177,61 +125,74 @@ export class PowerCutDisk implements Disk {
 
   async readFile(path: string): Promise<Buffer | undefined> {
     this.#operate()
-    const inode = this.#names.get(path)
+    const inode = this.#names.now.get(path)
     return inode === undefined ? undefined : Buffer.from(inode.now)
   }
 
   async list(path: string): Promise<string[]> {
     this.#operate()
-    const inside = [...this.#names.keys(), ...this.#folders].filter((name) => name !== '/' && dirname(name) === path)
+    const inside = [...this.#names.now.keys()].filter((name) => dirname(name) === path)
     return inside.map((name) => basename(name)).toSorted()
   }
 
+  /** As NodeDisk does: what another process made may not be durable yet, so each folder's name is synced once. */
   async makeDirectory(path: string): Promise<void> {
     this.#operate()
-    for (let folder = path; !this.#folders.has(folder); folder = dirname(folder)) this.#folders.add(folder)
+    this.makeFolders(path)
+    for (let folder = path; folder !== '/' && !this.#durableFolders.has(folder); folder = dirname(folder)) {
+      if (!this.#names.isUnsynced(dirname(folder))) continue
+      this.beforeStep(`syncDirectory ${dirname(folder)}`)
+      this.#names.sync(dirname(folder))
+    }
+    for (let folder = path; folder !== '/'; folder = dirname(folder)) this.#durableFolders.add(folder)
+  }
+
+  /** The first half of it: folders that are there, and may be lost. */
+  makeFolders(path: string): void {
+    if (this.#names.isFolder(path)) return
+    this.makeFolders(dirname(path))
+    this.#durableFolders.delete(path)
+    this.beforeStep(`mkdir ${path}`)
+    this.#names.change([dirname(path)], [path, folderInode()])
   }
 
   async rename(from: string, to: string): Promise<void> {
     this.#operate()
-    const inode = this.#names.get(from)
+    const inode = this.#names.now.get(from)
     if (inode === undefined) throw failure('ENOENT', from)
-    this.#rename([dirname(from), dirname(to)], (names) => names.set(to, inode).delete(from))
+    if (!this.#names.isFolder(dirname(to))) throw failure('ENOENT', to)
+    const folders = [...new Set([dirname(from), dirname(to)])]
+    this.#names.change(folders, [to, inode], [from, undefined])
   }
 
   async link(from: string, to: string): Promise<boolean> {
     this.#operate()
-    const inode = this.#names.get(from)
-    if (inode === undefined || !this.#folders.has(dirname(to))) throw failure('ENOENT', from)
-    if (this.#names.has(to) || this.#folders.has(to)) return false
-    this.#rename([dirname(to)], (names) => names.set(to, inode))
+    const inode = this.#names.now.get(from)
+    if (inode === undefined || !this.#names.isFolder(dirname(to))) throw failure('ENOENT', from)
+    if (this.#names.now.has(to)) return false
+    this.#names.change([dirname(to)], [to, inode])
     return true
   }
 
   async remove(path: string): Promise<void> {
     this.#operate()
-    for (const name of [...this.#names.keys()].filter((name) => name === path || name.startsWith(`${path}/`))) {
-      this.#rename([dirname(name)], (names) => names.delete(name))
+    const below = [...this.#names.now.keys()].filter((name) => name === path || name.startsWith(`${path}/`))
+    // A folder is removed when it is empty, and only then: both its own names and its parent's are concerned.
+    for (const [step, name] of below.toSorted((a, b) => b.length - a.length).entries()) {
+      if (step > 0) this.beforeStep(`remove ${name}`)
+      const folders = this.#names.isFolder(name) ? [dirname(name), name] : [dirname(name)]
+      this.#names.change(folders, [name, undefined])
     }
   }
 
   async syncDirectory(path: string): Promise<void> {
     this.#operate()
-    if (!this.#folders.has(path)) throw failure('ENOENT', path)
-    const last = this.#nameChanges.findLastIndex(({ folders }) => folders.includes(path))
-    for (const change of this.#nameChanges.splice(0, last + 1)) applyTo(this.#durableNames, change)
+    if (!this.#names.isFolder(path)) throw failure('ENOENT', path)
+    this.#names.sync(path)
   }
 
   async space(): Promise<{ freeBytes: number; totalBytes: number }> {
     return { freeBytes: 2 ** 40, totalBytes: 2 ** 41 }
-  }
-
-  #rename(folders: readonly string[], apply: (names: Map<string, Inode>) => void): void {
-    const noting = new NotedNames()
-    apply(noting)
-    const change = { folders, names: noting.noted }
-    applyTo(this.#names, change)
-    this.#nameChanges.push(change)
   }
 
   #operate(kind?: 'datasync'): void {
@@ -298,8 +259,14 @@ class PowerCutFile implements DiskFile {
   }
 }
 
-function durableInode(bytes: Buffer): Inode {
-  return { durable: bytes, now: bytes, unsynced: [] }
+/** Two names of one file have one copy. */
+function onceEach(copyOf: (inode: Inode) => Inode): (inode: Inode) => Inode {
+  const copies = new Map<Inode, Inode>()
+  return (inode) => {
+    const copy = copies.get(inode) ?? copyOf(inode)
+    copies.set(inode, copy)
+    return copy
+  }
 }
 
 export function changed(before: Buffer, change: Change): Buffer {
@@ -332,6 +299,7 @@ function finishSome(inode: Inode, random: SeededRandom): void {
 
 /** One of the contents that a file may have after the power was cut. */
 function settled(inode: Inode, random: SeededRandom): Inode {
+  if (inode.isFolder) return inode
   let bytes = inode.durable
   for (const change of [...inode.unsynced, ...(inode.interrupted === undefined ? [] : [inode.interrupted])]) {
     const fate = random.below(4)

@@ -189,6 +189,8 @@ test('a seal whose swap took effect though it failed is known again, and one tha
   disk.tamper(head, moved)
   await stele.ledgers.acceptSeal(seal)
   assert.equal(stele.ledgers.sealed.commit, seal.commit)
+  const lost = disk.image([], (inode) => inode.durable)
+  assert.deepEqual(lost.bytes(head), moved)
 })
 
 test('P4: a start names what is missing of the segments, the seal or the log behind it, and changes nothing', async () => {
@@ -358,4 +360,30 @@ test('leaf hashes and places of what is sealed are kept once, in segments: whole
   const [event] = await opened.ledgers.events('main', 70_123, 70_124, 1_000)
   assert.equal(event?.event.toString(), String(70_123 % 500))
   await opened.close()
+})
+
+test('P1: a seal that a killed process left in the page cache only is made durable before the log it replaces goes', async () => {
+  const killedBefore = ['syncDirectory of the seal', 'the removal of the file'] as const
+  for (const moment of killedBefore) {
+    const disk = new PowerCutDisk()
+    const head = new MemoryHeadStore()
+    const stele = await openStele(ground(disk, head))
+    await fill(stele, 2)
+    const rename = disk.rename.bind(disk)
+    disk.rename = async (from, to) => {
+      await rename(from, to)
+      if (to === join(segments, '_head')) disk.operationsLeft = moment === killedBefore[0] ? 0 : 1
+    }
+    await assert.rejects(sealAll(stele, disk, directory), /power is off/)
+    const killed = disk.afterKill(new SeededRandom(3))
+    const files = walFiles(killed)
+    const second = await openStele(ground(killed, head))
+    assert.deepEqual(walFiles(killed), files.slice(1), moment)
+    await append(second.ledgers, 'main', [Buffer.from('acknowledged')])
+    await second.ledgers.publish()
+    const expected = await contentsOf(second)
+    const lost = killed.image([], (inode) => inode.durable)
+    const third = await openStele(ground(lost, head))
+    await assertHolds(third, expected)
+  }
 })

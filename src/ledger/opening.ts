@@ -21,7 +21,9 @@ import type { NativeIds } from './recent.ts'
 import type { Recovered } from './recover.ts'
 import type { SegmentCheck } from './sealed-log.ts'
 import { RECENT_ENTRIES } from './recent.ts'
+import { SEGMENTS } from './sealed-entries.ts'
 import { SEGMENT_ENTRIES } from './segment/segment.ts'
+import { DirectoryStore } from './store/directory-store.ts'
 import { createWalFile, fileBytes, isWalName } from './wal/files.ts'
 import { BLOCK_BYTES, encodeFileHeader, type WalFileHeader } from './wal/format.ts'
 
@@ -210,7 +212,8 @@ async function resume(
 
 /**
  * Cuts off what a crash left unfinished, and writes again what was written last: only that can be in the page cache
- * without being on the disk, and after a failed fdatasync another one would not write it, though it succeeds.
+ * without being on the disk, and after a failed fdatasync another one would not write it, though it succeeds. So too
+ * with the seal, before the log that it stands for goes.
  */
 async function settle(
   options: LedgersOptions,
@@ -218,7 +221,11 @@ async function settle(
   at: NonNullable<Recovered['end']>,
   file: DiskFile,
 ): Promise<void> {
-  const { torn, unborn, lastFrame } = recovered
+  const { torn, unborn, lastFrame, sealed, sealedFiles } = recovered
+  if (sealed !== undefined && sealedFiles.length > 0) {
+    const covers = [...sealed.byLedger].filter(([, { cover }]) => cover.length > 0)
+    await new DirectoryStore(options.disk, join(options.directory, SEGMENTS)).settle(covers.map(([name]) => name))
+  }
   if (torn !== undefined) await file.truncate(torn.position)
   if (unborn !== undefined) await options.disk.remove(unborn.path)
   if (at.position === BLOCK_BYTES) await file.write(encodeFileHeader(at.file.header), 0)

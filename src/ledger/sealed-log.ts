@@ -136,13 +136,17 @@ export class SealedLog {
     for (const [name, sealed] of covers) await logs.get(name)?.seal(sealed)
   }
 
-  /** An earlier swap to the same seal may have taken effect though it failed: then it is there, to the byte. */
+  /**
+   * An earlier swap to the same seal may have taken effect though it failed: then it is there, to the byte. It is swapped
+   * once more, for it may not have become durable.
+   */
   async #swap(text: Buffer): Promise<string> {
     const { store } = this.#options
     const swapped = await store.swapHead(this.#version, text)
     if (swapped !== undefined) return swapped
     const head = await store.readHead()
-    if (head?.bytes.equals(text) === true) return head.version
+    const again = head?.bytes.equals(text) === true ? await store.swapHead(head.version, text) : undefined
+    if (again !== undefined) return again
     const path = `${store.where}/_head`
     throw new DataFault(path, 0, 'somebody else has moved the seal', 'the one that is known', 'another')
   }

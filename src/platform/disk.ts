@@ -27,7 +27,7 @@ export interface Disk {
   readFile(path: string): Promise<Buffer | undefined>
   /** Names in a directory, sorted; empty where there is none. */
   list(path: string): Promise<string[]>
-  /** Makes a folder and those above it, as far as they are not there, and makes their names durable. */
+  /** Makes a folder and those above it, as far as they are not there; their names are durable either way. */
   makeDirectory(path: string, mode?: number): Promise<void>
   rename(from: string, to: string): Promise<void>
   /** Gives a file a second name; false where there is something of that name, which stays. */
@@ -124,7 +124,17 @@ function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
 
+async function isWritable(folder: string): Promise<boolean> {
+  return await fs.promises.access(folder, fs.constants.R_OK | fs.constants.W_OK).then(
+    () => true,
+    () => false,
+  )
+}
+
 export class NodeDisk implements Disk {
+  /** Folders whose names were made durable since this process began. */
+  readonly #durableFolders = new Set<string>()
+
   async open(path: string, how: 'read' | 'write' | 'create', mode = 0o600): Promise<DiskFile> {
     return await new Promise((resolve, reject) => {
       fs.open(path, openFlags[how], mode, (error, fd) => (error ? reject(error) : resolve(new NodeFile(fd))))
@@ -151,11 +161,16 @@ export class NodeDisk implements Disk {
 
   async makeDirectory(path: string, mode = 0o700): Promise<void> {
     const made = await fs.promises.mkdir(path, { recursive: true, mode })
-    if (made === undefined) return
-    const first = resolve(made)
-    for (let folder = resolve(path); folder.length >= first.length; folder = dirname(folder)) {
+    const first = made === undefined ? undefined : resolve(made)
+    const synced: string[] = []
+    for (let folder = resolve(path); folder !== dirname(folder); folder = dirname(folder)) {
+      const isNew = first !== undefined && folder.length >= first.length
+      // Whoever made it may have been killed before its name was durable; but nobody like us made it where we may not.
+      if (!isNew && (this.#durableFolders.has(folder) || !(await isWritable(dirname(folder))))) break
       await this.syncDirectory(dirname(folder))
+      synced.push(folder)
     }
+    for (const folder of synced) this.#durableFolders.add(folder)
   }
 
   async rename(from: string, to: string): Promise<void> {

@@ -7,14 +7,8 @@
 // 512 bytes, from some sector on, without one of its pages of 4 KiB, or not at all in a file that grew by it. With more at stake than
 // MAX_AT_STAKE, or more images than can be looked at, a sample is drawn from a seed.
 
-import {
-  type Change,
-  changed,
-  type Inode,
-  type NameChange,
-  type PowerCutDisk,
-  type SECTOR_BYTES,
-} from '../power-cut-disk.ts'
+import { changed, type PowerCutDisk, type SECTOR_BYTES } from '../power-cut-disk.ts'
+import type { Change, Inode, NameChange } from '../power-cut-names.ts'
 import type { SeededRandom } from '../scratch.ts'
 
 const PAGE_BYTES = 4_096

@@ -1,13 +1,14 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Recovers every crash image of the recorded lives: each must open, hold what had been acknowledged, and go on.
+// Recovers every crash image of the recorded lives: each must open, hold what had been acknowledged, be
+// sealed, and go on.
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 
-import { PowerCutDisk } from '../power-cut-disk.ts'
-import { append, SeededRandom } from '../scratch.ts'
+import { PowerCutDisk, powerCutDirectory } from '../power-cut-disk.ts'
+import { append, sealAll, SeededRandom } from '../scratch.ts'
 import { type ImageLimits, imagesOf } from './crash-images.ts'
 import { Oracle } from './oracle.ts'
 import { firstLife, type Moment, nextLife, openOn, recorded } from './recorded-lives.ts'
@@ -82,6 +83,7 @@ async function recovers(disk: PowerCutDisk, { oracle, before }: Moment, locks: s
   try {
     const stele = await openOn(disk, locks, 5)
     await oracle.check(stele)
+    if ((await sealAll(stele, disk, powerCutDirectory)) > 0) await oracle.check(stele)
     await append(stele.ledgers, 'main', [Buffer.from('goes on')])
     await stele.ledgers.publish()
     assert.deepEqual(stele.failures, [])

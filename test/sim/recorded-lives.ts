@@ -9,11 +9,11 @@ import { join } from 'node:path'
 import { FileHeadStore } from '../../src/ledger/head-store.ts'
 import { FaultDisk } from '../fault-disk.ts'
 import { type PowerCutDisk, powerCutDirectory as directory } from '../power-cut-disk.ts'
-import { append, openStele, SeededRandom, type Stele, TurnedClock } from '../scratch.ts'
+import { append, openStele, sealAll, SeededRandom, type Stele, TurnedClock } from '../scratch.ts'
 import type { Oracle } from './oracle.ts'
 
-/** Small, so that anchors are written, and the WAL goes on in another file, after a few appends. */
-const SIZES = { anchorEveryBytes: 20_000, walFileBytes: 24_000 }
+/** Small, so that anchors are written, and the WAL goes on in another file and is sealed, after a few appends. */
+const SIZES = { anchorEveryBytes: 20_000, walFileBytes: 24_000, segmentEntries: 256 }
 
 /** A moment at which the power may fail, and what is owed from then on. */
 export interface Moment {
@@ -39,15 +39,19 @@ export async function recorded(
   const moments: Moment[] = []
   const disk = new FaultDisk(memory)
   disk.delay = async (operation, path) => {
-    // Opening a file that is there changes nothing; whether it is there, only the disk knows.
+    if (operation === 'open' && memory.has(path)) return
     moments.push({ disk: memory.fork(), oracle: oracle.copy(), before: `${operation} ${path}` })
   }
+  memory.beforeStep = (step) => moments.push({ disk: memory.fork(), oracle: oracle.copy(), before: step })
   await life(disk)
   moments.push({ disk: memory.fork(), oracle: oracle.copy(), before: 'the end' })
   return moments
 }
 
-/** A directory's first life: begun, appended to by several at once, published, over several anchors and files; stopped. */
+/**
+ * A directory's first life: begun, appended to by several at once, published, over several anchors and files; sealed
+ * in between and, with an append beside it, at the end; stopped.
+ */
 export async function firstLife(disk: FaultDisk, oracle: Oracle, locks: string): Promise<void> {
   const stele = await openOn(disk, locks, 1)
   const random = new SeededRandom(2)
@@ -64,15 +68,18 @@ export async function firstLife(disk: FaultDisk, oracle: Oracle, locks: string):
       ['main', 'ledger-0', 'main'].map(async (ledger) => await appendNoted(stele, oracle, ledger, random)),
     )
     await stele.ledgers.publish()
+    if (round === 1) await sealAll(stele, disk, directory)
   }
+  await Promise.all([appendNoted(stele, oracle, 'main', random), sealAll(stele, disk, directory)])
   await stele.close()
 }
 
-/** A start on what another life left, one append, and no stop. */
+/** A start on what another life left, one append, what can be sealed is sealed, and no stop. */
 export async function nextLife(disk: FaultDisk, oracle: Oracle, locks: string): Promise<void> {
   const stele = await openOn(disk, locks, 3)
   await appendNoted(stele, oracle, 'main', new SeededRandom(4))
   await stele.ledgers.publish()
+  await sealAll(stele, disk, directory)
 }
 
 async function appendNoted(stele: Stele, oracle: Oracle, ledger: string, random: SeededRandom): Promise<void> {

@@ -117,6 +117,7 @@ export class SimDisk implements Disk {
       operation: 'makeDirectory',
       path,
       work: async () => await this.#inner.makeDirectory(path),
+      half: async () => this.#inner.makeFolders(path),
     })
   }
 

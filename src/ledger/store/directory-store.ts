@@ -55,6 +55,19 @@ export class DirectoryStore implements ObjectStore {
     await this.#disk.remove(join(this.where, DRAFTS))
   }
 
+  /**
+   * Makes durable what a killed process may have left in the page cache only: the objects' names in these folders, and
+   * then the head. That is written again, for after a failed sync another one would not write it, though it succeeds.
+   */
+  async settle(folders: Iterable<string>): Promise<void> {
+    for (const folder of folders) {
+      await this.#disk.makeDirectory(join(this.where, folder))
+      await this.#disk.syncDirectory(join(this.where, folder))
+    }
+    const head = await this.readHead()
+    if (head !== undefined) await this.swapHead(head.version, head.bytes)
+  }
+
   async read(key: string, position: number, lengthBytes: number): Promise<Buffer> {
     const path = this.#path(key)
     const into = Buffer.allocUnsafe(lengthBytes)
