@@ -4,7 +4,16 @@
 // Backups of directories that are written to, and what is restored from them.
 
 import assert from 'node:assert/strict'
-import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -115,7 +124,10 @@ test('of the log a second backup writes only what is new, behind what it has, an
   assert.deepEqual(inodes(), before)
   // What an interrupted backup left behind the bytes that count.
   await ground.fill(2)
-  const last = join(ground.to, second.manifest.files.map(({ path }) => path).findLast((path) => path.startsWith('wal/'))!)
+  const last = join(
+    ground.to,
+    second.manifest.files.map(({ path }) => path).findLast((path) => path.startsWith('wal/'))!,
+  )
   appendFileSync(last, Buffer.alloc(30_000, 7))
   const third = await ground.backup()
   assert.equal(third.copiedBytes, logBytes(third) - logBytes(second))

@@ -227,7 +227,7 @@ class FileCopy {
     await disk.remove(copy)
     this.#target = await disk.open(copy, 'create')
     const hash = createHash('sha256')
-    for (let position = 0; position < this.#sizeBytes; ) {
+    for (let position = 0; position < this.#sizeBytes;) {
       const bytes = await readExactly(source, position, Math.min(CHUNK_BYTES, this.#sizeBytes - position))
       await this.#target.write(bytes, position)
       hash.update(bytes)
