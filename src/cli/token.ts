@@ -30,7 +30,7 @@ const create = defineCommand({
   name: 'create',
   summary: 'Creates a token, and prints it this once',
   description:
-    'The token alone goes to standard output, what it may do to standard error. The server keeps only its hash.\nWith --data it works on the directory of a stopped server, without any token: for a lost admin token. That is recorded.',
+    'The token alone goes to standard output, what it may do to standard error. The server keeps only its hash.\nWith --data it works on the directory of a stopped server and needs no token: for when the admin token is lost. That is recorded.',
   operands: '',
   options: {
     scope: {
@@ -42,7 +42,7 @@ const create = defineCommand({
       type: 'string',
       value: 'NAME',
       multiple: true,
-      help: `a ledger that it may do it to, may be repeated; '*' is all; else ${DEFAULT_LEDGER}. An admin token is always for all`,
+      help: `a ledger that this is about, may be repeated; '*' is all; else ${DEFAULT_LEDGER}. An admin token is always for all`,
     },
     source: {
       type: 'string',
