@@ -137,3 +137,17 @@ test('the command line makes a limited token, and lists its limits in words', as
     assert.match(wrong.err, /Nothing was done\. (?:Write it as|Give --rate)/)
   }
 })
+
+test('limits on a token that does not append are refused, by the server and by the command line', async (context) => {
+  const server = await startTestServer(context)
+  const body = JSON.stringify({ scopes: ['read', 'verify'], ledgers: ['main'], limits: { eventsPerSecond: 5 } })
+  const { detail } = await problemOf(await server.ask('/v1/tokens', { body }), 422, 'invalid-field')
+  assert.match(detail, /limits are of appending: leave them out, or give the scope append/)
+  const world = { variables: variablesFor(server) }
+  for (const limit of ['--rate=5/s', '--rate-bytes=5MB/s']) {
+    const { code, err } = await stele(world, 'token', 'create', '--scope', 'read,verify', limit)
+    assert.equal(code, 2)
+    assert.match(err, /--rate and --rate-bytes limit appending\. Nothing was done\. Leave them out, or add append to/)
+  }
+  assert.equal(server.administration.state.tokens.size, 1)
+})

@@ -4,7 +4,8 @@
 /**
  * Copies the log behind the seal while a server may be writing it: whole frames only, each of which names the one
  * before, and made durable where they lie before they count. So a copy never holds what a power cut could still take
- * back, and what is being written now is left out.
+ * back, and what is being written now is left out. All of it is read and checked each time; what the backup of before
+ * has of a file is not written again.
  */
 import { createHash } from 'node:crypto'
 import { basename, join } from 'node:path'
@@ -12,9 +13,11 @@ import { DataFault } from '../ledger/data-fault.ts'
 import { isWalName } from '../ledger/wal/files.ts'
 import { BLOCK_BYTES, decodeFileHeader, type WalFileHeader } from '../ledger/wal/format.ts'
 import { goesOnAt, isFlaw, type ReadFrame, readFrame } from '../ledger/wal/frame-reader.ts'
-import type { Disk, DiskFile } from '../platform/disk.ts'
+import { type Disk, type DiskFile, readExactly } from '../platform/disk.ts'
 import type { ManifestFile } from './manifest.ts'
 import type { Trees } from './trees.ts'
+
+const CHUNK_BYTES = 1024 * 1024
 
 /** Where a chain of frames has come to. */
 export interface ChainEnd {
@@ -27,16 +30,20 @@ export interface ChainEnd {
 export interface WalCopyOptions {
   readonly disk: Disk
   readonly from: string
-  /** Folder in which copies are made, under their names and `.new`. */
+  /** Folder of the copies: new ones are made in it under their names and `.new`, known ones are gone on with. */
   readonly to: string
+  /** What the backup of before has. */
+  readonly former: readonly ManifestFile[]
   readonly isRunning: boolean
-  /** Called after each part that was read; throws where the copying is to end. */
+  /** Called after each part that was read, with what was written of it; throws where the copying is to end. */
   readonly onBytes: (bytes: number) => void
 }
 
 export interface WalCopy {
   readonly end: ChainEnd
   readonly files: readonly ManifestFile[]
+  /** Paths of those that lie under their names and `.new`. */
+  readonly renewed: readonly string[]
 }
 
 /** Copies all files behind `from`. Throws a DataFault where one is missing, or is not what it must be. */
@@ -47,15 +54,23 @@ export async function copyWal(options: WalCopyOptions, begin: ChainEnd, trees: T
   await disk.makeDirectory(to)
   let end = begin
   const files: ManifestFile[] = []
+  const renewed: string[] = []
   for (const [position, name] of names.entries()) {
     const isLast = position === names.length - 1
     const copy = await new FileCopy(options, join(from, 'wal', name), isLast, trees).copy(end)
     if (copy === undefined) continue
     end = copy.end
     files.push(copy.file)
+    if (copy.isRenewed) renewed.push(copy.file.path)
   }
-  if (files.length > 0) return { end, files }
+  if (files.length > 0) return { end, files, renewed }
   throw new DataFault(join(from, 'wal'), 0, 'the log is missing', `the file of commit ${begin.commit + 1}`, 'none')
+}
+
+interface CopiedFile {
+  readonly end: ChainEnd
+  readonly file: ManifestFile
+  readonly isRenewed: boolean
 }
 
 class FileCopy {
@@ -63,8 +78,12 @@ class FileCopy {
   readonly #path: string
   readonly #isLast: boolean
   readonly #trees: Trees
+  /** Of what was read so far, and written or found in the backup. */
   readonly #hash = createHash('sha256')
   #sizeBytes = 0
+  /** What the backup of before has of this file, as long as it may be the beginning of it. */
+  #kept: ManifestFile | undefined
+  #target: DiskFile | undefined
 
   constructor(options: WalCopyOptions, path: string, isLast: boolean, trees: Trees) {
     this.#options = options
@@ -74,9 +93,8 @@ class FileCopy {
   }
 
   /** Undefined for a file that a crash left without a header, or that is being made now. */
-  async copy(before: ChainEnd): Promise<{ readonly end: ChainEnd; readonly file: ManifestFile } | undefined> {
-    const { disk, to, isRunning } = this.#options
-    const name = basename(this.#path)
+  async copy(before: ChainEnd): Promise<CopiedFile | undefined> {
+    const { disk, isRunning } = this.#options
     const source = await disk.open(this.#path, 'read')
     try {
       const sizeBytes = await source.sizeBytes()
@@ -84,20 +102,17 @@ class FileCopy {
       const head = block.subarray(0, await source.read(block, 0))
       const header = this.#header(head, sizeBytes, before)
       if (header === undefined) return undefined
-      const copy = join(to, `${name}.new`)
-      await disk.remove(copy)
-      const target = await disk.open(copy, 'create')
-      try {
-        await this.#write(target, head)
-        const end = await this.#copyFrames(source, target, sizeBytes, header, before)
-        if (isRunning && this.#isLast) await source.datasync()
-        await target.datasync()
-        const file = { path: `wal/${name}`, sizeBytes: this.#sizeBytes, sha256: this.#hash.digest('hex') }
-        return { end, file }
-      } finally {
-        await target.close()
-      }
+      this.#kept = await this.#keptFile()
+      await this.#write(source, head)
+      const end = await this.#copyFrames(source, sizeBytes, header, before)
+      if (this.#target === undefined && !this.#isKept()) await this.#renew(source)
+      if (isRunning && this.#isLast) await source.datasync()
+      await this.#target?.datasync()
+      const path = `wal/${basename(this.#path)}`
+      const file = { path, sizeBytes: this.#sizeBytes, sha256: this.#hash.digest('hex') }
+      return { end, file, isRenewed: this.#kept === undefined }
     } finally {
+      await this.#target?.close()
       await source.close()
     }
   }
@@ -121,7 +136,6 @@ class FileCopy {
 
   async #copyFrames(
     source: DiskFile,
-    target: DiskFile,
     sizeBytes: number,
     { fileId, originPrefix }: WalFileHeader,
     before: ChainEnd,
@@ -142,7 +156,7 @@ class FileCopy {
         )
         if (flaw !== undefined) throw this.#fault(0, flaw, 'entries that give the roots of the frame', 'others')
       }
-      await this.#write(target, frame.bytes)
+      await this.#write(source, frame.bytes)
       commit = frame.header.commit
       hash = frame.header.hash
     }
@@ -165,11 +179,63 @@ class FileCopy {
     return new DataFault(this.#path, this.#sizeBytes + at, what, expected, found)
   }
 
-  async #write(target: DiskFile, bytes: Buffer): Promise<void> {
-    await target.write(bytes, this.#sizeBytes)
+  /** Takes the next bytes of the file, which are written unless the backup has them. */
+  async #write(source: DiskFile, bytes: Buffer): Promise<void> {
+    const end = this.#sizeBytes + bytes.length
+    if (this.#target === undefined && (this.#kept === undefined || end > this.#kept.sizeBytes)) {
+      if (this.#isKept()) await this.#goOn()
+      else await this.#renew(source)
+    }
+    await this.#target?.write(bytes, this.#sizeBytes)
     this.#hash.update(bytes)
-    this.#sizeBytes += bytes.length
-    this.#options.onBytes(bytes.length)
+    this.#sizeBytes = end
+    this.#options.onBytes(this.#target === undefined ? 0 : bytes.length)
+  }
+
+  /** What the backup has under this name, if it is as long as its manifest says. */
+  async #keptFile(): Promise<ManifestFile | undefined> {
+    const { disk, to, former } = this.#options
+    const name = basename(this.#path)
+    const kept = former.find(({ path }) => path === `wal/${name}`)
+    if (kept === undefined || !(await disk.list(to)).includes(name)) return undefined
+    const file = await disk.open(join(to, name), 'read')
+    try {
+      return (await file.sizeBytes()) < kept.sizeBytes ? undefined : kept
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Whether the backup has just what was read so far. */
+  #isKept(): boolean {
+    const { sizeBytes, sha256 } = this.#kept ?? {}
+    return sizeBytes === this.#sizeBytes && sha256 === this.#hash.copy().digest('hex')
+  }
+
+  /** Writes behind what the backup has: for its manifest of before, too, the first bytes are the file. */
+  async #goOn(): Promise<void> {
+    const { disk, to } = this.#options
+    this.#target = await disk.open(join(to, basename(this.#path)), 'write')
+    if ((await this.#target.sizeBytes()) > this.#sizeBytes) await this.#target.truncate(this.#sizeBytes)
+  }
+
+  /** Begins the file anew, with what was read so far. */
+  async #renew(source: DiskFile): Promise<void> {
+    const { disk, to, onBytes } = this.#options
+    this.#kept = undefined
+    const copy = join(to, `${basename(this.#path)}.new`)
+    await disk.remove(copy)
+    this.#target = await disk.open(copy, 'create')
+    const hash = createHash('sha256')
+    for (let position = 0; position < this.#sizeBytes;) {
+      const bytes = await readExactly(source, position, Math.min(CHUNK_BYTES, this.#sizeBytes - position))
+      await this.#target.write(bytes, position)
+      hash.update(bytes)
+      position += bytes.length
+      onBytes(bytes.length)
+    }
+    const [expected, found] = [this.#hash.copy().digest('hex'), hash.digest('hex')]
+    if (expected !== found) throw new DataFault(this.#path, 0, 'the file changed while it was read', expected, found)
   }
 }
 

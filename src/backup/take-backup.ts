@@ -193,7 +193,7 @@ class Backup {
       withKeys,
       files,
     }
-    const removedObjects = (await target.finish(manifest)).length
+    const removedObjects = (await target.finish(manifest, wal.renewed)).length
     const [copiedObjects, copiedBytes] = [this.#copied.size, this.#doneBytes]
     const keptObjects = objects.filter(({ key }) => !this.#copied.has(key)).length
     return { manifest, copiedObjects, keptObjects, removedObjects, copiedBytes }
@@ -224,7 +224,8 @@ class Backup {
   async #copyLog(begin: Begin, trees: Trees): Promise<WalCopy> {
     const { disk, from, isRunning } = this.#options
     const to = join(this.#target.folder, 'wal')
-    return await copyWal({ disk, from, to, isRunning, onBytes: this.#advance }, begin, trees)
+    const former = this.#target.former?.files ?? []
+    return await copyWal({ disk, from, to, former, isRunning, onBytes: this.#advance }, begin, trees)
   }
 
   readonly #advance = (bytes: number): void => {

@@ -3,8 +3,8 @@
 
 /**
  * The folder of a backup. Whatever interrupts a backup, the folder holds what it held before, and what was copied
- * since is used by the next one: new segments lie beside the old ones, files of the log are replaced by longer ones
- * that begin with the same bytes, the manifest is replaced at once, and only then goes what it no longer names.
+ * since is used by the next one: new segments lie beside the old ones, files of the log grow or are replaced by longer
+ * ones that begin with the same bytes, the manifest is replaced at once, and only then goes what it no longer names.
  */
 import { dirname, join } from 'node:path'
 import { BACKUP_BEGUN, MANIFEST } from '../ledger/opening.ts'
@@ -70,11 +70,13 @@ export class Target {
     await replaceFile(this.#disk, file, bytes)
   }
 
-  /** Makes a copied set the backup that the folder holds. Resolves to the paths of files that it no longer needs. */
-  async finish(manifest: Manifest): Promise<string[]> {
+  /**
+   * Makes a copied set the backup that the folder holds; `renewed` are the paths of the log's files that were copied
+   * beside those of before. Resolves to the paths of segments that it no longer needs.
+   */
+  async finish(manifest: Manifest, renewed: readonly string[]): Promise<string[]> {
     const disk = this.#disk
-    const wal = manifest.files.filter(({ path }) => path.startsWith('wal/'))
-    for (const { path } of wal) await disk.rename(join(this.folder, `${path}${NEW}`), join(this.folder, path))
+    for (const path of renewed) await disk.rename(join(this.folder, `${path}${NEW}`), join(this.folder, path))
     await disk.syncDirectory(join(this.folder, 'wal'))
     const head = await this.store.readHead()
     if (manifest.seal !== undefined) await this.store.swapHead(head?.version, Buffer.from(manifest.seal))

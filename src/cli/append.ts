@@ -16,7 +16,7 @@ export const append = defineCommand({
   name: 'append',
   summary: 'Stores the events of files, folders or standard input',
   description:
-    'JSON is known by its content: one event, an array, a container of a known source ({"value":[…]} of Microsoft Graph, {"records":[…]} of diagnostic settings), documents one behind another, or one a line. Other text is one event a line, anything else one event. gzip and Zstandard are undone. A line of text takes a request of its own, sent when the one before is stored, so that lines keep their order: some hundred lines a second, where JSON lines go a thousand a request. The bytes of each event are stored as they are in the file.\nFolders are read in the order of names, without names that begin with a dot, links, and files that are neither JSON nor text. A file is sent in several requests; each is stored whole or not at all, and where one is refused, what came before it is stored. A run that was interrupted, even by a kill or a power cut, is gone on with by the same command: it keeps a note of each file (device, inode, beginning, the bytes before the place) in the state directory until all is stored. Standard input cannot be read twice: there it is --skip.',
+    'JSON is known by its content: one event, an array, a container of a known source ({"value":[…]} of Microsoft Graph, {"records":[…]} of diagnostic settings), documents one behind another, or one a line. Other text is one event a line, anything else one event. gzip and Zstandard are undone. A line of text takes a request of its own, sent when the one before is stored, so that lines keep their order: some hundred lines a second, where JSON lines go a thousand a request. The bytes of each event are stored as they are in the file.\nFolders are read in the order of names, without names that begin with a dot, links, and files that are neither JSON nor text. A file is sent in several requests; each is stored whole or not at all, and where one is refused, what came before it is stored. Where a run was interrupted, even by a kill or a power cut, the same command goes on: it keeps a note of each file (device, inode, beginning, the bytes before the place) in the state directory until all is stored. Standard input cannot be read twice: there it is --skip.\nWhat is sent again: an event whose source gave it an id, as Entra does, is stored once as long as it is among the last million entries of the ledger, or fewer where many ledgers are filled; events without an id are stored as often as they are sent. So of a file of 1 MiB or more the note stays when all is stored, and while nobody has touched the file and the ledger still has it, nothing of it is sent again. --again sends it.',
   operands: '[FILE|DIR|-]…',
   options: {
     ...ledgerOption,
@@ -27,7 +27,10 @@ export const append = defineCommand({
     },
     follow: { type: 'boolean', help: 'goes on with a FILE that grows, and after it was rotated, until Ctrl-C' },
     skip: { type: 'string', value: 'N', help: 'leaves out the first N events: those that an earlier run has stored' },
-    again: { type: 'boolean', help: 'begins anew, where an earlier run of the same command was interrupted' },
+    again: {
+      type: 'boolean',
+      help: 'begins anew: where an earlier run was interrupted, and with a large file that was stored before',
+    },
     as: {
       type: 'string',
       value: 'FORM',

@@ -22,13 +22,13 @@ export const backup = defineCommand({
   name: 'backup',
   summary: 'Copies a data directory while its server runs',
   description:
-    'The folder gets one state that the directory had, up to the last commit that is durable. Of a folder that holds a backup only what is new is copied: segments never change. Whatever interrupts it, the folder holds the backup of before, and the next run goes on. The ledgers must be those of the backup of before, only longer. The index and what else a start makes again are left out, and so is admin.token: tokens that are in use stay valid.',
+    'The folder gets one state that the directory had, up to the last commit that is durable. Into a folder that holds a backup only what is new is written. Whatever interrupts it, the folder still holds the backup of before, and the next run goes on. The ledgers must be those of that backup, only longer: so a directory that was rolled back or rewritten is noticed. The index and what else a start makes again are left out, and so is admin.token; tokens that are in use stay valid.',
   operands: 'DIR',
   options: {
     data: { type: 'string', value: 'DIR', help: `the data directory, on this machine; else ${DEFAULT_DATA}` },
     'without-keys': {
       type: 'boolean',
-      help: 'leaves out the signing keys, and removes those of a backup of before: they must be kept elsewhere, for no server starts without them',
+      help: 'leaves out the signing keys, and removes those that the backup of before has. Keep them elsewhere: no server starts without them',
     },
     ...jsonOption,
   },
@@ -41,7 +41,8 @@ export const backup = defineCommand({
   ],
   exitCodes: {
     0: 'the folder holds a whole backup',
-    1: 'the directory is damaged, or its ledgers are not those of the backup of before: nothing was changed in that',
+    1: 'the directory is damaged, or its ledgers are not those of the backup of before, which is as it was',
+    2: 'the command line is wrong, or the folder is no place for this backup',
     3: 'a file could not be read or written, or it was interrupted',
   },
   run: async ({ options, operands }, environment) => {
@@ -110,7 +111,7 @@ function reportText(report: BackupReport, to: string, elapsedMs: number, { stdou
   const removed = removedObjects === 0 ? '' : `, ${count(removedObjects)} removed that larger ones hold now`
   const words = [
     `${printable(to)} holds ${entries(entryCount)} in ${counted(manifest.ledgers.length, 'ledger')} of ${manifest.originPrefix}, up to commit ${count(manifest.commit)}: ${bytesText(totalBytes)}.`,
-    `Copied ${bytesText(copiedBytes)} in ${seconds} s: ${counted(copiedObjects, 'object')} of segments and the log behind them; ${count(keptObjects)} were there already${removed}.`,
+    `Copied ${bytesText(copiedBytes)} in ${seconds} s: ${counted(copiedObjects, 'object')} of segments and what is new of the log behind them; ${counted(keptObjects, 'object')} ${keptObjects === 1 ? 'was' : 'were'} there already${removed}.`,
     manifest.withKeys
       ? 'It holds the signing keys: whoever reads it can sign as these ledgers.'
       : 'It holds no keys: no server starts on it before they are put in their place.',

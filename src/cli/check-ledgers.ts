@@ -16,7 +16,7 @@ export const ledgers = defineCommand({
   name: 'ledgers',
   summary: "Shows what the server's verification of its stored data found, or has it verify now",
   description:
-    'A server verifies all that it stores by itself, every byte at least once a day: the log, the segments, the files beside them, and all of it against the head that is kept outside. This shows what the last pass found. With --now it begins one that does not rest, and waits for it: Ctrl-C ends this command and not the work. What is shown is the word of the server; stele verify --data needs none.',
+    "A server verifies all that it stores by itself, every byte at least once a day: the log, the segments, the files beside them, and all of it against the head that is kept outside. This shows what the last pass found. With --now the server begins a pass that does not rest, and this waits for it; Ctrl-C ends the waiting, not the pass. What is shown is the server's own word: stele verify --data takes nobody's.",
   operands: '',
   options: {
     ...serverOptions,

@@ -65,7 +65,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'restore',
     group: 'Administer',
-    summary: 'Makes a data directory of a backup, and verifies every byte',
+    summary: 'Makes a data directory out of a backup, and verifies every byte',
     load: async () => (await import('./restore.ts')).restore,
   },
   {

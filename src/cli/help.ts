@@ -66,7 +66,9 @@ export function commandText(path: string, command: Command, columns: number): st
     ([name, option]) => [optionText(name, option), option.help] as const,
   )
   const codes = ([0, 1, 2, 3] as const).filter((code) => code !== 1 || command.exitCodes?.[1] !== undefined)
-  const codeRows = codes.map((code: ExitCode) => [String(code), command.exitCodes?.[code] ?? exitCodes[code]] as const)
+  // Only a command that asks a server can be refused by one.
+  const general = 'url' in options ? exitCodes : { ...exitCodes, 2: 'the command line is wrong' }
+  const codeRows = codes.map((code: ExitCode) => [String(code), command.exitCodes?.[code] ?? general[code]] as const)
   return [
     ...paragraph(`${summary}.`, columns),
     ...(description === undefined ? [] : description.split('\n').flatMap((part) => ['', ...paragraph(part, columns)])),

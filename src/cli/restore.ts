@@ -20,9 +20,9 @@ const SAFE = 'Nothing was left in the data directory, and the backup was only re
 
 export const restore = defineCommand({
   name: 'restore',
-  summary: 'Makes a data directory of a backup, and verifies every byte',
+  summary: 'Makes a data directory out of a backup, and verifies every byte',
   description:
-    'Each file is held against the hash that the backup has of it, and then all is verified as stele verify --data does it: every entry, tree, head and signature, against the head that is kept outside. A backup that is older than that head is refused: a server on it would sign a second history beside the one that others have seen. With --for-reading it is restored all the same; a server that knows the head does not start on it.',
+    'Each file is held against its hash in the backup; then everything is verified as stele verify --data does it, every entry, tree, head and signature, against the head that is kept outside. A backup that is older than that head is refused: a server on it would sign a second history beside the one that others have seen. --for-reading restores it all the same; a server that knows the head does not start on it.',
   operands: 'DIR',
   options: {
     data: {
@@ -52,6 +52,7 @@ export const restore = defineCommand({
   exitCodes: {
     0: 'it was restored and verified',
     1: 'the backup is damaged, or older than the head that is kept outside: nothing was restored',
+    2: 'the command line is wrong, there is no whole backup, or the data directory is not empty',
     3: 'a file could not be read or written, or it was interrupted',
   },
   run: async ({ options, operands }, environment) => {

@@ -30,7 +30,7 @@ const create = defineCommand({
   name: 'create',
   summary: 'Creates a token, and prints it this once',
   description:
-    'The token alone goes to standard output, what it may do to standard error. The server keeps only its hash.\nWith --data it works on the directory of a stopped server, without any token: for a lost admin token. That is recorded.',
+    'The token alone goes to standard output, what it may do to standard error. The server keeps only its hash.\nWith --data it works on the directory of a stopped server and needs no token: for when the admin token is lost. That is recorded.',
   operands: '',
   options: {
     scope: {
@@ -42,7 +42,7 @@ const create = defineCommand({
       type: 'string',
       value: 'NAME',
       multiple: true,
-      help: `a ledger that it may do it to, may be repeated; '*' is all; else ${DEFAULT_LEDGER}. An admin token is always for all`,
+      help: `a ledger that this is about, may be repeated; '*' is all; else ${DEFAULT_LEDGER}. An admin token is always for all`,
     },
     source: {
       type: 'string',
@@ -53,17 +53,17 @@ const create = defineCommand({
     rate: {
       type: 'string',
       value: 'N/s',
-      help: 'how many events a second it may append, as 1000/s; what comes faster is refused with the time to wait',
+      help: 'with append: how many events a second, as 1000/s; what comes faster is refused with the time to wait',
     },
     'rate-bytes': {
       type: 'string',
       value: 'SIZE/s',
-      help: 'how many bytes a second it may append, as 500kB/s or 5MB/s',
+      help: 'with append: how many bytes a second, as 500kB/s or 5MB/s',
     },
     burst: {
       type: 'string',
       value: 'SECONDS',
-      help: 'how many seconds of its rate may come at once, as 60s; else 10s',
+      help: 'how many seconds of its rates may come at once, as 60s; else 10s',
     },
     expires: {
       type: 'string',
@@ -179,6 +179,9 @@ function requestOf(options: TokenOptions, environment: Environment): TokenReques
     )
   }
   const scopes = scope.split(',').map(scopeOf)
+  if (limits !== undefined && !scopes.includes('append')) {
+    throw usageFailure('--rate and --rate-bytes limit appending', 'Leave them out, or add append to --scope')
+  }
   const fallback = scopes.includes('admin') ? '*' : DEFAULT_LEDGER
   return {
     scopes: [...new Set(scopes)],

@@ -20,6 +20,8 @@ export interface FileStatus {
 export interface OpenedFile {
   readonly identity: string
   sizeBytes(): Promise<number>
+  /** When it was last changed, its name and mode included, in nanoseconds: while it is the same, the file is. */
+  changedNs(): Promise<string>
   /** Reads what is there, at most until `into` is full; 0 at the end. */
   read(into: Uint8Array, position: number): Promise<number>
   close(): Promise<void>
@@ -61,6 +63,7 @@ export class NodeFiles implements Files {
     return {
       identity: `${stats.dev}:${stats.ino}`,
       sizeBytes: async () => (await handle.stat()).size,
+      changedNs: async () => String((await handle.stat({ bigint: true })).ctimeNs),
       read: async (into, position) => (await handle.read(into, 0, into.length, position)).bytesRead,
       close: async () => await handle.close(),
     }

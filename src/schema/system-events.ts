@@ -83,6 +83,10 @@ export const tokenRequestSchema = z
     message: 'an admin token is for all ledgers: give "*"',
     path: ['ledgers'],
   })
+  .refine((request) => request.limits === undefined || request.scopes.includes('append'), {
+    message: 'limits are of appending: leave them out, or give the scope append',
+    path: ['limits'],
+  })
 export type TokenRequest = z.infer<typeof tokenRequestSchema>
 
 /** The body of `POST /v1/ledgers`. */

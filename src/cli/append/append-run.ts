@@ -11,6 +11,7 @@ import { Failure, fileFailure } from '../failure.ts'
 import { ahead } from './ahead.ts'
 import { type Bookmark, Bookmarks } from './bookmark.ts'
 import { ByteWindow } from './byte-window.ts'
+import { completionText } from './completion.ts'
 import { decompressed } from './decompress.ts'
 import { FileFault } from './file-fault.ts'
 import type { FollowedFile } from './follow.ts'
@@ -170,11 +171,15 @@ export class AppendRun {
     }
     const { events } = found.stored
     const file = this.#begun(input)
+    if (found.completion !== undefined)
+      await this.progress.say(`${input.name} ${completionText(found.completion, events)}.`)
     const isAtEnd = found.isSeekable && found.stored.offset === input.sizeBytes
     if (found.isWhole || isAtEnd) {
       this.#sender.resume(file, events, 'passed')
-      this.#wholeBefore.files++
-      this.#wholeBefore.events += events
+      if (found.completion === undefined) {
+        this.#wholeBefore.files++
+        this.#wholeBefore.events += events
+      }
       this.#readBytes += input.sizeBytes ?? 0
       this.#sentBytes += input.sizeBytes ?? 0
       return await bookmark.close()
@@ -204,7 +209,7 @@ export class AppendRun {
   /** What was noted of a file, unless the command line knows better; undefined for what cannot be noted. */
   async #bookmarkOf(input: Input): Promise<Bookmark | undefined> {
     const { skip, again } = this.#plan
-    const bookmark = await this.#bookmarks?.of(input, skip === 0 && !again)
+    const bookmark = await this.#bookmarks?.of(input, skip === 0 && !again, this.#sender.ledgerState)
     if (bookmark === undefined) return undefined
     if (skip > 0) {
       await bookmark.drop()
@@ -308,7 +313,8 @@ export class AppendRun {
       const mend = 'Look at the ledger, then give --again or --skip N'
       throw new Failure(2, `${file.name} has fewer events than were stored of it before`, '', mend)
     }
-    await bookmark?.whole()
+    const isTogether = file.skipped === 0 && file.last === (file.first ?? 0) + file.events - 1
+    await bookmark?.whole(this.#sender.ledgerState, isTogether ? file.first : undefined)
   }
 
   async *#counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {

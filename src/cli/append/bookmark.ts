@@ -6,16 +6,19 @@
 // request may or may not have been carried out, and repeats that one, the same bytes under the same Idempotency-Key.
 //
 // A file is known by its device and inode, and held against its beginning and the bytes before the place: one that was
-// written anew is begun anew. What was changed in between is not noticed.
+// written anew is begun anew. What was changed in between is not noticed. Of large files the note stays when all is
+// stored (completion.ts).
 
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
 
+import { timeText } from '../../platform/clock.ts'
 import type { DiskFile } from '../../platform/disk.ts'
 import type { OpenedFile } from '../../platform/files.ts'
 import { printable } from '../display.ts'
 import { type Environment, stateDirectory } from '../environment.ts'
 import { Failure } from '../failure.ts'
+import { type Completion, type FileState, holds, isKept, isSameFile, type LedgerState } from './completion.ts'
 import { formatOf, MAGIC_BYTES } from './decompress.ts'
 import type { Input } from './inputs.ts'
 import type { Place } from './piece.ts'
@@ -26,7 +29,7 @@ const RUN_BYTES = 16
 const HEAD_BYTES = 64 * 1024
 const TAIL_BYTES = 4 * 1024
 /** More than any note: what is written over another covers it. */
-const NOTE_BYTES = 1_024
+const NOTE_BYTES = 2_048
 
 /** What a file holds up to some place in it. */
 interface Print {
@@ -49,6 +52,7 @@ interface Noted {
   readonly sendingTo?: number
   readonly isWhole: boolean
   readonly print: Print
+  readonly completion?: Completion
 }
 
 /** What sets apart the runs that go on where another one stopped. */
@@ -72,7 +76,11 @@ export class Bookmarks {
   }
 
   /** That of a file, what was noted before heeded or not; undefined for what cannot be read twice. */
-  async of({ path, sizeBytes, name }: Input, isHeeded: boolean): Promise<Bookmark | undefined> {
+  async of(
+    { path, sizeBytes, name }: Input,
+    isHeeded: boolean,
+    ledgerState: LedgerState,
+  ): Promise<Bookmark | undefined> {
     if (path === undefined || sizeBytes === undefined) return undefined
     const { files } = this.#environment
     const file = await files.open(path)
@@ -80,7 +88,8 @@ export class Bookmarks {
       const { url, ledger, source = '', form } = this.#scope
       const id = hash('sha256', JSON.stringify([url, ledger, source, file.identity]), 'hex').slice(0, 32)
       const notePath = join(stateDirectory(this.#environment), FOLDER, `${id}.json`)
-      const bookmark = await Bookmark.open(this.#environment, { path, name, notePath, file, form, isHeeded })
+      const parts = { path, name, notePath, file, form, isHeeded, ledger: ledgerState }
+      const bookmark = await Bookmark.open(this.#environment, parts)
       this.#opened.push(bookmark)
       return bookmark
     } catch (error) {
@@ -89,9 +98,11 @@ export class Bookmarks {
     }
   }
 
-  /** All is stored: the same command begins anew. */
+  /** All is stored: the same command begins anew, but for large files. */
   async drop(): Promise<void> {
-    for (const bookmark of this.#opened) await bookmark.drop()
+    for (const bookmark of this.#opened) {
+      if (bookmark.found?.completion === undefined) await bookmark.drop()
+    }
   }
 
   async close(): Promise<void> {
@@ -106,6 +117,7 @@ interface BookmarkParts {
   readonly file: OpenedFile
   readonly form: Form | undefined
   readonly isHeeded: boolean
+  readonly ledger: LedgerState
 }
 
 export class Bookmark {
@@ -114,12 +126,20 @@ export class Bookmark {
   #noted: Noted | undefined
   #note: DiskFile | undefined
   #isClosed = false
+  readonly #before: FileState
   /** The file was noted, and is another one now. */
   readonly isChanged: boolean
 
-  private constructor(environment: Environment, parts: BookmarkParts, noted: Noted | undefined, isChanged: boolean) {
+  private constructor(
+    environment: Environment,
+    parts: BookmarkParts,
+    before: FileState,
+    noted: Noted | undefined,
+    isChanged: boolean,
+  ) {
     this.#environment = environment
     this.#parts = parts
+    this.#before = before
     this.#noted = noted
     this.isChanged = isChanged
   }
@@ -127,12 +147,20 @@ export class Bookmark {
   static async open(environment: Environment, parts: BookmarkParts): Promise<Bookmark> {
     const note = parts.isHeeded ? await environment.disk.readFile(parts.notePath).catch(() => undefined) : undefined
     const noted = readNote(note, parts)
+    const before = await stateOf(parts.file)
     // Where nothing was stored nothing is to be gone on with.
     const isNothing = noted?.stored.events === 0 && noted.sendingTo === undefined
-    if (noted === undefined || isNothing) return new Bookmark(environment, parts, undefined, false)
+    const isPast = noted?.completion !== undefined && !holds(noted.completion, before, parts.ledger)
+    if (noted === undefined || isNothing || isPast) return new Bookmark(environment, parts, before, undefined, false)
     const isForm = parts.form === undefined || parts.form === noted.form
     const isSame = isForm && (await isPrintOf(noted.print, parts.file))
-    return new Bookmark(environment, parts, isSame ? noted : undefined, !isSame)
+    return new Bookmark(
+      environment,
+      parts,
+      before,
+      isSame ? noted : undefined,
+      !isSame && noted.completion === undefined,
+    )
   }
 
   /** What an earlier run has left; undefined where there was none, or of another file. */
@@ -194,9 +222,18 @@ export class Bookmark {
     await this.#write({ ...noted, stored: { offset, line, events }, print })
   }
 
-  /** The file has no more: a next run passes it over while others are not finished. */
-  async whole(): Promise<void> {
-    if (this.#noted !== undefined) await this.#write({ ...this.#noted, isWhole: true })
+  /**
+   * The file has no more: a next run passes it over while others are not finished, and a large one later, too, where
+   * it is now as it was before it was read. `first` is of its events where they lie together.
+   */
+  async whole(ledger: LedgerState, first: number | undefined): Promise<void> {
+    if (this.#noted !== undefined) {
+      const state = await stateOf(this.#parts.file)
+      const at = timeText(this.#environment.clock.wallMs())
+      const completion = { ledger, ...state, at, ...(first === undefined ? {} : { first }) }
+      const isNoted = isKept(state) && isSameFile(state, this.#before)
+      await this.#write({ ...this.#noted, isWhole: true, ...(isNoted ? { completion } : {}) })
+    }
     await this.close()
   }
 
@@ -234,6 +271,10 @@ function readNote(bytes: Buffer | undefined, { notePath, name }: BookmarkParts):
   }
   const what = `what an earlier run noted of ${name} in ${printable(notePath)} cannot be read`
   throw new Failure(3, what, 'Nothing was stored', 'Look how much of the file is stored, then give --skip N or --again')
+}
+
+async function stateOf(file: OpenedFile): Promise<FileState> {
+  return { sizeBytes: await file.sizeBytes(), changedNs: await file.changedNs() }
 }
 
 async function printOf(file: OpenedFile, end: number, before?: Print): Promise<Print> {

@@ -11,6 +11,7 @@ import type { Connection } from '../connect.ts'
 import { count, counted, printable } from '../display.ts'
 import type { Environment } from '../environment.ts'
 import { callFailure, exitCodeOf, Failure } from '../failure.ts'
+import type { LedgerState } from './completion.ts'
 import { cutPiece, halves, type Piece, placeIn, withoutFirst } from './piece.ts'
 
 export interface SenderOptions {
@@ -80,6 +81,7 @@ export class Sender {
   }
   readonly #options: SenderOptions
   readonly #client: SteleClient
+  #origin = ''
   #toSkip: number
   /** Events that earlier runs have stored, told or noted. */
   #before: number
@@ -101,6 +103,11 @@ export class Sender {
     return this.#before - this.#toSkip + this.stored.events + this.stored.duplicates
   }
 
+  /** As of the last answer. */
+  get ledgerState(): LedgerState {
+    return { origin: this.#origin, size: this.stored.size ?? 0 }
+  }
+
   /** The first events of the file that comes are stored: `passed` are not in what is sent, or else left out of it. */
   resume(file: SendingFile, events: number, how: 'passed' | 'left out'): void {
     this.#before += events
@@ -117,7 +124,8 @@ export class Sender {
     const { connection, ledger, patienceMs } = this.#options
     for (;;) {
       try {
-        const { size, root } = await this.#client.ledger(ledger)
+        const { origin, size, root } = await this.#client.ledger(ledger)
+        this.#origin = origin
         this.#isBack()
         Object.assign(this.stored, { size, root })
         return
