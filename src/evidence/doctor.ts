@@ -171,7 +171,7 @@ async function besideAilments({ disk, files, directory, data }: DoctorOptions): 
       file,
       what: 'others than its owner may read or write it',
       expected: 'mode 0600',
-      found: 'more',
+      found: 'a mode that lets others in',
       meaning: 'Whoever has read it can sign, or ask, in this server’s name.',
       remedy: 'Take the rights away; where somebody may have read it, treat it as stolen.',
       command: `chmod 600 ${data}/${file}`,
