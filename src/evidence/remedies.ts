@@ -66,7 +66,10 @@ function ofHead({ what, file = '', count = 0 }: Finding, context: RemedyContext)
   }
   if (/ had .* when its head was kept/.test(what)) {
     const meaning = `The data is older than what was published: at least ${entries(count)} of heads and what they speak of are gone.`
-    return restoreAll(context, `${meaning} What is here can be proven up to where it ends.`)
+    const whole = restoreAll(context, `${meaning} What is here can be proven up to where it ends.`)
+    const older =
+      'A backup that was restored for reading is older on purpose: read it, and start no server on it. Else: '
+    return { ...whole, remedy: `${older}${whole.remedy.charAt(0).toLowerCase()}${whole.remedy.slice(1)}` }
   }
   return restoreAll(context, `Something below what was published was changed, or ${file} is not the head of this data.`)
 }
