@@ -105,6 +105,19 @@ test('what cannot be backed up or restored is said in one line, with what is saf
   assert(!existsSync(join(ground.folder, 'again')))
   const reading = await steleOk(world, 'restore', 'copy', '--data', 'again', '--for-reading')
   assert.match(reading, /for reading and\s+verifying/)
+  const verified = await stele(world, 'verify', '--data', 'again')
+  assert.equal(verified.code, 1)
+  const words = verified.out.replaceAll(/\s+/g, ' ')
+  assert.match(
+    words,
+    /^This is older than what was published: the head of heads at \d+ entries, kept in \S+, counts \d+/,
+  )
+  assert.match(words, /that are here are self-consistent: nothing was found wrong in them/)
+  assert.doesNotMatch(words, /not what was recorded|first bad entry/)
+  const backup = await stele(world, 'doctor', '--data', 'copy')
+  assert.deepEqual([backup.code, backup.err], [0, ''], backup.out)
+  assert.match(backup.out, /^copy is a backup, and nothing is wrong/)
+  assert.match(backup.out, /head outside .* newer than this data by \d+/)
   const head = ground.head.kept
   await assert.rejects(ground.open(join(ground.folder, 'again')), /older than what was published/)
   assert.equal(ground.head.kept, head)

@@ -274,6 +274,20 @@ test('damaged derived files that a start would not notice are said, with the way
   assert.match(ailment.command ?? '', /^mv data\/derived /)
 })
 
+test('P4: while the end of the log is gone, nobody is told to move away the files that show it', async () => {
+  const sick = patient()
+  rmSync(join(sick.folder, 'state'), { recursive: true })
+  const [last = ''] = walNames(sick.data).slice(-1)
+  truncateSync(join(sick.data, 'wal', last), 8_192)
+  const derived = (await sick.examined()).ailments.filter(({ file }) => file?.startsWith('derived/main/level-0'))
+  assert(derived.length > 0)
+  for (const { command, remedy } of derived) assert.deepEqual([command, /^Keep them/.test(remedy)], [undefined, true])
+  assert.doesNotMatch((await sick.doctor()).out, /No entry is lost|mv data\/derived /)
+  // Without the anchor, what goes on behind the log is all that is left to show it.
+  rmSync(join(sick.data, 'derived/anchor.json'))
+  assert.doesNotMatch((await sick.doctor()).out, /mv data\/derived /)
+})
+
 test('beside a server that runs no start is tried, and nothing is touched but by the server', async () => {
   const folder = mkdtempSync(join(ground, 'running-'))
   for (const part of ['data', 'state']) cpSync(join(ground, part), join(folder, part), { recursive: true })

@@ -118,8 +118,18 @@ test('P4: entries that are newer than the head outside are counted apart', async
 
 test('P4: a directory that was rolled back is found by the head outside, and by nothing without it', async () => {
   const { disk } = small.earlier
-  const { kind, entry } = objection(await verified({ disk, head: small.head }))
-  assert.deepEqual({ kind, entry }, { kind: 'kept-head', entry: 'heads 3' })
+  const older = await verified({ disk, head: small.head })
+  const { kind, entry } = objection(older)
+  assert.deepEqual({ kind, entry, isOlder: older.isOlder }, { kind: 'kept-head', entry: 'heads 3', isOlder: true })
+  assert.match(verdictWords(older).join(' '), /^This is older than what was published: .* counts 5 entries of heads/)
+  const damaged = disk.copy()
+  const { path, contentStart } = eventPlace(damaged, 'main', 2)
+  const bytes = Buffer.from(damaged.bytesOf(path))
+  bytes[contentStart + 20]! ^= 1
+  damaged.put(path, bytes)
+  const changed = await verified({ disk: damaged, head: small.head })
+  assert.equal(changed.isOlder, false)
+  assert.match(verdictWords(changed)[0]!, /^This is not what was recorded\./)
   assert.equal((await verified({ disk })).verdict, 'self-consistent')
 })
 

@@ -99,10 +99,12 @@ function describe(examination: Examination, data: string, columns: number): stri
   return `${lines.map(printable).join('\n').trimEnd()}\n`
 }
 
-function verdictWords({ verdict, isRunning, ailmentCount }: Examination, data: string): string {
+function verdictWords({ verdict, isRunning, isBackup, ailmentCount }: Examination, data: string): string {
   if (verdict === 'wrong') {
     return `${data}: ${counted(ailmentCount, 'thing')} ${ailmentCount === 1 ? 'is' : 'are'} wrong. Nothing was changed.`
   }
+  if (isBackup)
+    return `${data} is a backup, and nothing is wrong with what was read of it: stele restore holds it against its list of files, and makes a data directory of it.`
   if (verdict === 'mended') return `${data} is whole but for what a crash leaves, which a start mends.`
   return isRunning
     ? `${data} is healthy, as far as its server has written it.`

@@ -14,6 +14,7 @@ import type { SystemState } from '../state/system-state.ts'
 import { listNames } from './beside.ts'
 import type { Comparison, DerivedRun } from './derived-file.ts'
 import type { Findings } from './finding.ts'
+import { checkRecent, RECENT_NAMES } from './recent-check.ts'
 import { CHUNK_RECORDS } from '../ledger/record-file.ts'
 import { type LedgerReplay, toHex } from './ledger-replay.ts'
 import type { Statement } from './published.ts'
@@ -23,6 +24,7 @@ import type { WalkedFile } from './wal-walk.ts'
 
 const TILE_WIDTH = 256
 const RECORD_BYTES = 32
+const SHOWN_NAMES = 4
 const ANCHOR = 'derived/anchor.json'
 
 /** The state of a replay at the commit of the anchor. */
@@ -86,11 +88,21 @@ export async function checkDerived(options: DerivedOptions): Promise<void> {
     if (replay.ledgers.has(name) || replay.state.ledgers.has(name)) continue
     remarks.push(`derived/${name} is not a file of Stele; it was not looked at.`)
   }
-  for (const ledger of replay.ledgers.values()) await checkLedger(ledger, options)
+  const recent: string[] = []
+  for (const ledger of replay.ledgers.values()) recent.push(...(await checkLedger(ledger, options)))
+  if (recent.length > 0) {
+    const are = recent.length === 1 ? 'was' : 'were'
+    remarks.push(
+      `${list(recent)} ${are} held against what the anchor counts and the ledger has, in length, order and range; what ` +
+        'they say of events was not held against the events.',
+    )
+  }
   const passed = [...replay.ledgers.values()].filter(({ firstPlace }) => firstPlace > 0).map(({ name }) => name)
   if (passed.length === 0 || options.isRunning) return
-  const files = passed.length === 1 ? `derived/${passed[0]}/places-…` : `derived/{${passed.join(',')}}/places-…`
-  remarks.push(`Places of what is sealed, with which ${files} begin, were not looked at: they lead nowhere any more.`)
+  remarks.push(
+    `The first records of ${list(passed.map((name) => `derived/${name}/places-…`))} were not looked at: they say where in ` +
+      'the log entries were that are in segments now, and nobody reads them.',
+  )
 }
 
 /** The log must reach the anchor: it was written when the commit that it names was durable. */
@@ -184,8 +196,9 @@ function checkAnchorPublished(
   }
 }
 
-async function checkLedger(ledger: LedgerReplay, options: DerivedOptions): Promise<void> {
-  const { disk, directory, anchor, remarks, sealedCommit } = options
+/** Answers the files of ids and keys that were held against the anchor. */
+async function checkLedger(ledger: LedgerReplay, options: DerivedOptions): Promise<string[]> {
+  const { disk, directory, anchor, remarks, sealedCommit, state } = options
   const names = await listNames(disk, join(directory, 'derived', ledger.name))
   const isCounted = typeof anchor !== 'string' && (anchor.commit > sealedCommit || sealedCommit === 0)
   const counted = isCounted ? anchor.ledgers.find(({ name }) => name === ledger.name) : undefined
@@ -198,6 +211,13 @@ async function checkLedger(ledger: LedgerReplay, options: DerivedOptions): Promi
   }
   const places = { from: counted?.placesFrom ?? 0, count: counted?.places ?? 0, isKnown: ledger.placesKnown }
   await checkRun(ledger.places, { ...places, ledger, known }, options)
+  const held = isCounted && state !== undefined ? await checkRecent(anchor, ledger.name, options) : []
+  for (const name of RECENT_NAMES) {
+    const file = `derived/${ledger.name}/${name}`
+    known.add(name)
+    if (!names.includes(name) || held.includes(file) || options.isRunning) continue
+    remarks.push(`${file} was not looked at: no anchor that could be used counts what is in it.`)
+  }
   for (const name of names) {
     // A server may have grown the tree by a level since the log was read.
     if (known.has(name) || (options.isRunning && /^(?:level-[0-9]+|places)/.test(name))) continue
@@ -205,6 +225,15 @@ async function checkLedger(ledger: LedgerReplay, options: DerivedOptions): Promi
     if (isGivenUp(name, ledger)) continue
     remarks.push(`derived/${ledger.name}/${name} is not a file of Stele; it was not looked at.`)
   }
+  return held
+}
+
+/** As many names as anybody reads. */
+function list(names: readonly string[]): string {
+  const shown = names.slice(0, SHOWN_NAMES)
+  const rest = names.length - shown.length
+  const last = rest > 0 ? `${rest} more` : shown.pop()
+  return shown.length === 0 ? `${last}` : `${shown.join(', ')} and ${last}`
 }
 
 /** Places of what is sealed only: nobody reads them. */

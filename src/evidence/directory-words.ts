@@ -57,7 +57,28 @@ function selfConsistentWords({ entryCount, ledgers }: DirectoryReport): string[]
   ]
 }
 
-function changedWords({ entriesFit, firstBad, heads, findingCount }: DirectoryReport): string[] {
+/** It may be a copy from before, or what a thief of newer entries left: the directory alone cannot tell. */
+function olderWords({ heads, entryCount }: DirectoryReport): string[] {
+  const ahead = heads.filter(({ missing = 0 }) => missing > 0)
+  const counts = ahead.map(
+    (head) => `${headWords(head)}, counts ${entries(head.missing ?? 0)} of ${head.ledger} that are not here`,
+  )
+  const holding = heads.filter((head) => head.holds).map(headWords)
+  const fit =
+    holding.length === 0
+      ? `The ${entries(entryCount)} that are here are self-consistent: nothing was found wrong in them.`
+      : `What is here fits together, and holds against ${holding.join(' and ')}.`
+  return [
+    `This is older than what was published: ${counts.join(', and ')}. ${fit}`,
+    'So it is with a backup that is older than that head, and with a directory of which the newest part was taken away. ' +
+      'Only the whole that a head counts can be held against it: a head that is not newer than this data (--head FILE) ' +
+      'shows whether these entries are the ones that were recorded.',
+  ]
+}
+
+function changedWords(report: DirectoryReport): string[] {
+  const { entriesFit, firstBad, heads, findingCount } = report
+  if (report.isOlder) return olderWords(report)
   if (entriesFit) {
     const holds = heads.filter((head) => head.holds).map(headWords)
     const since =

@@ -8,6 +8,7 @@
 import { join } from 'node:path'
 import type { Disk } from '../platform/disk.ts'
 import type { Files } from '../platform/files.ts'
+import { BACKUP_BEGUN, MANIFEST } from '../ledger/opening.ts'
 import { diskReserveBytes } from '../schema/limits.ts'
 import type { Finding } from './finding.ts'
 import type { KeptHead } from './kept-heads.ts'
@@ -39,7 +40,9 @@ export interface Examination {
   readonly verdict: 'healthy' | 'mended' | 'wrong'
   readonly directory: string
   readonly isRunning: boolean
-  /** What a start would do, each thing in a sentence; undefined where none was tried, since a server runs. */
+  /** A backup that was finished: it is read and restored, and no server starts on it. */
+  readonly isBackup: boolean
+  /** What a start would do, each thing in a sentence; undefined where none was tried. */
   readonly start: { readonly isRefused: boolean; readonly does: readonly string[] } | undefined
   readonly ailments: readonly Ailment[]
   readonly ailmentCount: number
@@ -66,12 +69,18 @@ export interface DoctorOptions extends Pick<DirectoryOptions, 'threadCount' | 'o
 export async function examine(options: DoctorOptions): Promise<Examination> {
   const { disk, directory, heads, isRunning, data } = options
   const report = await verifyDirectory({ ...options, disk, directory, heads, isRunning })
-  const trial = isRunning ? undefined : await options.tryStart()
-  const beside = [...(await missingKeys(options, report)), ...(await besideAilments(options))]
+  const names = await listNames(disk, directory)
+  const isBackup = names.includes(MANIFEST) && !names.includes(BACKUP_BEGUN)
+  const trial = isRunning || isBackup ? undefined : await options.tryStart()
+  // Keys are in a backup where they were asked for.
+  const missing = isBackup ? [] : await missingKeys(options, report)
+  const beside = [...missing, ...(await besideAilments(options))]
   const [first] = (await listNames(disk, join(directory, 'wal'))).filter((name) => /^[0-9]{16}$/.test(name))
   const context = { data, findings: report.findings, firstCommit: Number(first ?? 1) }
   const refused = trialFinding(trial, directory, report.findings)
-  const findings = [...(refused === undefined ? [] : [refused]), ...report.findings]
+  // A server goes on behind its backup.
+  const isPassed = isBackup && report.isOlder
+  const findings = [...(refused === undefined ? [] : [refused]), ...(isPassed ? [] : report.findings)]
   const ailments = [...findings.map((finding) => ({ ...shown(finding), ...remedyOf(finding, context) })), ...beside]
   const isRefused = trial?.isStarted === false
   const does = trial === undefined ? [] : doings(trial, directory)
@@ -80,13 +89,14 @@ export async function examine(options: DoctorOptions): Promise<Examination> {
     verdict: isWrong ? 'wrong' : does.length > 0 ? 'mended' : 'healthy',
     directory,
     isRunning,
+    isBackup,
     start: trial === undefined ? undefined : { isRefused, does },
     ailments,
-    ailmentCount: ailments.length + report.findingCount - report.findings.length,
-    lost: lostOf(report.findings),
+    ailmentCount: ailments.length + (isPassed ? 0 : report.findingCount - report.findings.length),
+    lost: isPassed ? [] : lostOf(report.findings),
     unprovable: report.ledgers.filter(({ root }) => root === undefined).map(({ name }) => name),
     entryCount: report.entryCount,
-    checks: await checksOf(options, report, trial),
+    checks: await checksOf(options, report, trial, isBackup),
     remarks: report.remarks,
   }
 }
@@ -171,7 +181,7 @@ async function besideAilments({ disk, files, directory, data }: DoctorOptions): 
       file,
       what: 'others than its owner may read or write it',
       expected: 'mode 0600',
-      found: 'more',
+      found: 'a mode that lets others in',
       meaning: 'Whoever has read it can sign, or ask, in this server’s name.',
       remedy: 'Take the rights away; where somebody may have read it, treat it as stolen.',
       command: `chmod 600 ${data}/${file}`,
@@ -211,37 +221,48 @@ async function checksOf(
   { disk, directory, isRunning, heads }: DoctorOptions,
   report: DirectoryReport,
   trial: StartTrial | undefined,
+  isBackup: boolean,
 ): Promise<{ name: string; found: string }[]> {
   const { freeBytes } = await disk.space(directory)
   const names = await listNames(disk, directory)
   const held = report.heads.map(
-    ({ where, size, holds }) => `${where}, heads at ${size}: ${holds ? 'holds' : 'DOES NOT HOLD'}`,
+    ({ where, ledger, size, holds, missing = 0 }) =>
+      `${where}, ${ledger} at ${size}: ${holds ? 'holds' : missing > 0 ? `newer than this data by ${missing}` : 'DOES NOT HOLD'}`,
   )
   const none =
     heads.length > 0 ? 'it cannot be read' : 'none was found: an older copy of the directory would not be noticed'
   const { segmentCount, segmentBytes, walBytes, commitCount, entryCount, ledgers, unfinished } = report
   const torn =
     unfinished === undefined
-      ? 'whole'
-      : `its last frame is not whole, at byte ${unfinished.position} of ${unfinished.file}`
+      ? `${count(walBytes)} bytes in ${count(commitCount)} commits, whole`
+      : `${count(walBytes)} bytes in ${count(commitCount)} commits, its last frame is not whole, at byte ${unfinished.position} of ${unfinished.file}`
   return [
     { name: 'lock', found: isRunning ? 'a server runs on the directory' : 'no server has it' },
-    { name: 'segments', found: segmentCount === 0 ? 'none' : `${segmentCount} of ${segmentBytes} bytes` },
-    { name: 'log', found: `${walBytes} bytes in ${commitCount} commits, ${torn}` },
-    { name: 'entries', found: `${entryCount} in ${ledgers.length} ledgers` },
+    {
+      name: 'segments',
+      found: segmentCount === 0 ? 'none' : `${count(segmentCount)}, together ${count(segmentBytes)} bytes`,
+    },
+    { name: 'log', found: walBytes === 0 ? 'none is here' : torn },
+    { name: 'entries', found: `${count(entryCount)} in ${ledgers.length} ledgers` },
     { name: 'head outside', found: held.length > 0 ? held.join('; ') : none },
-    { name: 'space', found: `${freeBytes} bytes are free` },
+    { name: 'space', found: `${count(freeBytes)} bytes are free` },
     { name: 'index', found: names.includes('index') ? 'there' : 'not there; the server makes one' },
     {
       name: 'start',
       found:
         trial === undefined
-          ? 'not tried: a server runs'
+          ? isBackup
+            ? 'not tried: this is a backup'
+            : 'not tried: a server runs'
           : trial.isStarted
             ? 'tried in memory: it starts'
             : 'tried in memory: refused',
     },
   ]
+}
+
+function count(figure: number): string {
+  return figure.toLocaleString('en-US')
 }
 
 function below(directory: string, path: string): string {

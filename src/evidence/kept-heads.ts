@@ -33,6 +33,8 @@ export interface HeldHead {
   /** base64, as checkpoints write it. */
   readonly root: string
   readonly holds: boolean
+  /** Entries that it counts and the data does not have: then nothing can be held against it. */
+  readonly missing?: number
 }
 
 /** Reads heads; one that is none is a finding. */
@@ -83,13 +85,9 @@ export async function holdHead(
   const present = data?.size ?? 0
   if (size > present) {
     const what = `${ledger} had ${size} entries when its head was kept, and has ${present}`
-    return object(what, {
-      ledger,
-      index: present,
-      count: size - present,
-      expected: `${size} entries`,
-      found: `${present}`,
-    })
+    const missing = size - present
+    const place = { ledger, index: present, count: missing }
+    return { ...object(what, { ...place, expected: `${size} entries`, found: `${present}` }), missing }
   }
   // A ledger without entries has no replay, and the root of nothing.
   const found = data === undefined ? root : data.rootsAt.get(size)

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** What a finding means for whoever has to mend it, and what can be done: never more than the finding shows. */
-import type { Finding } from './finding.ts'
+import { concernsEntries, type Finding } from './finding.ts'
 
 export interface Remedy {
   /** What is lost and what is not. */
@@ -66,7 +66,10 @@ function ofHead({ what, file = '', count = 0 }: Finding, context: RemedyContext)
   }
   if (/ had .* when its head was kept/.test(what)) {
     const meaning = `The data is older than what was published: at least ${entries(count)} of heads and what they speak of are gone.`
-    return restoreAll(context, `${meaning} What is here can be proven up to where it ends.`)
+    const whole = restoreAll(context, `${meaning} What is here can be proven up to where it ends.`)
+    const older =
+      'A backup that was restored for reading is older on purpose: read it, and start no server on it. Else: '
+    return { ...whole, remedy: `${older}${whole.remedy.charAt(0).toLowerCase()}${whole.remedy.slice(1)}` }
   }
   return restoreAll(context, `Something below what was published was changed, or ${file} is not the head of this data.`)
 }
@@ -141,9 +144,14 @@ function ofLog(finding: Finding, context: RemedyContext): Remedy {
   ]
   if (/does not follow|first WAL file is missing|log behind the seal/.test(what) && (there > wanted || there === 0)) {
     const name = walName(wanted)
-    const last = there === 0 ? '' : ` to ${there - 1}`
+    const gone =
+      there === 0
+        ? `Commit ${wanted}, and what followed it, is not here`
+        : there === wanted + 1
+          ? `Commit ${wanted} is not here`
+          : `Commits ${wanted} to ${there - 1} are not here`
     return {
-      meaning: `Commits ${wanted}${last} are not here, and the entries in them; what comes behind them hangs in the air.`,
+      meaning: `${gone}, nor are the entries in ${there === wanted + 1 ? 'it' : 'them'}; what comes behind cannot be shown to follow what came before.`,
       remedy: `Put ${name} back from a copy of the directory, with the files up to ${file}; or, where they were sealed, the newest seal.`,
       command: `cp -p BACKUP/${name} ${data}/${name}`,
     }
@@ -169,12 +177,27 @@ function ofLostEnd(context: RemedyContext): Remedy {
   }
 }
 
-function ofDerived({ data }: RemedyContext): Remedy {
+/** What was derived of more than is here shows that more was here: it must outlive whatever is done about that. */
+function ofDerived({ data, findings }: RemedyContext): Remedy {
+  if (findings.some(isOfMore)) {
+    return {
+      meaning:
+        'The log is not whole, and these files are evidence of what was in it: a start that lacks them may take the rest for all.',
+      remedy: 'Keep them where they are. First mend what is said of the log, the segments and the head.',
+    }
+  }
   return {
-    meaning: 'No entry is lost: these files are made from the log and the segments.',
+    meaning: 'No entry is in these files: they are made from the log and the segments.',
     remedy: 'Stop the server, move them away, and start it: it makes them again.',
     command: `mv ${data}/derived ${data}.derived`,
   }
+}
+
+function isOfMore(finding: Finding): boolean {
+  return (
+    concernsEntries(finding) ||
+    /^(?:the file goes on behind the log|the anchor (?:has another|says something else))/.test(finding.what)
+  )
 }
 
 function restoreAll({ data }: RemedyContext, meaning: string): Remedy {

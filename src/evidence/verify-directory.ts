@@ -68,6 +68,8 @@ export interface DirectoryReport {
   readonly verdict: Verdict
   /** Whatever was found, it lies beside the entries: all of them are as they must be. */
   readonly entriesFit: boolean
+  /** All that was found is that kept heads count more than is here: what is here fits together. */
+  readonly isOlder: boolean
   readonly directory: string
   readonly originPrefix: string
   readonly entryCount: number
@@ -182,12 +184,14 @@ function report(options: DirectoryOptions, results: Results): DirectoryReport {
     }
   })
   const sorted = findings.sorted()
+  const isOlder = findings.count > 0 && held.filter(({ missing = 0 }) => missing > 0).length === findings.count
   const firstBad = firstBadEntry(sorted)
   const isSigned = ledgers.some((ledger) => ledger.isPinned && ledger.published > 0)
   const vouched = held.some((head) => head.holds && head.size > 0)
   return {
     verdict: findings.count > 0 ? 'changed' : vouched ? 'unchanged' : isSigned ? 'signed' : 'self-consistent',
     entriesFit: findings.count <= sorted.length && !sorted.some(concernsEntries),
+    isOlder,
     directory: options.directory,
     originPrefix: replay.originPrefix,
     entryCount: replay.entryCount,
