@@ -100,6 +100,8 @@ export async function backupGround(context: TestContext): Promise<BackupGround> 
         heads,
         isForReading: false,
         threadCount: 0,
+        random,
+        lock: tryLock,
         onProgress: () => {},
         ...options,
       }),

@@ -52,6 +52,8 @@ async function commitOf(disk: PowerCutDisk): Promise<number> {
     heads: async () => [],
     isForReading: true,
     threadCount: 0,
+    random: new SeededRandom(SEED),
+    lock: () => ({ release() {} }),
     onProgress: () => {},
   })
   assert.equal(verified.findingCount, 0)

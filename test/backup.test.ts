@@ -23,6 +23,7 @@ import { OlderFault, UnsoundFault } from '../src/backup/restore.ts'
 import { HistoryFault } from '../src/backup/trees.ts'
 import { DataFault } from '../src/ledger/data-fault.ts'
 import { BACKUP_BEGUN, MANIFEST, RESTORE_BEGUN } from '../src/ledger/opening.ts'
+import { tryLock } from '../src/platform/lock.ts'
 import { backupGround, filesIn } from './backup-ground.ts'
 import { hex, readAll } from './scratch.ts'
 
@@ -37,6 +38,9 @@ test('a restored backup is the directory, byte for byte, and the server goes on 
   assert.equal(verified.verdict, 'unchanged')
   assert.deepEqual(verified.findings, [])
   const restored = filesIn(target)
+  // What a server takes the directory with, empty.
+  assert.equal(restored.get('LOCK')?.length, 0)
+  restored.delete('LOCK')
   for (const [path, bytes] of filesIn(ground.data)) {
     if (/^(?:LOCK|admin\.token|derived\/.*)$/.test(path)) assert(!restored.has(path), path)
     else assert(restored.get(path)?.equals(bytes), path)
@@ -188,7 +192,8 @@ test('a backup with any file changed, cut or missing is refused, the file is nam
       assert(error.message.includes(path), error.message)
       return true
     })
-    assert.deepEqual(existsSync(target) ? [...filesIn(target).keys()] : [], [])
+    const left = existsSync(target) ? [...filesIn(target)] : []
+    for (const [name, bytes] of left) assert.deepEqual([name, bytes.length], ['LOCK', 0])
   }
   for (const path of [MANIFEST, ...manifest.files.map((file) => file.path)]) {
     const file = join(ground.to, path)
@@ -346,4 +351,59 @@ test('a restore that was killed is begun anew by the next one', async (context) 
   rmSync(join(target, 'segments'), { recursive: true })
   writeFileSync(join(target, RESTORE_BEGUN), '')
   assert.equal((await ground.restore(target)).verified.verdict, 'unchanged')
+})
+
+test('one restore at a time works in a directory, and none where a server runs', async (context) => {
+  const ground = await backupGround(context)
+  await ground.grow()
+  await ground.backup()
+  const target = join(ground.folder, 'restored')
+  let second: Promise<unknown> | undefined
+  const onProgress = () => {
+    second ??= ground.restore(target).catch((error: unknown) => error)
+  }
+  await ground.restore(target, { onProgress })
+  assert.match(String(await second), /another restore is at work/)
+  // A server holds the same lock, and leaves files of its own, which no mark gives away.
+  const running = tryLock(join(target, 'LOCK'))
+  writeFileSync(join(target, RESTORE_BEGUN), '')
+  const before = filesIn(target)
+  await assert.rejects(ground.restore(target), /a server runs/)
+  running?.release()
+  writeFileSync(join(target, 'admin.token'), 'served\n')
+  await assert.rejects(ground.restore(target), /is not empty: it has admin\.token/)
+  rmSync(join(target, 'admin.token'))
+  assert.deepEqual(filesIn(target), before)
+})
+
+test('a restore that is interrupted empties nothing but what it made', async (context) => {
+  const ground = await backupGround(context)
+  await ground.grow()
+  await ground.backup()
+  const target = join(ground.folder, 'restored')
+  // Somebody takes the folder away, lock and all, and another restore makes it anew.
+  let isReplaced = false
+  const onProgress = (step: string) => {
+    if (step !== 'verified' || isReplaced) return
+    isReplaced = true
+    rmSync(target, { recursive: true })
+    cpSync(other, target, { recursive: true })
+    throw new Error('interrupted')
+  }
+  const other = join(ground.folder, 'other')
+  await ground.restore(other)
+  await assert.rejects(ground.restore(target, { onProgress }), { name: 'ReplacedFault' })
+  assert.deepEqual(filesIn(target), filesIn(other))
+  assert.equal((await ground.verify(target)).verdict, 'unchanged')
+  // One that is let go on does not end the other's work either.
+  rmSync(target, { recursive: true })
+  let isBegun = false
+  const onCopied = () => {
+    if (isBegun) return
+    isBegun = true
+    writeFileSync(join(target, RESTORE_BEGUN), 'of another\n')
+  }
+  await assert.rejects(ground.restore(target, { onProgress: onCopied }), { name: 'ReplacedFault' })
+  assert.equal(readFileSync(join(target, RESTORE_BEGUN), 'utf8'), 'of another\n')
+  assert(filesIn(target).size > 3)
 })

@@ -84,7 +84,7 @@ test('what cannot be backed up or restored is said in one line, with what is saf
     [
       'restore data --data x',
       2,
-      /data is not a backup that stele backup made\. Nothing was left in the data directory/,
+      /data is not a backup that stele backup made\. Nothing of it was left in the data directory/,
     ],
   ]
   for (const [line, code, said] of cases) {

@@ -13,15 +13,19 @@ import type { KeptHead } from '../evidence/kept-heads.ts'
 import { readCheckpoint } from '../evidence/signatures.ts'
 import { type DirectoryReport, verifyDirectory } from '../evidence/verify-directory.ts'
 import { CUT_NOTE } from '../ledger/cut-note.ts'
-import { BACKUP_BEGUN, RESTORE_BEGUN } from '../ledger/opening.ts'
+import { BACKUP_BEGUN } from '../ledger/opening.ts'
 import { DirectoryStore } from '../ledger/store/directory-store.ts'
 import { ObjectMissing } from '../ledger/store/object-store.ts'
 import { type Disk, replaceFile } from '../platform/disk.ts'
+import type { Lock } from '../platform/lock.ts'
+import { type Random, randomBase32 } from '../platform/random.ts'
 import { copyObject } from './copy-segments.ts'
 import { BackupFault, type Manifest, type ManifestFile, readManifest } from './manifest.ts'
+import { RestoreTarget } from './restore-target.ts'
 
 const CHUNK_BYTES = 1024 * 1024
 const SEGMENTS = 'segments/'
+const MARK_CHARS = 26
 
 export interface RestoreOptions {
   readonly disk: Disk
@@ -33,6 +37,9 @@ export interface RestoreOptions {
   /** No server is to run on it: it may be older than a head. */
   readonly isForReading: boolean
   readonly threadCount: number
+  readonly random: Random
+  /** Takes the data directory, or is undefined where a server or another restore has it. */
+  readonly lock: (path: string) => Lock | undefined
   /** Throws where the restoring is to end. */
   readonly onProgress: (step: 'copied' | 'verified', doneBytes: number, totalBytes: number) => void
 }
@@ -80,23 +87,37 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const heads = await options.heads(manifest.originPrefix)
   const newer = heads.map((head) => aheadOf(head, manifest)).find((fault) => fault !== undefined)
   if (newer !== undefined && !isForReading) throw newer
-  await demandEmpty(disk, to)
   const held = heads.filter((head) => aheadOf(head, manifest) === undefined)
-  await replaceFile(disk, join(to, RESTORE_BEGUN), Buffer.from(`${manifest.originPrefix}\n`))
-  const copying = new Copying(options, from, to, manifest)
+  const mark = `${manifest.originPrefix}\n${randomBase32(options.random, MARK_CHARS)}\n`
+  const target = await RestoreTarget.open(disk, to, mark, options.lock)
   try {
-    await copying.run()
-    const verified = await verify(options, to, manifest, held)
-    await disk.remove(join(to, RESTORE_BEGUN))
-    await disk.syncDirectory(to)
+    const copying = new Copying(options, from, target, manifest)
+    const verified = await copyAndVerify(copying, options, target, manifest, held)
     const newerHead =
       newer === undefined
         ? {}
         : { newerHead: { where: newer.where, size: newer.headSize, backupSize: newer.backupSize } }
     return { manifest, verified, headCount: held.length, ...newerHead, sizeBytes: copying.totalBytes }
+  } finally {
+    target.close()
+  }
+}
+
+async function copyAndVerify(
+  copying: Copying,
+  options: RestoreOptions,
+  target: RestoreTarget,
+  manifest: Manifest,
+  heads: readonly KeptHead[],
+): Promise<DirectoryReport> {
+  try {
+    await copying.run()
+    const verified = await verify(options, target.folder, manifest, heads)
+    await target.finish()
+    return verified
   } catch (error) {
     // What is not whole, or not sound, is not left to be taken for a data directory.
-    await empty(disk, to)
+    await target.abandon()
     throw error
   }
 }
@@ -125,32 +146,20 @@ function aheadOf({ where, bytes }: KeptHead, manifest: Manifest): OlderFault | u
     : undefined
 }
 
-async function demandEmpty(disk: Disk, to: string): Promise<void> {
-  await disk.makeDirectory(to)
-  const names = (await disk.list(to)).filter((name) => name !== 'lost+found')
-  if (names.includes(RESTORE_BEGUN)) return await empty(disk, to)
-  if (names.length === 0) return
-  const mend = 'Name an empty folder, or one that is not there yet'
-  throw new BackupFault(`${to} is not empty: it has ${names.slice(0, 3).join(', ')}`, mend)
-}
-
-/** Removes what a restore has put there, the mark that it began last. */
-async function empty(disk: Disk, to: string): Promise<void> {
-  for (const name of ['segments', 'wal', 'keys', CUT_NOTE, RESTORE_BEGUN]) await disk.remove(join(to, name))
-}
-
 class Copying {
   readonly totalBytes: number
   readonly #options: RestoreOptions
   readonly #from: string
   readonly #to: string
+  readonly #target: RestoreTarget
   readonly #manifest: Manifest
   #doneBytes = 0
 
-  constructor(options: RestoreOptions, from: string, to: string, manifest: Manifest) {
+  constructor(options: RestoreOptions, from: string, target: RestoreTarget, manifest: Manifest) {
     this.#options = options
     this.#from = from
-    this.#to = to
+    this.#to = target.folder
+    this.#target = target
     this.#manifest = manifest
     this.totalBytes = manifest.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   }
@@ -170,6 +179,7 @@ class Copying {
         throw error
       }
     }
+    await this.#target.demandOwn()
     if (seal !== undefined) await target!.swapHead(undefined, Buffer.from(seal))
     if (cut !== undefined) await replaceFile(disk, join(this.#to, CUT_NOTE), Buffer.from(cut))
   }

@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { BackupFault } from '../backup/manifest.ts'
+import { ReplacedFault } from '../backup/restore-target.ts'
 import { OlderFault, restore as restoreBackup, type RestoreReport, UnsoundFault } from '../backup/restore.ts'
 import { findingsText, verdictWords } from '../evidence/directory-words.ts'
 import type { KeptHead } from '../evidence/kept-heads.ts'
 import { DataFault } from '../ledger/data-fault.ts'
 import { StateDirectory } from '../ledger/head-store.ts'
+import { tryLock } from '../platform/lock.ts'
 import { cpuCount } from '../platform/workers.ts'
 import { defineCommand } from './command.ts'
 import { DEFAULT_DATA, jsonOption } from './connect.ts'
@@ -16,7 +18,7 @@ import { Failure, fileFailure, usageFailure } from './failure.ts'
 import { StatusLine } from './status-line.ts'
 import { namedHeads } from './verify/kept.ts'
 
-const SAFE = 'Nothing was left in the data directory, and the backup was only read'
+const SAFE = 'Nothing of it was left in the data directory, and the backup was only read'
 
 export const restore = defineCommand({
   name: 'restore',
@@ -61,7 +63,7 @@ export const restore = defineCommand({
       throw usageFailure('restore needs one DIR that holds a backup', "'stele restore --help' shows how it is used")
     }
     const data = options.data ?? DEFAULT_DATA
-    const { disk, clock, stderr, stdout, interrupted } = environment
+    const { disk, clock, random, stderr, stdout, interrupted } = environment
     const line = new StatusLine(stderr, clock)
     try {
       const report = await restoreBackup({
@@ -71,6 +73,8 @@ export const restore = defineCommand({
         heads: async (originPrefix) => await headsOf(options.head ?? [], originPrefix, environment),
         isForReading: options['for-reading'] === true,
         threadCount: cpuCount(),
+        random,
+        lock: tryLock,
         onProgress: (step, doneBytes, totalBytes) => {
           if (interrupted.aborted) throw new Failure(3, 'restoring was interrupted', SAFE, 'Run it again')
           line.set(step, doneBytes, totalBytes)
@@ -99,6 +103,10 @@ async function headsOf(
 
 function failureOf(error: unknown, from: string, data: string): unknown {
   if (error instanceof BackupFault) return new Failure(2, printable(error.message), SAFE, error.mend)
+  if (error instanceof ReplacedFault) {
+    const safe = 'What lies there now was left as it is, and the backup was only read'
+    return new Failure(3, printable(error.message), safe, 'Look what was put there meanwhile, or name another folder')
+  }
   if (error instanceof OlderFault) return olderFailure(error, from, data)
   if (error instanceof DataFault) {
     return new Failure(1, `the backup is damaged: ${printable(error.message)}`, SAFE, 'Use another copy')
