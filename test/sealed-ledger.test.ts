@@ -378,6 +378,7 @@ test('P1: a seal that a killed process left in the page cache only is made durab
     const killed = disk.afterKill(new SeededRandom(3))
     const files = walFiles(killed)
     const second = await openStele(ground(killed, head))
+    await second.ledgers.finishSealing()
     assert.deepEqual(walFiles(killed), files.slice(1), moment)
     await append(second.ledgers, 'main', [Buffer.from('acknowledged')])
     await second.ledgers.publish()

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import type { Disk, DiskFile } from '../platform/disk.ts'
 import type { Anchor, RecentMark } from '../ledger/anchor.ts'
 import { KEY_RECORD_BYTES, MAX_KEYS } from '../ledger/idempotency.ts'
-import { RECENT_ENTRIES } from '../ledger/recent.ts'
+import { indexAt, RECENT_ENTRIES } from '../ledger/recent.ts'
 import { RECORD_BYTES } from '../ledger/recent-ids.ts'
 import type { Findings } from './finding.ts'
 
@@ -103,7 +103,7 @@ async function flawOf(
     const records = Buffer.alloc(Math.min(READ_RECORDS, count - number, maxCount - slot) * recordBytes)
     const gotBytes = await file.read(records, slot * recordBytes)
     for (let at = 0; at + recordBytes <= gotBytes; at += recordBytes) {
-      const index = Number(records.readBigUInt64BE(at))
+      const index = hasFirst ? Number(records.readBigUInt64BE(at)) : indexAt(records, at)
       const isWrittenOver = index >= size && (isRunning || (isFull && last < 0))
       const isEmpty = index === 0 && records.subarray(at, at + recordBytes).every((byte) => byte === 0)
       if (isWrittenOver || isEmpty || (isTurned && index < (oldest ?? 0))) continue
