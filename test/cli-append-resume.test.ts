@@ -175,14 +175,16 @@ test('a large file that was stored whole is not sent again by itself, as long as
     /^stele: large\.ndjson was stored before: 60,000 events, as numbers 0 to 59999, on \d{4}-\d\d-\d\d \d\d:\d\d UTC\. Nothing of it was sent\.\n$/,
   )
   assert.match(again.out, /^Nothing was stored: all of it was before, 60,000 events\. --again stores it once more\.\n$/)
-  const size = async () => here.server.ledgers.log('main').size
-  assert.equal(await size(), 60_000)
+  const { err } = await stele(here.world, 'append', '--receipts', 'kept', 'large.ndjson')
+  assert.match(err, /Nothing of it was sent, and no receipts came: 'stele prove' makes one of an event\.\n$/)
+  const size = () => here.server.ledgers.log('main').size
+  assert.equal(size(), 60_000)
   assert.equal(notes(here).length, 1, 'and so it is the next time')
   appendFileSync(join(here.folder, 'large.ndjson'), '\n{"n":"one more"}')
   await steleOk(here.world, 'append', 'large.ndjson')
-  assert.equal(await size(), 120_001, 'one that was changed is another file')
+  assert.equal(size(), 120_001, 'one that was changed is another file')
   await steleOk(here.world, 'append', '--again', 'large.ndjson')
-  assert.equal(await size(), 180_002)
+  assert.equal(size(), 180_002)
   // A new data directory at the same address.
   const there = await startTestServer(context)
   const path = join(here.world.variables!['XDG_STATE_HOME']!, 'stele/append', notes(here)[0]!)
@@ -191,10 +193,10 @@ test('a large file that was stored whole is not sent again by itself, as long as
   assert.ok(noted.includes(origin))
   writeFileSync(path, noted.replace(origin, there.ledgers.origin('main')))
   await steleOk(here.world, 'append', 'large.ndjson')
-  assert.equal(await size(), 240_003)
+  assert.equal(size(), 240_003)
   writeFileSync(path, readFileSync(path, 'utf8').replace('"size":240003', '"size":240004'))
   await steleOk(here.world, 'append', 'large.ndjson')
-  assert.equal(await size(), 300_004, 'a ledger that was set back does not have it')
+  assert.equal(size(), 300_004, 'a ledger that was set back does not have it')
 })
 
 test('what was noted of one ledger, server or source is not taken for another', async (context) => {

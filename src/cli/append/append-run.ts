@@ -172,7 +172,9 @@ export class AppendRun {
     const { events } = found.stored
     const file = this.#begun(input)
     if (found.completion !== undefined)
-      await this.progress.say(`${input.name} ${completionText(found.completion, events)}.`)
+      await this.progress.say(
+        `${input.name} ${completionText(found.completion, events, this.#plan.receipts !== undefined)}.`,
+      )
     const isAtEnd = found.isSeekable && found.stored.offset === input.sizeBytes
     if (found.isWhole || isAtEnd) {
       this.#sender.resume(file, events, 'passed')

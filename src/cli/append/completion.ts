@@ -45,9 +45,9 @@ export function holds(completion: Completion, file: FileState, { origin, size }:
   return isSameFile(completion, file) && ledger.origin === origin && ledger.size <= size
 }
 
-export function completionText({ first, at }: Completion, events: number): string {
+export function completionText({ first, at }: Completion, events: number, isForReceipts: boolean): string {
   const last = first === undefined || events === 1 ? '' : ` to ${first + events - 1}`
   const where = first === undefined ? '' : `, as number${events === 1 ? '' : 's'} ${first}${last}`
   const day = `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`
-  return `was stored before: ${counted(events, 'event')}${where}, on ${day}. Nothing of it was sent`
+  return `was stored before: ${counted(events, 'event')}${where}, on ${day}. Nothing of it was sent${isForReceipts ? ", and no receipts came: 'stele prove' makes one of an event" : ''}`
 }
