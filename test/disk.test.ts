@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -142,4 +143,31 @@ test('what lies in the place of a lock and is none is an error, not a lock', (co
   const path = join(scratch(context), 'LOCK')
   writeFileSync(path, 'this is no database and never was one'.repeat(100))
   assert.throws(() => tryLock(path), /not a database/)
+})
+
+test('what is no regular file is neither read nor waited for', { timeout: 10_000 }, async (context) => {
+  const folder = scratch(context)
+  const disk = new NodeDisk()
+  const [pipe, link, file] = ['pipe', 'link', 'file'].map((name) => join(folder, name)) as [string, string, string]
+  execFileSync('sh', ['-c', 'mkfifo "$0"', pipe])
+  writeFileSync(file, 'here')
+  symlinkSync(pipe, link)
+  for (const [path, code] of [
+    [pipe, 'ENXIO'],
+    [link, 'ELOOP'],
+    [folder, 'EISDIR'],
+    ['/dev/zero', 'ENXIO'],
+  ] as const) {
+    await assert.rejects(disk.open(path, 'read'), { code, path }, path)
+    assert.equal(await disk.regularBytes(path), undefined)
+  }
+  for (const path of [pipe, link, '/dev/zero']) await assert.rejects(disk.readFile(path), { code: 'ENXIO' })
+  await assert.rejects(disk.readFile(folder), { code: 'EISDIR' })
+  assert.equal(await disk.regularBytes(join(file, 'below')), undefined)
+  assert.equal(await disk.regularBytes(file), 4)
+  symlinkSync(file, `${link}-to-file`)
+  assert.equal(String(await disk.readFile(`${link}-to-file`)), 'here')
+  const named = disk.readFile(pipe, 'any')
+  execFileSync('sh', ['-c', 'printf piped > "$0"', pipe])
+  assert.equal(String(await named), 'piped')
 })

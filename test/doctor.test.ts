@@ -22,6 +22,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
+import type { Environment } from '../src/cli/environment.ts'
 import { openDirectory, systemParts } from '../src/directory.ts'
 import type { Ailment, Examination } from '../src/evidence/doctor.ts'
 import { tryStart } from '../src/try-start.ts'
@@ -322,3 +323,28 @@ function swap(one: string, other: string): void {
   renameSync(other, one)
   renameSync(`${one}.x`, other)
 }
+
+test('a server that starts while the doctor looks is no ailment: it looks again', async () => {
+  const { folder, data } = patient()
+  let opened: Awaited<ReturnType<typeof open>> | undefined
+  const environment: Pick<Environment, 'tryStart'> = {
+    async tryStart(place) {
+      opened ??= await open(folder)
+      const random = new SeededRandom(6)
+      for (let round = 0; round < 12; round++) {
+        await append(
+          opened.ledgers,
+          'main',
+          Array.from({ length: 30 }, () => random.bytes(40)),
+        )
+      }
+      await opened.ledgers.publish()
+      return await tryStart(place)
+    },
+  }
+  const world = { cwd: folder, variables: { XDG_STATE_HOME: join(folder, 'state') }, environment }
+  const { code, out, err } = await new Cli(world).run('doctor', '--data', data, '--json')
+  const { verdict, isRunning, ailments }: Examination = JSON.parse(out)
+  assert.deepEqual([code, err, verdict, isRunning, ailments], [0, '', 'healthy', true, []])
+  await opened?.close()
+})

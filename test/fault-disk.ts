@@ -74,6 +74,10 @@ export class FaultDisk implements Disk {
     return await this.#disk.readFile(path)
   }
 
+  async regularBytes(path: string): Promise<number | undefined> {
+    return await this.#disk.regularBytes(path)
+  }
+
   async list(path: string): Promise<string[]> {
     return await this.#disk.list(path)
   }

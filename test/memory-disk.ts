@@ -58,6 +58,10 @@ export class MemoryDisk implements Disk {
     return contents === undefined ? undefined : Buffer.from(contents.bytes)
   }
 
+  async regularBytes(path: string): Promise<number | undefined> {
+    return this.#files.get(path)?.bytes.length
+  }
+
   async list(path: string): Promise<string[]> {
     if (this.#files.has(path)) throw failure('ENOTDIR', path)
     const below = [...this.#files.keys(), ...this.#folders].filter((name) => name !== path && dirname(name) === path)

@@ -129,6 +129,11 @@ export class PowerCutDisk implements Disk {
     return inode === undefined ? undefined : Buffer.from(inode.now)
   }
 
+  async regularBytes(path: string): Promise<number | undefined> {
+    this.#operate()
+    return this.#names.get(path)?.now.length
+  }
+
   async list(path: string): Promise<string[]> {
     this.#operate()
     const inside = [...this.#names.now.keys()].filter((name) => dirname(name) === path)

@@ -44,6 +44,10 @@ class ReadOnlyDisk implements Disk {
     return await this.#disk.readFile(path)
   }
 
+  async regularBytes(path: string): Promise<number | undefined> {
+    return await this.#disk.regularBytes(path)
+  }
+
   async list(path: string): Promise<string[]> {
     return await this.#disk.list(path)
   }

@@ -4,6 +4,7 @@
 import { join } from 'node:path'
 
 import type { Ailment, Examination } from '../evidence/doctor.ts'
+import type { Disk } from '../platform/disk.ts'
 import { isHeld } from '../platform/lock-probe.ts'
 import { cpuCount } from '../platform/workers.ts'
 import { Progress } from './append/progress.ts'
@@ -16,6 +17,9 @@ import { keptHeads } from './verify/kept.ts'
 
 const UNTOUCHED = 'Nothing was changed'
 const SHOWN_AILMENTS = 20
+/** Looks at a directory in which servers start and stop. */
+const MAX_ROUNDS = 3
+const RUNNING = 'running'
 
 export const doctor = defineCommand({
   name: 'doctor',
@@ -59,20 +63,22 @@ async function examined(data: string, head: string | undefined, environment: Env
     ...(head === undefined ? {} : { head: /^https?:\/\//.test(head) ? head : pathOf(environment, head) }),
   }
   const { examine } = await import('../evidence/doctor.ts')
-  try {
-    return await examine({
+  const look = async (isRunning: boolean) =>
+    await examine({
       disk,
       files,
       directory,
       data: shellWord(data),
       heads: await keptHeads(head === undefined ? [] : [head], directory, environment),
-      isRunning: isHeld(join(directory, 'LOCK')),
+      isRunning,
       threadCount: cpuCount(),
       tryStart: async () => await environment.tryStart(place),
       onProgress: ({ entryCount, doneBytes, totalBytes }) => {
         amount = { events: entryCount, readBytes: doneBytes, totalBytes }
       },
     })
+  try {
+    return await lookedAtRest(disk, directory, look)
   } catch (error) {
     await progress.end()
     if (error instanceof Error && error.name === 'NoDirectoryError') {
@@ -84,6 +90,32 @@ async function examined(data: string, head: string | undefined, environment: Env
   } finally {
     await progress.end()
   }
+}
+
+/** Looks again where a server came meanwhile: what it wrote is at odds with what was read before. */
+async function lookedAtRest(
+  disk: Disk,
+  directory: string,
+  look: (isRunning: boolean) => Promise<Examination>,
+): Promise<Examination> {
+  for (let round = 1; ; round++) {
+    const before = await writtenIn(disk, directory)
+    if (before === RUNNING) return await look(true)
+    const outcome = await look(false).catch((error: unknown) => ({ error }))
+    const isWritten = (await writtenIn(disk, directory)) !== before
+    if (isWritten && round < MAX_ROUNDS) continue
+    if ('error' in outcome) throw outcome.error
+    if (!isWritten) return outcome
+    return { ...outcome, remarks: [...outcome.remarks, 'The directory was written to meanwhile: look again.'] }
+  }
+}
+
+/** What tells that a server has written to the directory. */
+async function writtenIn(disk: Disk, directory: string): Promise<string> {
+  if (isHeld(join(directory, 'LOCK'))) return RUNNING
+  const names = await disk.list(join(directory, 'wal')).catch(() => [])
+  const sizes = names.map(async (name) => `${name} ${await disk.regularBytes(join(directory, 'wal', name))}`)
+  return (await Promise.all(sizes)).join()
 }
 
 function describe(examination: Examination, data: string, columns: number): string {

@@ -7,7 +7,7 @@
  */
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
-import type { Disk } from '../platform/disk.ts'
+import { type Disk, isIrregular } from '../platform/disk.ts'
 import { readAnchor, type ReadAnchor } from '../ledger/anchor.ts'
 import { BACKUP_BEGUN, MANIFEST, OWN_NAMES } from '../ledger/opening.ts'
 import type { SystemState } from '../state/system-state.ts'
@@ -172,12 +172,12 @@ export async function listNames(disk: Disk, path: string): Promise<string[]> {
   }
 }
 
-/** A file's bytes; none where it is a folder. */
+/** A file's bytes; none where it is a folder, a pipe or a device. */
 async function readBytes(disk: Disk, path: string): Promise<Buffer | undefined> {
   try {
     return await disk.readFile(path)
   } catch (error) {
-    if (hasCode(error, 'EISDIR') || hasCode(error, 'ENOTDIR')) return undefined
+    if (isIrregular(error) || hasCode(error, 'ENOTDIR')) return undefined
     throw error
   }
 }

@@ -7,7 +7,7 @@
  * frame-check.ts.
  */
 import { basename, join } from 'node:path'
-import type { Disk, DiskFile } from '../platform/disk.ts'
+import { type Disk, type DiskFile, isIrregular } from '../platform/disk.ts'
 import { DataFault } from '../ledger/data-fault.ts'
 import {
   BLOCK_BYTES,
@@ -71,7 +71,8 @@ export interface Gap {
 /** Opens the files under `wal/` and reads their headers, in order of name; tells what else lies there. */
 export async function openWal(disk: Disk, directory: string): Promise<WalkedLog> {
   const names = await disk.list(join(directory, 'wal'))
-  const isWalFile = (name: string) => /^[0-9]{16}$/.test(name)
+  const irregular = new Set<string>()
+  const isWalFile = (name: string) => /^[0-9]{16}$/.test(name) && !irregular.has(name)
   const files: WalkedFile[] = []
   const close = async () => {
     for (const { file } of files) await file.close()
@@ -80,7 +81,8 @@ export async function openWal(disk: Disk, directory: string): Promise<WalkedLog>
   try {
     for (const name of names.filter(isWalFile)) {
       const walked = await openWalFile(disk, directory, name)
-      if (walked === undefined) isTorn = true
+      if (walked === 'irregular') irregular.add(name)
+      else if (walked === undefined) isTorn = true
       else files.push(walked)
     }
   } catch (error) {
@@ -91,10 +93,10 @@ export async function openWal(disk: Disk, directory: string): Promise<WalkedLog>
   return { files, strangers, isTorn, close }
 }
 
-async function openWalFile(disk: Disk, directory: string, name: string): Promise<WalkedFile | undefined> {
+async function openWalFile(disk: Disk, directory: string, name: string): Promise<WalkedFile | 'irregular' | undefined> {
   const path = join(directory, 'wal', name)
   const file = await openIfThere(disk, path)
-  if (file === undefined) return undefined
+  if (file === undefined || file === 'irregular') return file
   try {
     const sizeBytes = await file.sizeBytes()
     const block = Buffer.alloc(Math.min(BLOCK_BYTES, sizeBytes))
@@ -107,10 +109,11 @@ async function openWalFile(disk: Disk, directory: string, name: string): Promise
   }
 }
 
-async function openIfThere(disk: Disk, path: string): Promise<DiskFile | undefined> {
+async function openIfThere(disk: Disk, path: string): Promise<DiskFile | 'irregular' | undefined> {
   try {
     return await disk.open(path, 'read')
   } catch (error) {
+    if (isIrregular(error)) return 'irregular'
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
   }

@@ -21,10 +21,15 @@ export interface DiskFile {
 }
 
 export interface Disk {
-  /** `create` demands that the file is new; `write` opens or makes it; `read` demands that it is there. */
+  /**
+   * `create` demands that the file is new; `write` opens or makes it; `read` demands that it is there, and a regular
+   * file, no link to one: a pipe that somebody put there would be waited for without end.
+   */
   open(path: string, how: 'read' | 'write' | 'create', mode?: number): Promise<DiskFile>
-  /** The whole file, or undefined where there is none. */
-  readFile(path: string): Promise<Buffer | undefined>
+  /** The whole file, or undefined where there is none. A regular one, or a link to one; else a user may name a pipe. */
+  readFile(path: string, kinds?: 'any'): Promise<Buffer | undefined>
+  /** Length of a regular file; undefined where there is none of this name, links not followed. Nothing is opened. */
+  regularBytes(path: string): Promise<number | undefined>
   /** Names in a directory, sorted; empty where there is none. */
   list(path: string): Promise<string[]>
   /** Makes a folder and those above it, as far as they are not there; their names are durable either way. */
@@ -104,7 +109,7 @@ class NodeFile implements DiskFile {
 }
 
 const openFlags = {
-  read: fs.constants.O_RDONLY,
+  read: fs.constants.O_RDONLY | fs.constants.O_NONBLOCK | fs.constants.O_NOFOLLOW,
   write: fs.constants.O_RDWR | fs.constants.O_CREAT,
   create: fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL,
 }
@@ -131,21 +136,59 @@ async function isWritable(folder: string): Promise<boolean> {
   )
 }
 
+/** Whether opening failed because what has the name is no regular file. */
+export function isIrregular(error: unknown): boolean {
+  return ['EISDIR', 'ELOOP', 'ENXIO'].some((code) => hasCode(error, code))
+}
+
+/** The error of reading what is no regular file. */
+function irregular(path: string, stats: fs.Stats): Error | undefined {
+  if (stats.isFile()) return undefined
+  const [code, what] = stats.isDirectory() ? ['EISDIR', 'a directory'] : ['ENXIO', 'not a regular file']
+  return Object.assign(new Error(`${code}: ${what}, open '${path}'`), { code, syscall: 'open', path })
+}
+
 export class NodeDisk implements Disk {
   /** Folders whose names were made durable since this process began. */
   readonly #durableFolders = new Set<string>()
 
   async open(path: string, how: 'read' | 'write' | 'create', mode = 0o600): Promise<DiskFile> {
     return await new Promise((resolve, reject) => {
-      fs.open(path, openFlags[how], mode, (error, fd) => (error ? reject(error) : resolve(new NodeFile(fd))))
+      fs.open(path, openFlags[how], mode, (error, fd) => {
+        if (error) return reject(error)
+        if (how !== 'read') return resolve(new NodeFile(fd))
+        fs.fstat(fd, (failed, stats) => {
+          const refused = failed ?? irregular(path, stats)
+          if (refused === undefined) return resolve(new NodeFile(fd))
+          fs.close(fd, () => reject(refused))
+        })
+      })
     })
   }
 
-  async readFile(path: string): Promise<Buffer | undefined> {
+  async readFile(path: string, kinds?: 'any'): Promise<Buffer | undefined> {
     try {
-      return await fs.promises.readFile(path)
+      if (kinds === 'any') return await fs.promises.readFile(path)
+      const handle = await fs.promises.open(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+      try {
+        const refused = irregular(path, await handle.stat())
+        if (refused !== undefined) throw refused
+        return await handle.readFile()
+      } finally {
+        await handle.close()
+      }
     } catch (error) {
       if (isMissing(error)) return undefined
+      throw error
+    }
+  }
+
+  async regularBytes(path: string): Promise<number | undefined> {
+    try {
+      const stats = await fs.promises.lstat(path)
+      return stats.isFile() ? stats.size : undefined
+    } catch (error) {
+      if (isMissing(error) || hasCode(error, 'ENOTDIR')) return undefined
       throw error
     }
   }

@@ -43,6 +43,11 @@ export class ShadowDisk implements Disk {
     return bytes
   }
 
+  async regularBytes(path: string): Promise<number | undefined> {
+    if (this.#files.has(path)) return this.#files.get(path)?.sizeBytes
+    return this.#isHidden(path) ? undefined : await this.#below.regularBytes(path)
+  }
+
   async list(path: string): Promise<string[]> {
     const names = new Set(this.#isHidden(path) ? [] : await this.#below.list(path))
     for (const [file, contents] of this.#files) {

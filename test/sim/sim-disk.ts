@@ -108,6 +108,11 @@ export class SimDisk implements Disk {
     return await this.#operate({ operation: 'readFile', path, work: async () => await this.#inner.readFile(path) })
   }
 
+  /** As the opening of it, which this spares: with the same faults. */
+  async regularBytes(path: string): Promise<number | undefined> {
+    return await this.#operate({ operation: 'open', path, work: async () => await this.#inner.regularBytes(path) })
+  }
+
   async list(path: string): Promise<string[]> {
     return await this.#operate({ operation: 'list', path, work: async () => await this.#inner.list(path) })
   }

@@ -27,7 +27,7 @@ export interface VerifyOptions {
 /** A file that the command line names: it must be there. */
 export async function readNamed(name: string, environment: Environment): Promise<Buffer> {
   try {
-    const bytes = await environment.disk.readFile(pathOf(environment, name))
+    const bytes = await environment.disk.readFile(pathOf(environment, name), 'any')
     if (bytes !== undefined) return bytes
   } catch (error) {
     throw fileFailure(error, name, 'read', NOTHING_SHOWN)

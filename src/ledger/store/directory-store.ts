@@ -85,7 +85,8 @@ export class DirectoryStore implements ObjectStore {
     for (const folder of folders.filter((found) => FOLDER.test(found))) {
       const keys = (await this.#disk.list(join(this.where, folder))).map((found) => `${folder}/${found}`)
       for (const key of keys.filter((found) => found.startsWith(prefix) && isKey(found))) {
-        const sizeBytes = await this.#sizeBytes(key)
+        // Removed meanwhile, or nothing that a draft was linked to.
+        const sizeBytes = await this.#disk.regularBytes(join(this.where, key))
         if (sizeBytes !== undefined) objects.push({ key, sizeBytes })
       }
     }
@@ -119,21 +120,6 @@ export class DirectoryStore implements ObjectStore {
   #path(key: string): string {
     checkKey(key)
     return join(this.where, key)
-  }
-
-  async #sizeBytes(key: string): Promise<number | undefined> {
-    try {
-      const file = await this.#disk.open(this.#path(key), 'read')
-      try {
-        return await file.sizeBytes()
-      } finally {
-        await file.close()
-      }
-    } catch (error) {
-      // Removed meanwhile.
-      if (hasCode(error, 'ENOENT')) return undefined
-      throw error
-    }
   }
 
   async #use<T>(key: string, path: string, work: (file: DiskFile) => Promise<T>): Promise<T> {

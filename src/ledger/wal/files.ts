@@ -70,6 +70,9 @@ export async function listWalFiles(disk: Disk, directory: string, start: LogStar
   const listed = names.slice(sealed.length)
   for (const [position, name] of listed.entries()) {
     const path = join(directory, 'wal', name)
+    if ((await disk.regularBytes(path)) === undefined) {
+      throw new DataFault(path, 0, 'not a file of Stele', 'a regular file', 'a link, a folder, a pipe or a device')
+    }
     const { block, sizeBytes } = await readHeaderBlock(disk, path)
     try {
       files.push(checkedFile(path, name, decodeFileHeader(path, block), files.at(-1), start))
