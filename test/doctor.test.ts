@@ -204,6 +204,16 @@ test('P4: a WAL file that is lost is explained: the first, a middle one, the las
   }
 })
 
+test('P4: with all of the log lost, the head outside is found by the seal, and what a start would say is said', async () => {
+  const sick = patient()
+  for (const name of walNames(sick.data)) rmSync(join(sick.data, 'wal', name))
+  const { start, checks } = await sick.examined()
+  assert.match(start?.does.join() ?? '', /^refuse: wal at byte 32: the first WAL file is missing; expected commit \d+/)
+  const found = (name: string) => checks.find((check) => check.name === name)?.found ?? ''
+  assert.match(found('head outside'), /\.head, heads at \d+: newer than this data by \d+/)
+  assert.equal(found('log'), 'none is here')
+})
+
 test('P4: files that changed places are explained: of the log, of the segments, and keys', async () => {
   const sick = patient()
   const [a = '', b = ''] = walNames(sick.data)
