@@ -36,6 +36,7 @@ export const doctor = defineCommand({
   exitCodes: {
     0: 'healthy, or a start would mend what a crash left',
     1: 'something is wrong',
+    2: 'the command line is wrong',
     3: 'the directory could not be read',
   },
   run: async ({ options }, environment) => {
