@@ -295,7 +295,8 @@ test('P4: while the end of the log is gone, nobody is told to move away the file
   truncateSync(join(sick.data, 'wal', last), 8_192)
   const derived = (await sick.examined()).ailments.filter(({ file }) => file?.startsWith('derived/main/level-0'))
   assert(derived.length > 0)
-  for (const { command, remedy } of derived) assert.deepEqual([command, /^Keep them/.test(remedy)], [undefined, true])
+  for (const { command, remedy } of derived)
+    assert.deepEqual([command, remedy.startsWith('Keep them')], [undefined, true])
   assert.doesNotMatch((await sick.doctor()).out, /No entry is lost|mv data\/derived /)
   // Without the anchor, what goes on behind the log is all that is left to show it.
   rmSync(join(sick.data, 'derived/anchor.json'))
