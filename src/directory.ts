@@ -79,6 +79,9 @@ async function demandOwnOrEmpty(disk: Disk, { dataDirectory, mayBegin = true }: 
   if (isBegun) return await demandNoBackup(disk, dataDirectory)
   const shown = strangers.slice(0, SHOWN_STRANGERS).join(', ')
   const more = strangers.length > SHOWN_STRANGERS ? ` and ${strangers.length - SHOWN_STRANGERS} more` : ''
+  const isSealed = (await disk.readFile(join(dataDirectory, SEGMENTS, '_head'))) !== undefined
+  // Behind a seal there must be a log: opening says what is missing.
+  if (isSealed && strangers.length === 0) return
   if (!mayBegin) throw new ConfigFault(`${dataDirectory} is not a data directory of Stele: it has no log`)
   if (strangers.length === 0) return
   const mend = 'Give an empty folder, or one that is not there yet, with --data.'

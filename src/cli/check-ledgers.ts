@@ -23,7 +23,7 @@ export const ledgers = defineCommand({
     now: { type: 'boolean', help: 'has the server verify now, and waits' },
     json: {
       type: 'boolean',
-      help: 'prints JSON: running, requestedAt, last (outcome, findings, findingCount, entryCount, readBytes, startedAt, endedAt), lastPassedAt',
+      help: 'prints JSON: running, requestedAt, last (outcome, findings, findingCount, entryCount, readBytes, startedAt, endedAt), failureOnRecord (at, findingCount), lastPassedAt',
     },
   },
   examples: [
@@ -31,7 +31,7 @@ export const ledgers = defineCommand({
     { command: 'stele check ledgers --now', does: 'has every stored byte verified now' },
   ],
   exitCodes: {
-    0: 'the last verification found nothing, or none has ended since the server started',
+    0: 'the last verification found nothing, or none has ended yet and none on record failed',
     1: 'something is not as it must be: stele verify --data says all of it',
     3: 'there is no server, or it could not verify everything',
   },
@@ -56,7 +56,7 @@ export const ledgers = defineCommand({
       const why = printable(last.reason ?? '')
       throw new Failure(3, `the stored data could not be verified to its end: ${why}`, "The server's log says more")
     }
-    return last?.outcome === 'failed' ? 1 : 0
+    return last?.outcome === 'failed' || told.failureOnRecord !== undefined ? 1 : 0
   },
 })
 
@@ -70,11 +70,18 @@ function runningText({ running }: Verification): string {
 }
 
 function verificationText(told: Verification): string {
-  const { last, running, lastPassedAt } = told
+  const { last, running, lastPassedAt, failureOnRecord } = told
   const lines: string[] = []
   if (last === undefined) lines.push('Nothing was verified to its end since the server started.')
   else if (last.outcome === 'unfinished') lines.push(`The verification of ${last.startedAt} was not finished.`)
   else lines.push(...passLines(last))
+  if (last?.outcome !== 'failed' && failureOnRecord !== undefined) {
+    const { at, findingCount } = failureOnRecord
+    lines.push(
+      `The last one on record, of ${at}, found that stored data is NOT as it must be: ${counted(findingCount, 'finding')}.`,
+      'None has passed since: stele check ledgers --now verifies again, and says what is wrong.',
+    )
+  }
   if (last?.outcome !== 'passed' && lastPassedAt !== undefined) {
     lines.push(`The last one that found nothing ended at ${lastPassedAt}.`)
   }

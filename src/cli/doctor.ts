@@ -3,6 +3,7 @@
 
 import { join } from 'node:path'
 
+import { shortNames } from '../evidence/directory-words.ts'
 import type { Ailment, Examination } from '../evidence/doctor.ts'
 import type { Disk } from '../platform/disk.ts'
 import { isHeld } from '../platform/lock-probe.ts'
@@ -39,6 +40,7 @@ export const doctor = defineCommand({
   exitCodes: {
     0: 'healthy, or a start would mend what a crash left',
     1: 'something is wrong',
+    2: 'the command line is wrong',
     3: 'the directory could not be read',
   },
   run: async ({ options }, environment) => {
@@ -121,7 +123,7 @@ async function writtenIn(disk: Disk, directory: string): Promise<string> {
 function describe(examination: Examination, data: string, columns: number): string {
   const { ailments, ailmentCount, checks, remarks } = examination
   const lines = [...wrapped(verdictWords(examination, data), columns), '']
-  for (const ailment of ailments.slice(0, SHOWN_AILMENTS)) lines.push(...ailmentLines(ailment, columns), '')
+  for (const group of groupsOf(ailments.slice(0, SHOWN_AILMENTS))) lines.push(...groupLines(group, columns), '')
   if (ailmentCount > SHOWN_AILMENTS)
     lines.push(`and ${count(ailmentCount - SHOWN_AILMENTS)} more; --json has them.`, '')
   lines.push(...startLines(examination, columns), ...lostLines(examination, columns))
@@ -143,17 +145,34 @@ function verdictWords({ verdict, isRunning, isBackup, ailmentCount }: Examinatio
     : `${data} is healthy: a start has nothing to mend.`
 }
 
-function ailmentLines(ailment: Ailment, columns: number): string[] {
-  const { file, offset, what, expected, found, meaning, remedy, command } = ailment
-  const place = file === undefined ? '' : `${file}${offset === undefined ? '' : ` at byte ${offset}`}: `
-  const indented = (text: string) => wrapped(text, Math.max(40, columns - 2)).map((line) => `  ${line}`)
+/** Ailments with one remedy, in the place of the first. */
+function groupsOf(ailments: readonly Ailment[]): Ailment[][] {
+  const groups = new Map<string, Ailment[]>()
+  for (const ailment of ailments) {
+    const key = `${ailment.meaning}\n${ailment.remedy}`
+    groups.set(key, [...(groups.get(key) ?? []), ailment])
+  }
+  return [...groups.values()]
+}
+
+function groupLines(group: readonly Ailment[], columns: number): string[] {
+  const [{ meaning, remedy } = { meaning: '', remedy: '' }] = group
+  const indented = (text: string) => wrapped(shortNames(text), Math.max(40, columns - 2)).map((line) => `  ${line}`)
+  const commands = new Set(group.flatMap(({ command }) => (command === undefined ? [] : [command])))
   return [
-    ...wrapped(`${place}${what}`, columns),
-    ...(expected === undefined ? [] : [`  expected  ${expected}`]),
-    ...(found === undefined ? [] : [`  found     ${found}`]),
+    ...group.flatMap((ailment) => objectionLines(ailment, columns)),
     ...indented(meaning),
     ...indented(remedy),
-    ...(command === undefined ? [] : [`    ${command}`]),
+    ...[...commands].map((command) => `    ${command}`),
+  ]
+}
+
+function objectionLines({ file, offset, what, expected, found }: Ailment, columns: number): string[] {
+  const place = file === undefined ? '' : `${file}${offset === undefined ? '' : ` at byte ${offset}`}: `
+  return [
+    ...wrapped(shortNames(`${place}${what}`), columns),
+    ...(expected === undefined ? [] : [`  expected  ${shortNames(expected)}`]),
+    ...(found === undefined ? [] : [`  found     ${shortNames(found)}`]),
   ]
 }
 
@@ -162,7 +181,11 @@ function startLines({ start, ailments }: Examination, columns: number): string[]
   const nothing =
     ailments.length > 0 ? 'start, and take no notice of it: do not rely on that' : 'start, and mend nothing'
   const does = start.does.length === 0 ? nothing : start.does.join('; ')
-  return [...wrapped(`A start would ${does}.`, columns), '']
+  return [...wrapped(sentence(`A start would ${shortNames(does)}`), columns), '']
+}
+
+function sentence(text: string): string {
+  return text.endsWith('.') ? text : `${text}.`
 }
 
 function lostLines({ lost, unprovable, entryCount }: Examination, columns: number): string[] {

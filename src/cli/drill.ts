@@ -39,6 +39,7 @@ export const drill = defineCommand({
   exitCodes: {
     0: 'all was found that has to be',
     1: 'something was not found that has to be',
+    2: 'the command line is wrong',
     3: 'the directory could not be read, is not sound as it is, or the drill was interrupted',
   },
   run: async ({ options }, environment) => {

@@ -102,6 +102,11 @@ function headWords({ where, ledger, size }: HeldHead): string {
   return `the head of ${ledger} at ${entries(size)}, kept in ${where}`
 }
 
+/** Names of segments, which hold two hashes, as prose can bear them. */
+export function shortNames(text: string): string {
+  return text.replaceAll(/([0-9]{16}-[0-9]+)-([0-9a-f]{8})[0-9a-f]{56}-([0-9a-f]{8})[0-9a-f]{56}/g, '$1-$2…-$3…')
+}
+
 /** One finding in one line, and what was expected and found in lines below it. */
 function findingLines({ file, offset, ledger, index, count: many = 1, what, expected, found }: Finding): string[] {
   const bytes = offset === undefined ? '' : ` at byte ${offset}`
@@ -109,10 +114,10 @@ function findingLines({ file, offset, ledger, index, count: many = 1, what, expe
   const entry = ledger === undefined || index === undefined ? '' : `${ledger} ${index}${last}`
   const place = [...(file === undefined ? [] : [`${file}${bytes}`]), ...(entry === '' ? [] : [entry])].join(', ')
   const details = [
-    ...(expected === undefined ? [] : [`    expected ${expected}`]),
-    ...(found === undefined ? [] : [`    found    ${found}`]),
+    ...(expected === undefined ? [] : [`    expected ${shortNames(expected)}`]),
+    ...(found === undefined ? [] : [`    found    ${shortNames(found)}`]),
   ]
-  return [`  ${place === '' ? '' : `${place}: `}${what}`, ...details]
+  return [`  ${place === '' ? '' : `${place}: `}${shortNames(what)}`, ...details]
 }
 
 /** The findings for people, as many as anybody reads. */

@@ -126,14 +126,16 @@ function trialFinding(
     return findings.length > 0 ? undefined : { kind: why === 'head' ? 'kept-head' : 'system', what: message }
   const file = below(directory, place.file)
   if (findings.some((finding) => finding.file?.startsWith(file) === true)) return undefined
-  return { kind: 'file', what: message, ...place, file }
+  const { offset, expected, found } = place
+  return { kind: 'file', what: message, file, ...(isFolder(file) ? {} : { offset }), expected, found }
 }
 
 /** What a start would do about what it finds. */
 function doings(trial: StartTrial, directory: string): string[] {
   if (!trial.isStarted) {
     const { place, message } = trial
-    const where = place === undefined ? '' : `${below(directory, place.file)} at byte ${place.offset}: `
+    const file = place === undefined ? '' : below(directory, place.file)
+    const where = place === undefined ? '' : `${file}${isFolder(file) ? '' : ` at byte ${place.offset}`}: `
     const held = place === undefined ? '' : `; expected ${place.expected}, found ${place.found}`
     return [`refuse: ${where}${message}${held}`]
   }
@@ -263,6 +265,11 @@ async function checksOf(
 
 function count(figure: number): string {
   return figure.toLocaleString('en-US')
+}
+
+/** Of what lies in a folder as a whole no byte can be named. */
+function isFolder(file: string): boolean {
+  return /^(?:wal|derived|segments(?:\/[^_/][^/]*)?)$/.test(file)
 }
 
 function below(directory: string, path: string): string {

@@ -10,11 +10,13 @@ import { join } from 'node:path'
 import type { Disk, DiskFile } from '../platform/disk.ts'
 import type { Anchor, RecentMark } from '../ledger/anchor.ts'
 import { KEY_RECORD_BYTES, MAX_KEYS } from '../ledger/idempotency.ts'
-import { indexAt, RECENT_ENTRIES } from '../ledger/recent.ts'
+import { RECENT_ENTRIES } from '../ledger/recent.ts'
 import { RECORD_BYTES } from '../ledger/recent-ids.ts'
 import type { Findings } from './finding.ts'
 
 const READ_RECORDS = 16_384
+/** Before the 6 bytes of the index, ids say what length their event has, and keys nothing. */
+const INDEX_AT = 2
 const FIRST_AT = 8
 
 interface Ring {
@@ -103,7 +105,7 @@ async function flawOf(
     const records = Buffer.alloc(Math.min(READ_RECORDS, count - number, maxCount - slot) * recordBytes)
     const gotBytes = await file.read(records, slot * recordBytes)
     for (let at = 0; at + recordBytes <= gotBytes; at += recordBytes) {
-      const index = hasFirst ? Number(records.readBigUInt64BE(at)) : indexAt(records, at)
+      const index = records.readUIntBE(at + INDEX_AT, 6)
       const isWrittenOver = index >= size && (isRunning || (isFull && last < 0))
       const isEmpty = index === 0 && records.subarray(at, at + recordBytes).every((byte) => byte === 0)
       if (isWrittenOver || isEmpty || (isTurned && index < (oldest ?? 0))) continue
@@ -116,7 +118,7 @@ async function flawOf(
         const expected = `an entry behind ${last}`
         return { what: 'records are not in the order of their entries', offset, expected, found }
       }
-      if (hasFirst && records.readBigUInt64BE(at + FIRST_AT) > index) {
+      if (hasFirst && records.readBigUInt64BE(at + FIRST_AT) > BigInt(index)) {
         const first = `entry ${records.readBigUInt64BE(at + FIRST_AT)}`
         return { what: 'a body is said to begin behind its first new entry', offset, expected: found, found: first }
       }

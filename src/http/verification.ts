@@ -55,6 +55,10 @@ const verificationSchema = z
       .optional()
       .meta({ description: 'When one was last asked for: a pass that started since then is what was asked for.' }),
     last: passSchema.optional().meta({ description: 'The last pass that ended since the server started.' }),
+    failureOnRecord: z
+      .strictObject({ at: time, findingCount: z.int().positive() })
+      .optional()
+      .meta({ description: 'What the last verification on record in `system` found, unless one passed since.' }),
     lastPassedAt: time.optional().meta({ description: 'When the last one ended that found nothing.' }),
   })
   .meta({ id: 'Verification' })
@@ -62,13 +66,23 @@ type VerificationAnswer = z.infer<typeof verificationSchema>
 
 type PlainCall = Call<undefined, undefined, undefined>
 
-function readVerification({ caller }: PlainCall, { keeper }: Services): Answer {
+/** What was on record when the server started holds until a pass has shown that it is mended. */
+function failureOnRecord({ keeper, administration }: Services): { at: string; findingCount: number } | undefined {
+  const { at, failure } = administration.state.verification ?? {}
+  if (at === undefined || failure === undefined || keeper.verification.last?.outcome === 'passed') return undefined
+  return { at, findingCount: failure.findingCount }
+}
+
+function readVerification({ caller }: PlainCall, services: Services): Answer {
+  const { keeper } = services
+  const onRecord = failureOnRecord(services)
   const { running, requestedAt, last, lastPassed } = keeper.verification
   const seesAll = caller.credential?.ledgers.includes(EVERY_LEDGER) === true
   const body: VerificationAnswer = {
     ...(running === undefined ? {} : { running }),
     ...(requestedAt === undefined ? {} : { requestedAt }),
     ...(last === undefined ? {} : { last: passAnswer(last, seesAll) }),
+    ...(onRecord === undefined ? {} : { failureOnRecord: onRecord }),
     ...(lastPassed === undefined ? {} : { lastPassedAt: lastPassed.endedAt }),
   }
   return { body }
@@ -114,12 +128,11 @@ export const verificationRoutes: readonly Route[] = [
 ]
 
 /** Why an operator has to look, as far as the stored data goes. */
-export function dataReasons({ keeper, administration }: Services): string[] {
+export function dataReasons(services: Services): string[] {
+  const { keeper } = services
   const reasons: string[] = []
   const { last } = keeper.verification
-  // What was on record when the server started holds until a pass has shown that it is mended.
-  const onRecord = last?.outcome !== 'passed' && administration.state.verification?.failure !== undefined
-  if (last?.outcome === 'failed' || onRecord) {
+  if (last?.outcome === 'failed' || failureOnRecord(services) !== undefined) {
     reasons.push(
       'Verification found stored data that is not as it must be: GET /v1/verification, or stele check ledgers.',
     )
@@ -133,8 +146,8 @@ export function dataReasons({ keeper, administration }: Services): string[] {
   return reasons
 }
 
-export function writeKeeper(text: MetricsText, { keeper }: Services): void {
-  const { sealing, verification } = keeper
+export function writeKeeper(text: MetricsText, services: Services): void {
+  const { sealing, verification } = services.keeper
   const gauge = (name: string, help: string, value: number | undefined) =>
     text.family(name, 'gauge', help, value === undefined ? [] : [['', value]])
   gauge('stele_sealed_commit', 'Last commit that is in segments.', sealing.sealedCommit)
@@ -156,13 +169,18 @@ export function writeKeeper(text: MetricsText, { keeper }: Services): void {
   const { last, lastPassed } = verification
   const passedMs = lastPassed === undefined ? undefined : timeMs(lastPassed.endedAt)
   const tookMs = last === undefined ? undefined : timeMs(last.endedAt) - timeMs(last.startedAt)
-  const failed = last === undefined ? undefined : last.outcome === 'passed' ? 0 : 1
+  const isFailed = failureOnRecord(services) !== undefined || (last !== undefined && last.outcome !== 'passed')
+  const isKnown = last !== undefined || services.administration.state.verification !== undefined
   gauge(
     'stele_verification_success_time_seconds',
     'When verification last found nothing, Unix time.',
     seconds(passedMs),
   )
-  gauge('stele_verification_failed', '1 where the last verification found something, or was not finished.', failed)
+  gauge(
+    'stele_verification_failed',
+    '1 where the last verification, of this server or on record, found something, or was not finished.',
+    isKnown ? Number(isFailed) : undefined,
+  )
   gauge('stele_verification_seconds', 'What the last verification took.', seconds(tookMs))
   gauge('stele_verification_bytes', 'Bytes that the last verification read.', last?.readBytes)
 }

@@ -47,6 +47,8 @@ export interface Verification {
   readonly requestedAt?: string
   /** The last pass that ended since the server started. */
   readonly last?: VerificationPass
+  /** What the last one on record found, before the server started or since, unless one passed since. */
+  readonly failureOnRecord?: { readonly at: string; readonly findingCount: number }
   /** When the last one ended that found nothing. */
   readonly lastPassedAt?: string
 }
@@ -59,6 +61,7 @@ export function readVerification(value: unknown): Verification {
     ...(fields.has('running') ? { running: readRunning(fields.object('running')) } : {}),
     ...(requestedAt === undefined ? {} : { requestedAt }),
     ...(fields.has('last') ? { last: readPass(fields.object('last')) } : {}),
+    ...(fields.has('failureOnRecord') ? { failureOnRecord: readFailure(fields.object('failureOnRecord')) } : {}),
     ...(lastPassedAt === undefined ? {} : { lastPassedAt }),
   }
 }
@@ -68,6 +71,11 @@ function readRunning(value: unknown): NonNullable<Verification['running']> {
   const [doneBytes, totalBytes] = [fields.whole('doneBytes'), fields.whole('totalBytes')]
   if (doneBytes > totalBytes) throw untrustworthy(`${doneBytes} bytes of ${totalBytes} were verified`)
   return { startedAt: fields.time('startedAt'), isRequested: fields.flag('isRequested'), doneBytes, totalBytes }
+}
+
+function readFailure(value: unknown): NonNullable<Verification['failureOnRecord']> {
+  const fields = new Fields('the failure on record', value)
+  return { at: fields.time('at'), findingCount: fields.whole('findingCount') }
 }
 
 function readPass(value: unknown): VerificationPass {

@@ -3,9 +3,14 @@
 
 // Heads that were kept outside a data directory: those that are named, else those in the user's state directory.
 
+import { join } from 'node:path'
+
 import type { KeptHead } from '../../evidence/kept-heads.ts'
+import { SEAL_FILE } from '../../evidence/open-log.ts'
 import { openWal } from '../../evidence/wal-walk.ts'
+import { readAnchor } from '../../ledger/anchor.ts'
 import { StateDirectory, UrlHeadStore } from '../../ledger/head-store.ts'
+import { readSeal } from '../../ledger/seal.ts'
 import { GuardedHttpClient } from '../../platform/http-client.ts'
 import { printable } from '../display.ts'
 import { type Environment, stateDirectory } from '../environment.ts'
@@ -40,7 +45,7 @@ async function readUrl(url: string): Promise<Buffer> {
 }
 
 /**
- * The head in the user's state directory, by the install that the log names, and by the install that this path held
+ * The head in the user's state directory, by the install that the log, the seal and the anchor name, and by the install that this path held
  * when it was last opened: of another one's data in its place, that is what tells.
  */
 async function usualHeads(directory: string, environment: Environment): Promise<KeptHead[]> {
@@ -48,7 +53,16 @@ async function usualHeads(directory: string, environment: Environment): Promise<
   const { files, close } = await openWal(environment.disk, directory)
   await close()
   const held = await states.heldBefore(directory)
-  const prefixes = [files[0]?.header?.originPrefix, held?.originPrefix].filter((prefix) => prefix !== undefined)
+  const seal = await environment.disk.readFile(join(directory, SEAL_FILE))
+  const read = seal === undefined ? undefined : readSeal(seal)
+  const anchor = await readAnchor(environment.disk, directory)
+  const named = [
+    files[0]?.header?.originPrefix,
+    held?.originPrefix,
+    typeof read === 'object' ? read.seal.originPrefix : undefined,
+    typeof anchor === 'object' ? anchor.anchor.originPrefix : undefined,
+  ]
+  const prefixes = named.filter((prefix) => prefix !== undefined)
   const heads: KeptHead[] = []
   for (const prefix of new Set(prefixes)) {
     const where = states.headPath(prefix)

@@ -153,7 +153,7 @@ class Check {
       this.#forms.learn(line, sizeBytes, digest, parsed.at)
       return undefined
     }
-    const found = `${digest}, ${content.length} bytes with its salt`
+    const found = `${digest}, ${sizeBytes} bytes and its salt`
     const expected = `${parsed.sha256}, ${parsed.size} bytes and its salt`
     return { key: this.#contents.key, index, what: 'a content is not what its entry commits to', expected, found }
   }
