@@ -128,3 +128,16 @@ test('P3: tree files and anchor that were forged to fit each other, without a ke
   assert.equal(after.ledgers.opening.rederived, 'the anchor is not signed by the key of heads')
   await after.close()
 })
+
+test('what an anchor counts has durable names: after a power cut nothing is derived again', async () => {
+  const disk = new PowerCutDisk()
+  const head = new MemoryHeadStore()
+  const parts = { disk, directory, clock: new TurnedClock(), random: new SeededRandom(1), head }
+  const stele = await openStele(parts)
+  await append(stele.ledgers, 'main', [Buffer.from('one')])
+  await stele.ledgers.publish()
+  await stele.close()
+  const image = disk.image([], ({ durable }) => durable)
+  const again = await openStele({ ...parts, disk: image })
+  assert.equal(again.ledgers.opening.rederived, undefined)
+})

@@ -131,7 +131,8 @@ export class PowerCutDisk implements Disk {
 
   async regularBytes(path: string): Promise<number | undefined> {
     this.#operate()
-    return this.#names.get(path)?.now.length
+    const inode = this.#names.now.get(path)
+    return inode === undefined || inode.isFolder ? undefined : inode.now.length
   }
 
   async list(path: string): Promise<string[]> {

@@ -20,7 +20,7 @@ test('P1 P2 P3: a seed of the simulation is replayed to the last operation of th
 })
 
 test('P1 P2 P3: images of power cuts at some moments of a life are recovered with all that was acknowledged', async () => {
-  const said = await demandClean(['images-main.ts', '--tears', '4096', '--every', '12', '--starts', '1', '--max', '20'])
+  const said = await demandClean(['images-main.ts', '--tears', '4096', '--every', '12', '--starts', '1', '--max', '6'])
   assert.match(said, /nothing was lost, torn or forked/)
 })
 

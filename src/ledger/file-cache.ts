@@ -6,6 +6,7 @@
  * descriptors. A file that is in use is never closed under its user; whoever finds all of them in use waits, so
  * nobody may use one file inside the work on another.
  */
+import { dirname } from 'node:path'
 import type { Disk, DiskFile } from '../platform/disk.ts'
 
 interface Slot {
@@ -19,6 +20,8 @@ export class FileCache {
   readonly #disk: Disk
   readonly #maxOpenCount: number
   readonly #slots = new Map<string, Slot>()
+  /** Files whose names are durable, as far as this process knows. */
+  readonly #named = new Set<string>()
   #waiting: (() => void)[] = []
 
   constructor(disk: Disk, maxOpenCount = 256) {
@@ -43,8 +46,16 @@ export class FileCache {
     }
   }
 
+  /** Makes the name of a file durable that was opened to be written, and may have been made by that. */
+  async syncName(path: string): Promise<void> {
+    if (this.#named.has(path)) return
+    await this.#disk.syncDirectory(dirname(path))
+    this.#named.add(path)
+  }
+
   /** Lets go of a file that is removed: an open one would keep its room on the disk. */
   async drop(path: string): Promise<void> {
+    this.#named.delete(path)
     for (const key of [`read ${path}`, `write ${path}`]) {
       const slot = this.#slots.get(key)
       if (slot === undefined) continue
@@ -64,6 +75,7 @@ export class FileCache {
   async close(): Promise<void> {
     const slots = [...this.#slots.values()]
     this.#slots.clear()
+    this.#named.clear()
     for (const slot of slots) await (await slot.file).close()
   }
 

@@ -239,10 +239,9 @@ export class Log {
   /** Whether the derived files reach as far as the log; rejects where one is cut. Their middle is not looked at. */
   async reachesItsEnd(): Promise<boolean> {
     for (const level of this.#levels) if (level.count > level.from) await level.read(level.count - 1, 1)
-    if (this.#size === this.sealedSize) return true
-    if (this.#places.count === this.#places.from) return false
-    const { first, count } = decodePlace(await this.#places.read(this.#places.count - 1, 1), 0)
-    return first + count === this.#size
+    const { from, count } = this.#places
+    const last = count > from ? decodePlace(await this.#places.read(count - 1, 1), 0) : undefined
+    return this.#size === this.sealedSize || (last !== undefined && last.first + last.count === this.#size)
   }
 
   /** The place that holds entry `index`, which is not sealed, by bisection; it is as good as the file it comes from. */

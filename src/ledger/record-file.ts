@@ -139,7 +139,10 @@ export class RecordFile {
     this.#pending = rest
     this.#pendingBytes = rest.length
     if (!sync) return
-    for (const path of this.#unsynced) await this.#files.use(path, 'write', async (file) => await file.datasync())
+    for (const path of this.#unsynced) {
+      await this.#files.use(path, 'write', async (file) => await file.datasync())
+      await this.#files.syncName(path)
+    }
     this.#unsynced.clear()
   }
 

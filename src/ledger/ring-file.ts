@@ -33,6 +33,7 @@ export class RingFile {
       }
       await file.datasync()
     })
+    await this.#files.syncName(this.#path)
   }
 
   /** Up to `count` records before number `end`, or undefined where the file does not hold them. */

@@ -16,7 +16,7 @@ const { values } = parseArgs({
     starts: { type: 'string', default: '4' },
     every: { type: 'string', default: '1' },
     tears: { type: 'string', default: '512' },
-    max: { type: 'string', default: '3000' },
+    max: { type: 'string', default: '12' },
   },
 })
 const locks = mkdtempSync(join(tmpdir(), 'stele-images-'))

@@ -13,7 +13,7 @@ test('P1 P2 P3: a minute of simulated machines whose disks, clocks and power fai
   context.diagnostic(figures(await demandClean(['main.ts', '--seed', '10000', '--minutes', '1'])))
 })
 
-test('P1 P2 P3: every image that a power cut at any moment of a life may leave is recovered', async (context) => {
+test('P1 P2 P3: images that a power cut at every moment of a life may leave are recovered', async (context) => {
   const said = await demandClean(['images-main.ts'])
   assert.match(said, /nothing was lost, torn or forked/)
   context.diagnostic(figures(said))

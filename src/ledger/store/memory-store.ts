@@ -3,7 +3,7 @@
 
 /**
  * Objects in memory, for tests. It holds its users to what the contract trusts them with: it fails where other bytes
- * come under a key that was ever given, even if that object is removed, and where somebody wrote into what it holds.
+ * come under a key that was ever given, even if that object is removed. What it takes and hands out are copies.
  */
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
