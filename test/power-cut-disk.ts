@@ -131,7 +131,7 @@ export class PowerCutDisk implements Disk {
 
   async regularBytes(path: string): Promise<number | undefined> {
     this.#operate()
-    return this.#names.get(path)?.now.length
+    return this.#names.now.get(path)?.now.length
   }
 
   async list(path: string): Promise<string[]> {
