@@ -11,7 +11,7 @@ import { demandSource } from '../access/credentials.ts'
 import type { Appended, Stamp } from '../ledger/appending.ts'
 import type { Batch } from '../ledger/batch.ts'
 import { Problem } from '../schema/problem.ts'
-import { cut, type BodyMedia, type Cut } from '../sources/cut.ts'
+import { cut, cutInSteps, type BodyMedia, type Cut } from '../sources/cut.ts'
 import type { Holding } from './budget.ts'
 import { demandMedia } from './intake.ts'
 import type { Answer, Call, Caller, Services } from './route.ts'
@@ -26,6 +26,8 @@ export const EVENT_MEDIA: readonly BodyMedia[] = [
 /** Each receipt is a proof of its own: more than these are fetched one by one. */
 const MAX_RECEIPTS = 1_000
 const READ_BYTES = 1024 * 1024
+/** Larger bodies are cut in steps. */
+const STEPPED_BYTES = 1024 * 1024
 const KEY = /^[ -~]{1,255}$/
 /** A receipt of a ledger of 2^40 entries, with its checkpoint. */
 const RECEIPT_BYTES = 4 * 1024
@@ -48,26 +50,32 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
   large.demandRoom(announcedBytes)
   return await intake.events(request, response, caller.by, async (body) => {
     const { ledger } = params
+    // Whatever comes of it: a body that is refused costs work too.
+    rates.take(caller.credential, 1, body.length)
+    const isLarge = large.isLarge(body.length)
     const store = async (stamp?: Stamp): Promise<Appended> => {
-      const found = cut(body, media, source)
+      const found =
+        body.length <= STEPPED_BYTES ? cut(body, media, source) : await large.inSteps(cutInSteps(body, media, source))
       demandSources(caller, found, source)
       // Before anything is stored: what has been done is answered whatever happens.
       if (query.receipts) holdReceipts(holding, found.count)
       if (found.count === 0) return { first: ledgers.log(ledger).size, count: 0, duplicates: 0 }
-      rates.take(caller.credential, found.count, body.length)
+      rates.charge(caller.credential, found.count - 1, 0)
       const batch = batchOf(body, found, source, caller)
       const bytes = body.length + found.count * ENTRY_BYTES
       const append = async () => await ledgers.appending.new(ledger, batch, stamp)
-      return await large.store(bytes, async () => {
+      const admitted = async () => {
         ledgers.queue.demandRoom(bytes)
         return await space.admit('events', body.length, found.count, append)
-      })
+      }
+      return isLarge ? await admitted() : await large.store(bytes, admitted)
     }
+    const storeInTurn = isLarge ? async (stamp?: Stamp) => await large.store(body.length, () => store(stamp)) : store
     const about = `${media} ${query.source ?? ''}`
     const appended =
       key === undefined
-        ? await store()
-        : await ledgers.appending.once(ledger, { by: caller.by, key, about, body }, store)
+        ? await storeInTurn()
+        : await ledgers.appending.once(ledger, { by: caller.by, key, about, body }, storeInTurn)
     if (appended.isRepeat && query.receipts) holdReceipts(holding, appended.count + appended.duplicates)
     if (appended.damaged !== undefined) services.onDamage(appended.damaged)
     // One tick, so that size, root, checkpoint and receipts are of the same tree.

@@ -14,6 +14,8 @@ import { type FrameWatch, Scanner } from './scan.ts'
 import { Slices } from './slices.ts'
 
 const GENERIC = 0
+/** What is scanned at a stretch, where events allow. */
+const STEP_BYTES = 512 * 1024
 const LINE_FEED = 0x0a
 const OPEN_BRACE = 0x7b
 const OPEN_BRACKET = 0x5b
@@ -55,26 +57,33 @@ export class JsonCut implements FrameWatch {
   }
 
   /** Values one behind the other, with white space between: mostly there is one. False if there is none. */
-  document(start: number): boolean {
+  *document(start: number): Generator<undefined, boolean> {
     const scanner = this.#scanner
     const end = this.#body.length
     let p = scanner.space(start)
     if (p === end) return false
+    let stopAt = p + STEP_BYTES
     while (p < end) {
       const stop =
-        this.#body[p] === OPEN_BRACKET ? scanner.elements(p + 1, (element) => this.#plain(element)) : this.#value(p)
+        this.#body[p] === OPEN_BRACKET
+          ? yield* scanner.elementsInSteps(p + 1, (element) => this.#plain(element), STEP_BYTES)
+          : this.#value(p)
       p = scanner.space(stop)
       scanner.event = this.slices.count
       if (p === stop && p < end) scanner.expected('white space or the end of the body after a value', p)
+      if (p < stopAt) continue
+      yield
+      stopAt = p + STEP_BYTES
     }
     return true
   }
 
   /** One value a line; blank lines do not count. False if there is no other. */
-  lines(start: number): boolean {
+  *lines(start: number): Generator<undefined, boolean> {
     const scanner = this.#scanner
     const end = this.#body.length
     let found = false
+    let stopAt = start + STEP_BYTES
     for (let p = scanner.space(start); p < end; p = scanner.space(p + 1)) {
       if (this.#body[p] !== LINE_FEED) {
         found = true
@@ -82,6 +91,9 @@ export class JsonCut implements FrameWatch {
         if (p < end && this.#body[p] !== LINE_FEED) scanner.expected('the end of the line after a value', p)
       }
       scanner.line++
+      if (p < stopAt) continue
+      yield
+      stopAt = p + STEP_BYTES
     }
     return found
   }
