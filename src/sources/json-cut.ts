@@ -46,6 +46,7 @@ export class JsonCut implements FrameWatch {
   readonly #idMarks: Marks | null
   #memberMarks: Marks | undefined
   #frame = newFrame()
+  #hasLine = false
 
   constructor(body: Buffer, lines: boolean, named: number | undefined) {
     this.slices = new Slices(Math.min(4 + (body.length >>> 9), MAX_EVENTS_PER_BODY))
@@ -80,22 +81,27 @@ export class JsonCut implements FrameWatch {
 
   /** One value a line; blank lines do not count. False if there is no other. */
   *lines(start: number): Generator<undefined, boolean> {
+    for (let p = this.#scanner.space(start); p < this.#body.length;) {
+      p = this.#linesTo(p, p + STEP_BYTES)
+      if (p < this.#body.length) yield
+    }
+    return this.#hasLine
+  }
+
+  /** Lines from `start` on, up to the first that begins at `stopAt` or behind it: answers where. */
+  #linesTo(start: number, stopAt: number): number {
     const scanner = this.#scanner
     const end = this.#body.length
-    let found = false
-    let stopAt = start + STEP_BYTES
-    for (let p = scanner.space(start); p < end; p = scanner.space(p + 1)) {
+    let p = start
+    for (; p < end && p < stopAt; p = scanner.space(p + 1)) {
       if (this.#body[p] !== LINE_FEED) {
-        found = true
+        this.#hasLine = true
         p = scanner.space(this.#value(p))
         if (p < end && this.#body[p] !== LINE_FEED) scanner.expected('the end of the line after a value', p)
       }
       scanner.line++
-      if (p < stopAt) continue
-      yield
-      stopAt = p + STEP_BYTES
     }
-    return found
+    return p
   }
 
   key(id: number): void {
