@@ -7,7 +7,7 @@
  */
 import { entrySource, formatReceipt, type EntrySource } from '@stele/proof'
 import type { z } from 'zod'
-import { demandSource } from '../access/credentials.ts'
+import { allows, demandSource } from '../access/credentials.ts'
 import type { Appended, Stamp } from '../ledger/appending.ts'
 import type { Batch } from '../ledger/batch.ts'
 import { Problem } from '../schema/problem.ts'
@@ -80,7 +80,7 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
     if (appended.damaged !== undefined) services.onDamage(appended.damaged)
     // One tick, so that size, root, checkpoint and receipts are of the same tree.
     const head = heads.json(ledger, query.checkpoint)
-    const receipts = query.receipts ? await receiptsJson(services, ledger, appended) : ''
+    const receipts = query.receipts ? await receiptsJson(services, ledger, appended, caller) : ''
     if (!appended.isRepeat) metrics.appended(appended.count, body.length, clock.monotonicMs() - startedMs)
     return { body: `{"ledger":"${ledger}",${factsJson(appended)},${head}${receipts}}` }
   })
@@ -131,8 +131,16 @@ function batchOf(body: Buffer, found: Cut, source: EntrySource | undefined, call
   }
 }
 
-/** `,"receipts":[…]`: whoever appended has the events already, so they get the salts of these without `read`. */
-async function receiptsJson(services: Services, ledger: string, appended: Appended): Promise<string> {
+/**
+ * `,"receipts":[…]`: whoever appended has the events already, so they get the salts of these without `read`. Of what
+ * another credential appended they get none: they may have guessed it.
+ */
+async function receiptsJson(
+  services: Services,
+  ledger: string,
+  appended: Appended,
+  { by, credential }: Caller,
+): Promise<string> {
   const { ledgers } = services
   const { first, count, duplicates } = appended
   if (duplicates > 0 && appended.indexes === undefined) {
@@ -144,13 +152,18 @@ async function receiptsJson(services: Services, ledger: string, appended: Append
   const indexes = appended.indexes ?? Float64Array.from({ length: count }, (_, position) => first + position)
   const { size } = ledgers.log(ledger)
   const checkpoint = ledgers.checkpoint(ledger)
+  const mayRead = credential !== undefined && allows(credential, 'read', ledger)
   const receipts: string[] = []
   while (receipts.length < indexes.length) {
     const start = indexes[receipts.length]!
     let end = start + 1
     for (let at = receipts.length + 1; indexes[at] === end; at++) end++
     const stored = await ledgers.events(ledger, start, end, READ_BYTES)
-    for (const { index, salt, entryBytes } of stored) {
+    for (const { index, salt, entry, entryBytes } of stored) {
+      if (entry.by !== by && !mayRead) {
+        receipts.push('""')
+        continue
+      }
       const hashes = await ledgers.prove(ledger, index, size)
       receipts.push(JSON.stringify(formatReceipt({ salt, entry: entryBytes, index, hashes, checkpoint })))
     }
