@@ -128,6 +128,7 @@ test('a file is read, written beyond its end, cut, and made only where there is 
 test('a lock is held by one until it lets go, and its file is left empty', (context) => {
   const path = join(scratch(context), 'LOCK')
   const lock = tryLock(path)
+  assert.equal(statSync(path).mode & 0o777, 0o600)
   assert(lock !== undefined)
   assert.equal(tryLock(path), undefined)
   assert.equal(tryLock(path), undefined)

@@ -50,6 +50,24 @@ suite('repeats', () => {
     assert.deepEqual(JSON.parse(entry).ext, { prior: from })
   })
 
+  test('receipts of what another token appended are for who may read: others learn of a repeat, and no salt', async () => {
+    const [blind, reader] = [await server.token(['append']), await server.token(['append', 'read'])]
+    await post(`[${audit('guessed')}]`)
+    const sent = `[${audit('guessed')},${audit(`own ${Math.random()}`)}]`
+    const answer = await post(sent, { token: blind }, '?receipts=true')
+    assert.equal(answer.duplicates, 1)
+    assert.equal(answer.receipts[0], '')
+    assert.match(answer.receipts[1], /^c2sp\.org\/tlog-proof/)
+    const own = await post(sent, { token: blind }, '?receipts=true')
+    assert.deepEqual([own.duplicates, own.receipts[0], own.receipts[1] === ''], [2, '', false])
+    const read = await post(sent, { token: reader }, '?receipts=true')
+    assert.ok(read.receipts.every((receipt: string) => receipt !== ''))
+    const client = new SteleClient({ url: server.url, token: blind })
+    const events = [audit('guessed'), audit('other')].map((event) => Buffer.from(event))
+    const options = { media: 'application/x-ndjson', receipts: true, events } as const
+    assert.equal((await client.append('main', Buffer.from(events.join('\n')), options)).receipts?.[0], '')
+  })
+
   test('a key answers the same bytes as the first time, however they are encoded, with a head of now', async () => {
     const headers = { 'idempotency-key': 'one key' }
     const first = await post('{"a":1}', { headers })

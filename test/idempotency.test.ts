@@ -8,6 +8,7 @@ import { test } from 'node:test'
 
 import type { Appended } from '../src/ledger/appending.ts'
 import { KeyRoom, RecentKeys } from '../src/ledger/idempotency.ts'
+import { DamagedError } from '../src/ledger/read.ts'
 import { powerCutDirectory as directory } from './power-cut-disk.ts'
 import { audit, ENDINGS, extOf, indexesOf, Repeated, send } from './repeat-ground.ts'
 import { sealAll } from './scratch.ts'
@@ -105,6 +106,59 @@ for (const ending of ENDINGS) {
     await stele.close()
   })
 }
+
+const RECORD = 96
+const CHANGES: Record<string, (record: Buffer, other: Buffer) => void> = {
+  'the index of the first event': (record) => record.writeBigUInt64BE(7n, 8),
+  'the number of events': (record) => record.writeUInt32BE(2, 16),
+  'the number of duplicates': (record) => record.writeUInt32BE(1, 20),
+  'its time': (record) => record.writeBigUInt64BE(5n, 24),
+  'the digest of the request': (record, other) => other.copy(record, 32, 32, 64),
+  'all but the digest of the key': (record, other) => other.copy(record, 8, 8, 64),
+}
+
+for (const [what, change] of Object.entries(CHANGES)) {
+  test(`a key is answered as its entry says, and stored once, whatever its file says: ${what}`, async () => {
+    const ground = new Repeated()
+    let stele = await ground.open()
+    for (let number = 0; number < 20; number++) await send(stele, [`{"b":${number}}`], { key: `key ${number}` })
+    await stele.close()
+    const path = ground.disk.paths.find((path) => path.endsWith('/main/keys'))!
+    const records = Buffer.from(ground.disk.bytes(path))
+    change(records.subarray(12 * RECORD, 13 * RECORD), records.subarray(4 * RECORD, 5 * RECORD))
+    ground.disk.tamper(path, records)
+    for (let round = 0; round < 2; round++) {
+      stele = await ground.open()
+      const sent = [...Array(20).keys(), 12].map(async (number) => {
+        const answer = await send(stele, [`{"b":${number}}`], { key: `key ${number}` })
+        assert.deepEqual([answer.first, answer.count, answer.duplicates, answer.isRepeat], [number, 1, 0, true])
+      })
+      await Promise.all(sent)
+      await assert.rejects(send(stele, ['{"b":4}'], { key: 'key 12' }), refused('idempotency-mismatch'))
+      assert.equal((await send(stele, ['{"b":99}'], { key: `new ${round}` })).first, 20 + round)
+      assert.equal(stele.ledgers.log('main').size, 21 + round)
+      await stele.close()
+    }
+  })
+}
+
+test('a file of keys that was changed and an entry that was too: the repeat is refused, and nothing stored', async () => {
+  const ground = new Repeated()
+  let stele = await ground.open()
+  for (let number = 0; number < 20; number++) await send(stele, [`{"b":${number}}`], { key: `key ${number}` })
+  const digest = ((await extOf(stele, 12)) as Record<string, { key: string }>)['idempotency']!.key
+  await stele.close()
+  stele = await ground.open()
+  const path = ground.disk.paths.find((path) => path.includes('/wal/'))!
+  const bytes = Buffer.from(ground.disk.bytes(path))
+  bytes[bytes.indexOf(digest)]! ^= 1
+  await (await ground.disk.open(path, 'write')).write(bytes, 0)
+  for (let round = 0; round < 2; round++) {
+    await assert.rejects(send(stele, ['{"b":12}'], { key: 'key 12' }), DamagedError)
+    assert.equal((await send(stele, ['{"b":13}'], { key: 'key 13' })).first, 13)
+  }
+  assert.equal(stele.ledgers.log('main').size, 20)
+})
 
 test('an entry tells who has no key of the ledger neither the key nor the body that it keeps', async () => {
   const stele = await new Repeated().open()

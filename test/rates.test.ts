@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import type { Credential } from '../src/access/credentials.ts'
 import { Rates } from '../src/access/rates.ts'
@@ -150,4 +151,22 @@ test('limits on a token that does not append are refused, by the server and by t
     assert.match(err, /--rate and --rate-bytes limit appending\. Nothing was done\. Leave them out, or add append to/)
   }
   assert.equal(server.administration.state.tokens.size, 1)
+})
+
+test('a body that is refused is paid for by its decoded bytes and as one event, with a key and without', async (context) => {
+  const server = await startTestServer(context)
+  const headers = { 'content-encoding': 'gzip' }
+  const body = gzipSync(`[${'1,'.repeat(3_000_000)}x`)
+  for (const more of [{}, { 'idempotency-key': 'k' }]) {
+    const asked = { scopes: ['append'], ledgers: ['main'], limits: { bytesPerSecond: 1_000, burstSeconds: 1 } }
+    const { token } = await server.askJson('/v1/tokens', { body: JSON.stringify(asked) })
+    const sent = { body, headers: { ...headers, ...more }, token }
+    await problemOf(await server.ask('/v1/ledgers/main/events', sent), 413, 'too-many-events')
+    const problem = await problemOf(await server.ask('/v1/ledgers/main/events', sent), 429, 'rate-limited')
+    assert.ok(problem.retryAfter === undefined || problem.retryAfter > 5_000)
+  }
+  const asked = { scopes: ['append'], ledgers: ['main'], limits: { eventsPerSecond: 1, burstSeconds: 1 } }
+  const { token } = await server.askJson('/v1/tokens', { body: JSON.stringify(asked) })
+  await problemOf(await server.ask('/v1/ledgers/main/events', { body: '{', token }), 400, 'malformed-json')
+  await problemOf(await server.ask('/v1/ledgers/main/events', { body: '{}', token }), 429, 'rate-limited')
 })

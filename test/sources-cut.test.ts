@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { MAX_EVENTS_PER_BODY, MAX_JSON_DEPTH } from '../src/schema/limits.ts'
-import { cut } from '../src/sources/cut.ts'
+import { cut, cutInSteps } from '../src/sources/cut.ts'
 import { drawsFrom, eventsOf, linesIn, pick, refusalOf, shown } from './sources-bodies.ts'
 
 const entra = linesIn(join(import.meta.dirname, 'fixtures/entra'))
@@ -332,4 +332,23 @@ test('a body holds no more events than the limit, counted where they are', () =>
   // One event with a longer array in it is one event.
   assert.equal(eventsOf(`{"records":[${[...full, ...full, '1'].join(',')}]}`).length, 1)
   assert.equal(eventsOf(`{"value":[${'0,'.repeat(MAX_EVENTS_PER_BODY)}0]}`).length, 1)
+})
+
+test('a large body is cut in steps of bounded length, into the same events', () => {
+  const event = `{"a":"${'x'.repeat(1_000)}"}`
+  const count = 4_000
+  for (const [media, text] of [
+    ['application/x-ndjson', `${event}\n`.repeat(count)],
+    ['application/json', `[${Array(count).fill(event).join()}]`],
+    ['application/json', `${event} `.repeat(count)],
+  ] as const) {
+    const body = Buffer.from(text)
+    const steps = cutInSteps(body, media)
+    let stepCount = 0
+    let step = steps.next()
+    for (; !step.done; step = steps.next()) stepCount++
+    assert.ok(stepCount >= 7, `${stepCount} steps`)
+    assert.equal(step.value.count, count)
+    assert.deepEqual(step.value, cut(body, media))
+  }
 })

@@ -32,6 +32,11 @@ export class Rates {
   /** Takes an append out of the buckets, or throws `rate-limited`. */
   take(credential: Credential | undefined, events: number, bytes: number): void {
     this.demand(credential)
+    this.charge(credential, events, bytes)
+  }
+
+  /** Takes what an append that was let in costs beside, whatever is left. */
+  charge(credential: Credential | undefined, events: number, bytes: number): void {
     for (const bucket of this.#bucketsOf(credential)) bucket.take(bucket.unit === 'events' ? events : bytes)
   }
 

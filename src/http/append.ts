@@ -7,11 +7,11 @@
  */
 import { entrySource, formatReceipt, type EntrySource } from '@stele/proof'
 import type { z } from 'zod'
-import { demandSource } from '../access/credentials.ts'
+import { allows, demandSource } from '../access/credentials.ts'
 import type { Appended, Stamp } from '../ledger/appending.ts'
 import type { Batch } from '../ledger/batch.ts'
 import { Problem } from '../schema/problem.ts'
-import { cut, type BodyMedia, type Cut } from '../sources/cut.ts'
+import { cut, cutInSteps, type BodyMedia, type Cut } from '../sources/cut.ts'
 import type { Holding } from './budget.ts'
 import { demandMedia } from './intake.ts'
 import type { Answer, Call, Caller, Services } from './route.ts'
@@ -26,6 +26,8 @@ export const EVENT_MEDIA: readonly BodyMedia[] = [
 /** Each receipt is a proof of its own: more than these are fetched one by one. */
 const MAX_RECEIPTS = 1_000
 const READ_BYTES = 1024 * 1024
+/** Larger bodies are cut in steps. */
+const STEPPED_BYTES = 1024 * 1024
 const KEY = /^[ -~]{1,255}$/
 /** A receipt of a ledger of 2^40 entries, with its checkpoint. */
 const RECEIPT_BYTES = 4 * 1024
@@ -48,31 +50,37 @@ export async function append(call: AppendCall, services: Services): Promise<Answ
   large.demandRoom(announcedBytes)
   return await intake.events(request, response, caller.by, async (body) => {
     const { ledger } = params
+    // Whatever comes of it: a body that is refused costs work too.
+    rates.take(caller.credential, 1, body.length)
+    const isLarge = large.isLarge(body.length)
     const store = async (stamp?: Stamp): Promise<Appended> => {
-      const found = cut(body, media, source)
+      const found =
+        body.length <= STEPPED_BYTES ? cut(body, media, source) : await large.inSteps(cutInSteps(body, media, source))
       demandSources(caller, found, source)
       // Before anything is stored: what has been done is answered whatever happens.
       if (query.receipts) holdReceipts(holding, found.count)
       if (found.count === 0) return { first: ledgers.log(ledger).size, count: 0, duplicates: 0 }
-      rates.take(caller.credential, found.count, body.length)
+      rates.charge(caller.credential, found.count - 1, 0)
       const batch = batchOf(body, found, source, caller)
       const bytes = body.length + found.count * ENTRY_BYTES
       const append = async () => await ledgers.appending.new(ledger, batch, stamp)
-      return await large.store(bytes, async () => {
+      const admitted = async () => {
         ledgers.queue.demandRoom(bytes)
         return await space.admit('events', body.length, found.count, append)
-      })
+      }
+      return isLarge ? await admitted() : await large.store(bytes, admitted)
     }
+    const storeInTurn = isLarge ? async (stamp?: Stamp) => await large.store(body.length, () => store(stamp)) : store
     const about = `${media} ${query.source ?? ''}`
     const appended =
       key === undefined
-        ? await store()
-        : await ledgers.appending.once(ledger, { by: caller.by, key, about, body }, store)
+        ? await storeInTurn()
+        : await ledgers.appending.once(ledger, { by: caller.by, key, about, body }, storeInTurn)
     if (appended.isRepeat && query.receipts) holdReceipts(holding, appended.count + appended.duplicates)
     if (appended.damaged !== undefined) services.onDamage(appended.damaged)
     // One tick, so that size, root, checkpoint and receipts are of the same tree.
     const head = heads.json(ledger, query.checkpoint)
-    const receipts = query.receipts ? await receiptsJson(services, ledger, appended) : ''
+    const receipts = query.receipts ? await receiptsJson(services, ledger, appended, caller) : ''
     if (!appended.isRepeat) metrics.appended(appended.count, body.length, clock.monotonicMs() - startedMs)
     return { body: `{"ledger":"${ledger}",${factsJson(appended)},${head}${receipts}}` }
   })
@@ -123,8 +131,16 @@ function batchOf(body: Buffer, found: Cut, source: EntrySource | undefined, call
   }
 }
 
-/** `,"receipts":[…]`: whoever appended has the events already, so they get the salts of these without `read`. */
-async function receiptsJson(services: Services, ledger: string, appended: Appended): Promise<string> {
+/**
+ * `,"receipts":[…]`: whoever appended has the events already, so they get the salts of these without `read`. Of what
+ * another credential appended they get none: they may have guessed it.
+ */
+async function receiptsJson(
+  services: Services,
+  ledger: string,
+  appended: Appended,
+  { by, credential }: Caller,
+): Promise<string> {
   const { ledgers } = services
   const { first, count, duplicates } = appended
   if (duplicates > 0 && appended.indexes === undefined) {
@@ -136,13 +152,18 @@ async function receiptsJson(services: Services, ledger: string, appended: Append
   const indexes = appended.indexes ?? Float64Array.from({ length: count }, (_, position) => first + position)
   const { size } = ledgers.log(ledger)
   const checkpoint = ledgers.checkpoint(ledger)
+  const mayRead = credential !== undefined && allows(credential, 'read', ledger)
   const receipts: string[] = []
   while (receipts.length < indexes.length) {
     const start = indexes[receipts.length]!
     let end = start + 1
     for (let at = receipts.length + 1; indexes[at] === end; at++) end++
     const stored = await ledgers.events(ledger, start, end, READ_BYTES)
-    for (const { index, salt, entryBytes } of stored) {
+    for (const { index, salt, entry, entryBytes } of stored) {
+      if (entry.by !== by && !mayRead) {
+        receipts.push('""')
+        continue
+      }
       const hashes = await ledgers.prove(ledger, index, size)
       receipts.push(JSON.stringify(formatReceipt({ salt, entry: entryBytes, index, hashes, checkpoint })))
     }

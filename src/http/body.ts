@@ -19,8 +19,8 @@ const FIRST_BYTES = 16 * 1024
 export class SpareBuffers {
   readonly #free: ArrayBufferLike[] = []
 
+  /** At most `SPARE_BYTES`. */
   take(bytes: number): Buffer {
-    if (bytes > SPARE_BYTES) return Buffer.allocUnsafeSlow(bytes)
     const spare = this.#free.pop() ?? Buffer.allocUnsafeSlow(SPARE_BYTES).buffer
     return Buffer.from(spare, 0, bytes)
   }
@@ -44,7 +44,7 @@ export function discard(request: IncomingMessage): void {
 }
 
 /**
- * All bytes of a body. One of a known length lands in one buffer, or is the one chunk that it came in. `hold` is told of
+ * All bytes of a body. One of a usual length lands in one buffer, or is the one chunk that it came in. `hold` is told of
  * each chunk before it is kept, and may refuse it.
  */
 export async function collect(
@@ -73,8 +73,9 @@ export async function collect(
       gotBytes += chunk.length
       const refusal = gotBytes > limitBytes ? tooLarge(limitBytes) : hold(chunk.length)
       if (refusal !== undefined) return refuse(refusal)
-      if (declaredBytes === undefined) (body = roomFor(body, gotBytes, limitBytes)).set(chunk, at)
-      else if (chunk.length === declaredBytes) body = chunk
+      if (chunk.length === declaredBytes) body = chunk
+      else if (declaredBytes === undefined) (body = roomFor(body, gotBytes, limitBytes, FIRST_BYTES)).set(chunk, at)
+      else if (declaredBytes > SPARE_BYTES) (body = roomFor(body, gotBytes, declaredBytes, SPARE_BYTES)).set(chunk, at)
       else (body ??= spare.take(declaredBytes)).set(chunk, at)
     }
     const onEnd = () => {
@@ -89,10 +90,14 @@ export async function collect(
   })
 }
 
-/** A body of unknown length grows in one buffer: an object a chunk would cost hundreds of times a chunk of one byte. */
-function roomFor(body: Buffer | undefined, bytes: number, limitBytes: number): Buffer {
+/**
+ * A body of unknown length, or of a large one that is only announced, grows in one buffer: an object a chunk would cost
+ * hundreds of times a chunk of one byte.
+ */
+function roomFor(body: Buffer | undefined, bytes: number, limitBytes: number, firstBytes: number): Buffer {
   if (body !== undefined && bytes <= body.length) return body
-  const larger = Buffer.allocUnsafeSlow(Math.min(limitBytes, Math.max(bytes, (body?.length ?? FIRST_BYTES) * 2)))
+  const wantedBytes = body === undefined ? firstBytes : body.length * 2
+  const larger = Buffer.allocUnsafeSlow(Math.min(limitBytes, Math.max(bytes, wantedBytes)))
   if (body !== undefined) larger.set(body)
   return larger
 }

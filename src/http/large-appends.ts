@@ -3,7 +3,7 @@
 
 /**
  * Keeps appends of usual size quick beside huge ones. A body is stored whole or not at all, so a huge one is one write
- * that all others wait behind. One such is stored at a time, and where others append too, the next one waits four
+ * that all others wait behind. One such is looked through and stored at a time, or refused, and where others append too, the next one waits four
  * times as long as the last one took: the writer is theirs for four fifths of the time. Alone, nobody waits.
  */
 import type { Clock } from '../platform/clock.ts'
@@ -21,6 +21,7 @@ const RETRY_AFTER_SECONDS = 5
 export class LargeAppends {
   readonly #clock: Clock
   readonly #turns = new Turns(1)
+  readonly #steps = new Turns(1)
   #againMs = 0
   #waitingBytes = 0
   /** Whether somebody appended a body of usual size since the last large one began. */
@@ -30,6 +31,21 @@ export class LargeAppends {
     this.#clock = clock
   }
 
+  isLarge(bytes: number): boolean {
+    return bytes > LARGE_BYTES
+  }
+
+  /** Does work on bytes that stops now and then: one at a time, and everybody else has their turn at each stop. */
+  async inSteps<T>(steps: Generator<undefined, T>): Promise<T> {
+    return await this.#steps.run(async () => {
+      for (;;) {
+        const { done, value } = steps.next()
+        if (done) return value
+        await this.#clock.sleep(0)
+      }
+    })
+  }
+
   /** Throws `overloaded` where so many bytes would have to wait behind too many others. */
   demandRoom(bytes: number): void {
     if (bytes <= LARGE_BYTES || this.#waitingBytes === 0 || this.#waitingBytes + bytes <= MAX_WAITING_BYTES) return
@@ -37,7 +53,7 @@ export class LargeAppends {
     throw new Problem('overloaded', detail, { limit: MAX_WAITING_BYTES, retryAfter: RETRY_AFTER_SECONDS })
   }
 
-  /** Stores what takes about so many bytes in the log. */
+  /** Cuts and stores, or only stores, what takes about so many bytes in the log. */
   async store<T>(bytes: number, work: () => Promise<T>): Promise<T> {
     if (bytes <= LARGE_BYTES) {
       this.#hasOthers = true

@@ -117,7 +117,11 @@ export const appendedSchema = z
     receipts: z
       .array(z.string())
       .optional()
-      .meta({ description: 'C2SP tlog-proofs with salt and entry, in the order of the events.' }),
+      .meta({
+        description:
+          'C2SP tlog-proofs with salt and entry, in the order of the events. An empty string stands for that of an event ' +
+          'which another token had appended before, where this one may not read the ledger.',
+      }),
   })
   .meta({ id: 'Appended' })
 

@@ -10,7 +10,7 @@ import assert from 'node:assert/strict'
 import { parseEntry } from '@stele/proof'
 import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
-import { FairTurns } from '../platform/turns.ts'
+import { FairTurns, Turns } from '../platform/turns.ts'
 import { RESERVED_LEDGERS } from '../schema/limits.ts'
 import { Problem } from '../schema/problem.ts'
 import { type Batch, EntryForms, fillInSlices, fillSection, measure } from './batch.ts'
@@ -19,6 +19,7 @@ import type { Committed, Committer, Extent } from './commit.ts'
 import { verdictsOn } from './duplicates.ts'
 import {
   indexesIn,
+  keptIn,
   keyExt,
   type KeptAnswer,
   type Once,
@@ -56,7 +57,7 @@ const MAX_COMPARISONS = 4
 const ENTRY_BYTES = 256
 /** How long a request waits for another one with its key. */
 const WAIT_MS = 10_000
-/** Beyond, a batch is hashed in slices. */
+/** Beyond, a body or a batch is hashed in slices. */
 const LARGE_BYTES = 4 * 1024 * 1024
 
 /** The ledgers, as far as they are appended to. */
@@ -86,6 +87,7 @@ export class Appending {
   readonly #recent: Recent
   readonly #forms = new EntryForms()
   readonly #comparisons = new FairTurns(MAX_COMPARISONS)
+  readonly #digesting = new Turns(1)
   readonly #digesters = new Map<string, OnceDigester>()
   /** Requests with a key that are on their way. */
   readonly #running = new Map<string, Running>()
@@ -148,17 +150,23 @@ export class Appending {
   /** Calls `append`, which hands the stamp on to `new`, unless a request with the same key did. */
   async once(ledger: string, once: Once, append: (stamp: Stamp) => Promise<Appended>): Promise<Appended> {
     const log = this.#ledgers.log(ledger)
-    const digests = this.#digester(log.name).digests(once)
+    const digests = await this.#digestsOf(log, once)
     const { keys } = this.#recent.of(log.name)
     const id = `${log.name} ${digests.key}`
-    for (let running = this.#running.get(id); running !== undefined; running = this.#running.get(id)) {
-      demandSame(running.request, digests)
-      await this.#isDone(running)
-    }
-    const kept = keys.find(digests.key, this.#ledgers.time.nowMs())
-    if (kept !== undefined) {
-      demandSame(kept.request, digests)
-      return await this.#keptAnswer(log, kept)
+    for (;;) {
+      const running = this.#running.get(id)
+      const kept = running === undefined ? keys.find(digests.key, this.#ledgers.time.nowMs()) : undefined
+      if (running !== undefined) {
+        demandSame(running.request, digests)
+        await this.#isDone(running)
+      } else if (kept === undefined) {
+        break
+      } else if (kept.isUnproven) {
+        await this.#prove(log, keys, digests.key, kept)
+      } else {
+        demandSame(kept.request, digests)
+        return await this.#keptAnswer(log, kept)
+      }
     }
     const appending = this.#appendOnce(keys, digests, append)
     const end = () => void this.#running.delete(id)
@@ -238,6 +246,23 @@ export class Appending {
     throw new Problem('idempotency-busy', detail, { retryAfter: 1 })
   }
 
+  /** Puts what the entries say of a key in the place of what a derived file said; throws where they cannot be read. */
+  async #prove(log: Log, keys: RecentKeys, digest: string, unproven: KeptAnswer): Promise<void> {
+    const index = unproven.entry!
+    let damaged: DamagedError | undefined
+    try {
+      const [line] = await this.#reader.entries(log, index, index + 1)
+      const said = line === undefined ? undefined : keptIn(parseEntry(line), index)
+      if (said?.digest === digest && keys.prove(digest, unproven, said.kept)) return
+    } catch (error) {
+      if (!(error instanceof DamagedError)) throw error
+      damaged = error
+    }
+    await this.#recent.renewKeys(log, this.#reader)
+    if (keys.find(digest, this.#ledgers.time.nowMs())?.isUnproven !== true) return
+    throw damaged ?? new DamagedError(`what ${log.name} keeps of an Idempotency-Key, and entries that may tell more`)
+  }
+
   async #keptAnswer(log: Log, { entry, first, count, duplicates }: KeptAnswer): Promise<Appended> {
     const facts = { first, count, duplicates, isRepeat: true as const }
     if (duplicates === 0 || entry === undefined) return facts
@@ -249,6 +274,14 @@ export class Appending {
       if (!(error instanceof DamagedError)) throw error
       return { ...facts, damaged: error }
     }
+  }
+
+  /** Large bodies are hashed one at a time, and let others have their turn in between. */
+  async #digestsOf(log: Log, once: Once): Promise<OnceDigests> {
+    const digester = this.#digester(log.name)
+    if (once.body.length <= LARGE_BYTES) return digester.digests(once)
+    const pause = async () => await this.#clock.sleep(0)
+    return await this.#digesting.run(async () => await digester.digestsInSteps(once, pause))
   }
 
   #digester(ledger: string): OnceDigester {

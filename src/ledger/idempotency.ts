@@ -7,7 +7,7 @@
  * read from there again. Keys and bodies stand there as keyed hashes: entries may be shown to anybody, and what is
  * guessed easily must not be found in them.
  */
-import { createHmac, hash } from 'node:crypto'
+import { createHmac, hash, type Hmac } from 'node:crypto'
 import type { Entry, JsonObject, JsonValue } from '@stele/proof'
 import { timeMs } from '../platform/clock.ts'
 import type { Signer } from './keys.ts'
@@ -18,6 +18,8 @@ export const MAX_KEYS = 16_384
 const MAX_ALL_KEYS = 65_536
 /** Longer than this, which entries the duplicates are is not kept. */
 const MAX_RUNS_CHARS = 3_000
+
+const STEP_BYTES = 1024 * 1024
 
 /** A request with a key, of which there is to be one effect. */
 export interface Once {
@@ -44,6 +46,8 @@ export interface KeptAnswer {
   readonly count: number
   readonly duplicates: number
   readonly atMs: number
+  /** It comes from a derived file, which anybody may have changed: it says where to look, and nothing else. */
+  readonly isUnproven?: true
 }
 
 /** Digests of a request, base64url. Only who has the ledger's key can make them. */
@@ -55,11 +59,22 @@ export class OnceDigester {
   }
 
   digests({ by, key, about, body }: Once): OnceDigests {
-    const begun = (what: string) => createHmac('sha256', this.#secret).update(what)
-    return {
-      key: begun(`key ${by} ${key}`).digest('base64url'),
-      request: begun(`request ${about}\n`).update(body).digest('base64url'),
+    const request = this.#begun(`request ${about}\n`).update(body).digest('base64url')
+    return { key: this.#begun(`key ${by} ${key}`).digest('base64url'), request }
+  }
+
+  /** The same of a large body, with a pause each so many bytes. */
+  async digestsInSteps({ by, key, about, body }: Once, pause: () => Promise<void>): Promise<OnceDigests> {
+    const request = this.#begun(`request ${about}\n`)
+    for (let at = 0; at < body.length; at += STEP_BYTES) {
+      request.update(body.subarray(at, at + STEP_BYTES))
+      await pause()
     }
+    return { key: this.#begun(`key ${by} ${key}`).digest('base64url'), request: request.digest('base64url') }
+  }
+
+  #begun(what: string): Hmac {
+    return createHmac('sha256', this.#secret).update(what)
   }
 }
 
@@ -170,7 +185,8 @@ export class RecentKeys {
 
   find(digest: string, nowMs: number): KeptAnswer | undefined {
     const kept = this.#kept.get(digest)
-    return kept === undefined || kept.atMs <= nowMs - KEY_WINDOW_MS ? undefined : kept
+    // What is unproven may be younger than it says.
+    return kept === undefined || (!kept.isUnproven && kept.atMs <= nowMs - KEY_WINDOW_MS) ? undefined : kept
   }
 
   add(digest: string, kept: KeptAnswer): void {
@@ -183,6 +199,31 @@ export class RecentKeys {
     const [oldest] = this.#kept.values()
     const isOver = this.#kept.size > this.#maxCount || oldest!.atMs <= kept.atMs - KEY_WINDOW_MS
     if (isOver) this.dropOldest()
+  }
+
+  /** Takes what the entry of an unproven answer says in its place, if it is the same; false where it is not. */
+  prove(digest: string, unproven: KeptAnswer, proven: KeptAnswer): boolean {
+    const { request, first, count, duplicates, atMs } = proven
+    const isSame = request === unproven.request && first === unproven.first && count === unproven.count
+    if (!isSame || duplicates !== unproven.duplicates || atMs !== unproven.atMs) return false
+    const known = this.#kept.get(digest)
+    if (known === unproven) this.#kept.set(digest, { ...proven, number: known.number })
+    return true
+  }
+
+  /**
+   * Takes what the entries themselves say for all that is unproven. That is forgotten, unless entries could not be read
+   * that may have told more.
+   */
+  renew(found: ReadonlyMap<string, KeptAnswer>, isAll: boolean): void {
+    const before = [...this.#kept]
+    for (const [digest] of before) this.#drop(digest)
+    // Only those whose entry is not among what was found: they would come in front of what is older.
+    const first = before.filter(([digest, { isUnproven }]) => isUnproven && !isAll && !found.has(digest))
+    const rest = before.filter(([, { isUnproven }]) => !isUnproven)
+    for (const [digest, { number: _, ...kept }] of [...first, ...found, ...rest] as [string, Numbered][]) {
+      this.add(digest, kept)
+    }
   }
 
   dropOldest(): void {
@@ -228,6 +269,7 @@ export function readKeyRecord(records: Buffer, at: number): { digest: string; ke
       count: records.readUInt32BE(at + 16),
       duplicates: records.readUInt32BE(at + 20),
       atMs: Number(records.readBigUInt64BE(at + 24)),
+      isUnproven: true,
     },
   }
 }

@@ -15,7 +15,15 @@ import type { RecentMark } from './anchor.ts'
 import { type IdSeeds, sourceSeeds } from './claim.ts'
 import type { FileCache } from './file-cache.ts'
 import { Fingerprint } from './fingerprint.ts'
-import { KEY_RECORD_BYTES, KeyRoom, keptIn, MAX_KEYS, readKeyRecord, RecentKeys } from './idempotency.ts'
+import {
+  KEY_RECORD_BYTES,
+  KeyRoom,
+  keptIn,
+  type KeptAnswer,
+  MAX_KEYS,
+  readKeyRecord,
+  RecentKeys,
+} from './idempotency.ts'
 import { derivedDirectory, type Log } from './log.ts'
 import type { Reader } from './read.ts'
 import { IdRoom, lengthTag, RECORD_BYTES, RecentIds } from './recent-ids.ts'
@@ -66,6 +74,8 @@ interface Files {
 interface Kept extends RecentOf, Files {
   writtenIds: number
   writtenKeys: number
+  /** Reads the keys from the entries; begun once. */
+  renewal?: Promise<void>
 }
 
 /** Of which source type an event is, where that may give it an id, and with what the fingerprint of its id begins. */
@@ -120,6 +130,34 @@ export class Recent {
       const oldest = Math.max(0, log.size - this.#windowCount)
       await this.#scan(log, reader, isLoaded ? Math.max(oldest, known.size) : oldest)
     }
+  }
+
+  /** Reads the keys of the window from the entries, once: what the file said of one was not what its entry says. */
+  async renewKeys(log: Log, reader: Reader): Promise<void> {
+    await (this.#of(log.name).renewal ??= this.#renewKeys(log, reader))
+  }
+
+  async #renewKeys(log: Log, reader: Reader): Promise<void> {
+    const found = new Map<string, KeptAnswer>()
+    const { size } = log
+    let unreadCount = 0
+    for (let from = Math.max(0, size - this.#windowCount); from < size; from += SCANNED_COUNT) {
+      const end = Math.min(size, from + SCANNED_COUNT)
+      unreadCount += await readable(from, end, async (from, end) => {
+        const lines = await reader.entries(log, from, end)
+        for (const [position, line] of lines.entries()) {
+          const key = keyOf(line, from + position)
+          if (key === undefined) continue
+          found.delete(key.digest)
+          found.set(key.digest, key.kept)
+        }
+      })
+      for (const [digest] of found) {
+        if (found.size <= MAX_KEYS) break
+        found.delete(digest)
+      }
+    }
+    this.#of(log.name).keys.renew(found, unreadCount === 0)
   }
 
   /** Writes down what is remembered of durable entries, and answers what the anchor is to say of that. */
@@ -296,8 +334,13 @@ function idIn(idOf: NativeIdOf, type: string, start: number, end: number): Retur
 }
 
 function takeKey({ keys }: Kept, index: number, line: Buffer): void {
-  const found = line.includes('"ext":{"idempotency"') ? keptIn(parseEntry(line), index) : undefined
+  const found = keyOf(line, index)
   if (found !== undefined) keys.add(found.digest, found.kept)
+}
+
+/** The key that an entry line tells of. */
+function keyOf(line: Buffer, index: number): ReturnType<typeof keptIn> {
+  return line.includes('"ext":{"idempotency"') ? keptIn(parseEntry(line), index) : undefined
 }
 
 function isReserved(ledger: string): boolean {
@@ -328,19 +371,19 @@ async function readBefore(file: RingFile, recordBytes: number, end: number, size
   return records
 }
 
-/** Does `work` on a range, leaving out what cannot be read: that counts as not seen. */
+/** Does `work` on a range, leaving out what cannot be read: that counts as not seen. Answers how many those are. */
 async function readable(
   start: number,
   end: number,
   work: (start: number, end: number) => Promise<void>,
-): Promise<void> {
+): Promise<number> {
   try {
     await work(start, end)
+    return 0
   } catch (error) {
     if (error instanceof AssertionError) throw error
-    if (end - start <= 1) return
+    if (end - start <= 1) return end - start
     const middle = Math.floor((start + end) / 2)
-    await readable(start, middle, work)
-    await readable(middle, end, work)
+    return (await readable(start, middle, work)) + (await readable(middle, end, work))
   }
 }

@@ -5,6 +5,7 @@
  * A lock that the operating system frees when its holder dies, kill -9 included: an exclusive transaction on an
  * empty SQLite file. Node has no flock, and pid files lie in containers.
  */
+import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 
 export interface Lock {
@@ -13,6 +14,7 @@ export interface Lock {
 
 /** Takes the lock at `path`, or returns undefined where another process holds it. */
 export function tryLock(path: string): Lock | undefined {
+  makePrivate(path)
   const database = new DatabaseSync(path, { timeout: 0 })
   try {
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
@@ -26,5 +28,14 @@ export function tryLock(path: string): Lock | undefined {
       database.exec('ROLLBACK')
       database.close()
     },
+  }
+}
+
+/** SQLite would make a file that everybody may read. One that is there is not opened: to close it frees its locks. */
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
   }
 }

@@ -37,6 +37,19 @@ export interface Cut {
 
 /** Offsets are those of `body`. An empty array is no events and no fault; an empty body is `empty-body`. */
 export function cut(body: Buffer, media: BodyMedia, source?: { readonly type: string }): Cut {
+  const steps = cutInSteps(body, media, source)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done) return value
+  }
+}
+
+/** Cuts with stops between events of a large body, so that others have their turn. */
+export function* cutInSteps(
+  body: Buffer,
+  media: BodyMedia,
+  source?: { readonly type: string },
+): Generator<undefined, Cut> {
   const named = source === undefined ? undefined : kindOf(source.type)
   if (body.length > MAX_BODY_BYTES) {
     const detail = `the body has more than ${figure(MAX_BODY_BYTES)} bytes: send its events in several`
@@ -46,15 +59,19 @@ export function cut(body: Buffer, media: BodyMedia, source?: { readonly type: st
   if (media === 'text/plain' || media === 'application/octet-stream') {
     return { ...listed(whole(body, media, named ?? 0)), media, asserted }
   }
-  return { ...listed(json(body, media, named)), media: 'application/json', asserted }
+  return { ...listed(yield* json(body, media, named)), media: 'application/json', asserted }
 }
 
-function json(body: Buffer, media: 'application/json' | 'application/x-ndjson', named: number | undefined): Slices {
+function* json(
+  body: Buffer,
+  media: 'application/json' | 'application/x-ndjson',
+  named: number | undefined,
+): Generator<undefined, Slices> {
   const lines = media === 'application/x-ndjson'
   const cutting = new JsonCut(body, lines, named)
   // A byte order mark at the very beginning is framing; anywhere else it is no JSON.
   const start = body.length >= 3 && body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? 3 : 0
-  const found = lines ? cutting.lines(start) : cutting.document(start)
+  const found = yield* lines ? cutting.lines(start) : cutting.document(start)
   if (!found) throw emptyBody()
   if (!isUtf8(body)) {
     const offset = wellFormedLength(body)

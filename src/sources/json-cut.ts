@@ -14,6 +14,8 @@ import { type FrameWatch, Scanner } from './scan.ts'
 import { Slices } from './slices.ts'
 
 const GENERIC = 0
+/** What is scanned at a stretch, where events allow. */
+const STEP_BYTES = 512 * 1024
 const LINE_FEED = 0x0a
 const OPEN_BRACE = 0x7b
 const OPEN_BRACKET = 0x5b
@@ -44,6 +46,7 @@ export class JsonCut implements FrameWatch {
   readonly #idMarks: Marks | null
   #memberMarks: Marks | undefined
   #frame = newFrame()
+  #hasLine = false
 
   constructor(body: Buffer, lines: boolean, named: number | undefined) {
     this.slices = new Slices(Math.min(4 + (body.length >>> 9), MAX_EVENTS_PER_BODY))
@@ -55,35 +58,50 @@ export class JsonCut implements FrameWatch {
   }
 
   /** Values one behind the other, with white space between: mostly there is one. False if there is none. */
-  document(start: number): boolean {
+  *document(start: number): Generator<undefined, boolean> {
     const scanner = this.#scanner
     const end = this.#body.length
     let p = scanner.space(start)
     if (p === end) return false
+    let stopAt = p + STEP_BYTES
     while (p < end) {
       const stop =
-        this.#body[p] === OPEN_BRACKET ? scanner.elements(p + 1, (element) => this.#plain(element)) : this.#value(p)
+        this.#body[p] === OPEN_BRACKET
+          ? yield* scanner.elementsInSteps(p + 1, (element) => this.#plain(element), STEP_BYTES)
+          : this.#value(p)
       p = scanner.space(stop)
       scanner.event = this.slices.count
       if (p === stop && p < end) scanner.expected('white space or the end of the body after a value', p)
+      if (p < stopAt) continue
+      yield
+      stopAt = p + STEP_BYTES
     }
     return true
   }
 
   /** One value a line; blank lines do not count. False if there is no other. */
-  lines(start: number): boolean {
+  *lines(start: number): Generator<undefined, boolean> {
+    for (let p = this.#scanner.space(start); p < this.#body.length;) {
+      p = this.#linesTo(p, p + STEP_BYTES)
+      if (p < this.#body.length) yield
+    }
+    return this.#hasLine
+  }
+
+  /** Lines from `start` on, up to the first that begins at `stopAt` or behind it: answers where. */
+  #linesTo(start: number, stopAt: number): number {
     const scanner = this.#scanner
     const end = this.#body.length
-    let found = false
-    for (let p = scanner.space(start); p < end; p = scanner.space(p + 1)) {
+    let p = start
+    for (; p < end && p < stopAt; p = scanner.space(p + 1)) {
       if (this.#body[p] !== LINE_FEED) {
-        found = true
+        this.#hasLine = true
         p = scanner.space(this.#value(p))
         if (p < end && this.#body[p] !== LINE_FEED) scanner.expected('the end of the line after a value', p)
       }
       scanner.line++
     }
-    return found
+    return p
   }
 
   key(id: number): void {

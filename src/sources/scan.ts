@@ -176,6 +176,24 @@ export class Scanner {
     }
   }
 
+  /** Like `elements`, stopping behind an element about each so many bytes, to go on where it was. */
+  *elementsInSteps(open: number, element: (start: number) => number, stepBytes: number): Generator<undefined, number> {
+    const { body } = this
+    let p = this.space(open)
+    if (p < body.length && body[p] === CLOSE_BRACKET) return p + 1
+    let stopAt = p + stepBytes
+    for (;;) {
+      p = this.space(element(p))
+      const next = p < body.length ? body[p] : 0
+      if (next === CLOSE_BRACKET) return p + 1
+      if (next !== COMMA) this.expected("',' or ']' after a value", p)
+      p = this.space(p + 1)
+      if (p < stopAt) continue
+      yield
+      stopAt = p + stepBytes
+    }
+  }
+
   /** Offset of the first byte from `p` that is not white space. */
   space(p: number): number {
     const { body } = this

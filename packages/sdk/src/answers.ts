@@ -57,7 +57,10 @@ export interface Appended {
   readonly root: Uint8Array
   /** The signed note; absent where it was not asked for. */
   readonly checkpoint?: string
-  /** One tlog-proof an event; present where they were asked for. */
+  /**
+   * One tlog-proof an event; present where they were asked for. Empty for an event that another token had appended
+   * before, where this one may not read the ledger.
+   */
   readonly receipts?: readonly string[]
 }
 
@@ -215,6 +218,7 @@ async function checkReceipts(
   // The receipts of one answer share a checkpoint, whose signature need not be checked a thousand times.
   const heads = new Map<string, LedgerHead>()
   for (const [position, text] of receipts.entries()) {
+    if (text === '' && duplicates > 0) continue
     const index = indexes?.[position] ?? first + position
     await held(`the receipt of event ${index}`, async () => {
       const receipt = parseReceipt(text)

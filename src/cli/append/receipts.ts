@@ -30,6 +30,8 @@ export async function receiptWriter(
   }
   return async (indexes, receipts) => {
     for (const [position, receipt] of receipts.entries()) {
+      // Of what another token had appended there is none for who may not read.
+      if (receipt === '') continue
       const index = indexes[position]!
       try {
         await write(index, receipt)
