@@ -352,7 +352,7 @@ function typeOf(source: string): string {
 }
 
 /** The entry of a record; what stands before it is the record's own, and was zeros in former versions. */
-export function indexAt(records: Buffer, at: number): number {
+function indexAt(records: Buffer, at: number): number {
   return records.readUIntBE(at + 2, 6)
 }
 
