@@ -72,9 +72,9 @@ async function holdDrill(
 
 /** By tampering: who finds it. */
 const expected: Readonly<Record<string, string>> = {
-  edit: 'kept head, directory alone, receipt',
+  edit: 'kept head, directory alone, receipt, start',
   'edit-segment': 'kept head, directory alone, receipt',
-  'edit-segment-consistent': 'kept head, directory alone, receipt',
+  'edit-segment-consistent': 'kept head, directory alone, receipt, start',
   'remove-segment': 'kept head, directory alone, start',
   'swap-segments': 'kept head, directory alone, start',
   'roll-back-seal': 'kept head, directory alone, start',

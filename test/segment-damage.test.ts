@@ -390,26 +390,3 @@ test('P5: a damaged part does not hide what is wrong behind it, and the rest is 
     many.map((_, index) => index).filter((index) => !hit(index)),
   )
 })
-
-test('an object of a length that nothing accounts for is refused unread', async () => {
-  const { store, segment } = await ground()
-  const sizeBytes = 14 * 2 ** 40
-  let readBytes = 0
-  const sparse: ObjectStore = new Proxy(store, {
-    get: (target, name) =>
-      name === 'read'
-        ? async (_key: string, _position: number, lengthBytes: number) => {
-            readBytes += lengthBytes
-            return Buffer.alloc(lengthBytes)
-          }
-        : Reflect.get(target, name),
-  })
-  const listed = { ...segment }
-  for (const kind of KINDS) listed[kind] = { ...segment[kind], sizeBytes }
-  const flaws = await flawsOf(sparse, listed)
-  assert.deepEqual(flaws.map(({ key, what }) => [key, /not hashed/.test(what)]).slice(-2), [
-    [segment.log.key, true],
-    [segment.content.key, true],
-  ])
-  assert(readBytes < 10_000, String(readBytes))
-})

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BEARABLE, ground, slowdown } from './fairness-ground.ts'
+import { BEARABLE, ground, slowdown } from '../fairness-ground.ts'
 
 const LINE = `${JSON.stringify({ text: 'y'.repeat(1_050) })}\n`
 
