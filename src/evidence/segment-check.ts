@@ -67,7 +67,8 @@ export async function checkWhole(
   }
   let flawCount = 0
   for await (const flaw of checkSegment(store, segment, take, pace)) {
-    if (++flawCount <= MAX_FLAWS) flaws.push(flaw)
+    // What is said of an object as a whole comes last, and must not be lost behind its entries.
+    if (++flawCount <= MAX_FLAWS || flaw.index === undefined) flaws.push(flaw)
   }
   const end = segment.first + segment.count
   if (next < end) unread.push({ first: next, count: end - next })
