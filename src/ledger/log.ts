@@ -236,12 +236,23 @@ export class Log {
     })
   }
 
-  /** Whether the derived files reach as far as the log; rejects where one is cut. Their middle is not looked at. */
+  /**
+   * Whether the derived files reach as far as the log, and every place that is kept follows the one before: a power cut
+   * may have left a hole in the middle. Rejects where a file is cut.
+   */
   async reachesItsEnd(): Promise<boolean> {
     for (const level of this.#levels) if (level.count > level.from) await level.read(level.count - 1, 1)
     const { from, count } = this.#places
-    const last = count > from ? decodePlace(await this.#places.read(count - 1, 1), 0) : undefined
-    return this.#size === this.sealedSize || (last !== undefined && last.first + last.count === this.#size)
+    let next: number | undefined
+    for (let start = from; start < count; start += CHUNK_RECORDS) {
+      const places = await this.#places.read(start, Math.min(CHUNK_RECORDS, count - start))
+      for (let at = 0; at < places.length; at += PLACE_BYTES) {
+        const place = decodePlace(places, at)
+        if (place.count === 0 || (next !== undefined && place.first !== next)) return false
+        next = place.first + place.count
+      }
+    }
+    return next === undefined ? this.#size === this.sealedSize : next === this.#size
   }
 
   /** The place that holds entry `index`, which is not sealed, by bisection; it is as good as the file it comes from. */
