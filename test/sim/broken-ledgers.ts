@@ -27,13 +27,6 @@ export const brokenLedgers: Readonly<Record<string, BrokenLedger>> = {
     replace: '',
     caughtBy: 'crash images',
   },
-  'does not write the last frame again after a failed sync': {
-    file: 'ledger/opening.ts',
-    find: 'else if (lastFrame !== undefined) await file.write(lastFrame.bytes, lastFrame.position)',
-    replace: '',
-    caughtBy: 'simulation',
-    seed: 45,
-  },
   'cuts the log without a look at the head outside': {
     file: 'ledger/opening.ts',
     find: 'await checkKeptHead(heads, signer, store, kept)',
