@@ -13,6 +13,7 @@ import { BACKUP_BEGUN, type LedgerSizes, lookAround, MANIFEST, RESTORE_BEGUN } f
 import { HeadFault } from './ledger/publish.ts'
 import { SEGMENTS } from './ledger/sealed-entries.ts'
 import { ThreadedCheck } from './ledger/segment/threaded-check.ts'
+import { HEAD_NAME } from './ledger/store/directory-store.ts'
 import { type Clock, SystemClock } from './platform/clock.ts'
 import { type Disk, NodeDisk, replaceFile } from './platform/disk.ts'
 import { GuardedHttpClient } from './platform/http-client.ts'
@@ -79,7 +80,7 @@ async function demandOwnOrEmpty(disk: Disk, { dataDirectory, mayBegin = true }: 
   if (isBegun) return await demandNoBackup(disk, dataDirectory)
   const shown = strangers.slice(0, SHOWN_STRANGERS).join(', ')
   const more = strangers.length > SHOWN_STRANGERS ? ` and ${strangers.length - SHOWN_STRANGERS} more` : ''
-  const isSealed = (await disk.readFile(join(dataDirectory, SEGMENTS, '_head'))) !== undefined
+  const isSealed = (await disk.readFile(join(dataDirectory, SEGMENTS, HEAD_NAME))) !== undefined
   // Behind a seal there must be a log: opening says what is missing.
   if (isSealed && strangers.length === 0) return
   if (!mayBegin) throw new ConfigFault(`${dataDirectory} is not a data directory of Stele: it has no log`)

@@ -16,11 +16,9 @@ import { SealedEntries, type SegmentReaders } from './sealed-entries.ts'
 import { coverOf, listSegments } from './segment/cover.ts'
 import { checkOutline } from './segment/segment-object.ts'
 import type { Segment } from './segment/segment.ts'
+import { HEAD_NAME } from './store/directory-store.ts'
 import type { ObjectStore } from './store/object-store.ts'
 import { LOG_BEGIN, type LogStart } from './wal/files.ts'
-
-/** The seal's file in a store that is a directory. */
-const SEAL = '_head'
 
 /** A billion entries are 30,000 objects, whose outlines take a start a few seconds. */
 const OUTLINES_AT_ONCE = 32
@@ -97,7 +95,7 @@ async function demandCover(
 }
 
 async function signedSeal(disk: Disk, directory: string, store: ObjectStore, bytes: Buffer): Promise<Seal> {
-  const path = join(store.where, SEAL)
+  const path = join(store.where, HEAD_NAME)
   const read = readSeal(bytes)
   if (typeof read === 'string') throw new DataFault(path, 0, read, 'what Stele wrote', 'something else')
   const origin = `${read.seal.originPrefix}/heads`

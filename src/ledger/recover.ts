@@ -17,9 +17,7 @@ import { Reader } from './read.ts'
 import { recoverSealed, type SealedState, startBehind } from './recover-sealed.ts'
 import { type LastFrame, logAt, type RecoveryOptions, Replay, type ReplayEnd, type TornTail } from './replay.ts'
 import { fileBytes, listWalFiles, type LogStart, type WalFile, type WalFiles } from './wal/files.ts'
-import { BLOCK_BYTES } from './wal/format.ts'
-import { isFlaw } from './wal/frame-reader.ts'
-import { FrameSequence } from './wal/frame-sequence.ts'
+import { wholeFrames } from './wal/frame-sequence.ts'
 
 export interface Recovered {
   /** What the segments hold instead of the log. */
@@ -162,27 +160,18 @@ async function checkBefore(
     follow(path, 32, header.firstCommit, header.previousHash)
     const file = await disk.open(path, 'read')
     const isLast = header.firstCommit === anchor.file
-    const frames = new FrameSequence(
-      file,
-      isLast ? anchor.position : await file.sizeBytes(),
-      header.fileId,
-      BLOCK_BYTES,
-    )
-    let position = BLOCK_BYTES
     try {
-      for (let frame = await frames.next(); frame !== undefined; frame = await frames.next()) {
-        if (isFlaw(frame)) throw new DataFault(path, position + frame.at, frame.what, frame.expected, frame.found)
-        follow(path, position + 24, frame.header.commit, frame.header.previousHash)
+      const endBytes = isLast ? anchor.position : await file.sizeBytes()
+      for await (const frame of wholeFrames(path, file, header.fileId, endBytes)) {
+        follow(path, frame.position + 24, frame.header.commit, frame.header.previousHash)
         ;({ commit, hash } = frame.header)
-        position += frame.header.frameBytes
       }
     } finally {
-      await frames.settled()
       await file.close()
     }
     if (!isLast || hash.toString('hex') === anchor.hash) continue
     const found = hash.toString('hex')
-    throw new DataFault(path, position, 'the log does not lead to the anchor', anchor.hash, found)
+    throw new DataFault(path, anchor.position, 'the log does not lead to the anchor', anchor.hash, found)
   }
 }
 

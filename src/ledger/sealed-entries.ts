@@ -42,15 +42,18 @@ export class SegmentReaders {
 
   async open(segment: Segment): Promise<OpenSegment> {
     const { key } = segment.log
-    const known = this.#readers.get(key)
-    const reader = known ?? openSegment(this.#store, segment)
-    // The last used stands last; one that could not be opened is not kept.
+    const reader = this.#readers.get(key) ?? openSegment(this.#store, segment)
+    // The last used stands last.
     this.#readers.delete(key)
     this.#readers.set(key, reader)
-    reader.catch(() => this.#readers.delete(key))
     const [oldest] = this.#readers.keys()
     if (this.#readers.size > KEPT_READERS && oldest !== undefined) this.#readers.delete(oldest)
-    return await reader
+    try {
+      return await reader
+    } catch (error) {
+      if (this.#readers.get(key) === reader) this.#readers.delete(key)
+      throw error
+    }
   }
 }
 

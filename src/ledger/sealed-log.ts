@@ -23,10 +23,9 @@ import type { SealTask } from './sealing.ts'
 import { checkSegment, type SegmentFlaw } from './segment/check-segment.ts'
 import { listSegments } from './segment/cover.ts'
 import type { Segment } from './segment/segment.ts'
-import { DirectoryStore } from './store/directory-store.ts'
+import { DirectoryStore, HEAD_NAME } from './store/directory-store.ts'
 import { walPath } from './wal/files.ts'
-import { isFlaw } from './wal/frame-reader.ts'
-import { FrameSequence } from './wal/frame-sequence.ts'
+import { wholeFrames } from './wal/frame-sequence.ts'
 import { BLOCK_BYTES, decodeFileHeader, HASH_BYTES, type WalFileHeader } from './wal/format.ts'
 
 /** Reads and hashes every byte of a segment: resolves to the first thing that is wrong. */
@@ -54,6 +53,8 @@ export interface SealedLogOptions extends SegmentParts {
   readonly originPrefix: string
   readonly check: SegmentCheck
 }
+
+type Listed = ReadonlyMap<string, readonly Segment[]>
 
 export class SealedLog {
   readonly #options: SealedLogOptions
@@ -112,18 +113,18 @@ export class SealedLog {
     await this.dropLeftovers()
     // Once the seal has moved a start begins behind the file: so must the anchor, or all is derived again.
     await anchor()
-    await this.#move(proposed, next)
+    const listed = await listSegments(this.#options.store)
+    await this.#move(proposed, next, listed)
     this.#files.shift()
     await cache.remove(walPath(directory, oldest.header.firstCommit))
     await disk.syncDirectory(join(directory, 'wal'))
-    await this.#dropSuperseded()
+    await this.#dropSuperseded(listed)
   }
 
-  async #move(proposed: Seal, next: WalFileHeader): Promise<void> {
+  async #move(proposed: Seal, next: WalFileHeader, listed: Listed): Promise<void> {
     const { store, logs, readers, signer } = this.#options
     this.#demandChain(proposed, next)
     for (const log of logs.values()) await this.#demandHead(log, proposed, next.firstCommit)
-    const listed = await listSegments(store)
     const covers = new Map<string, SealedEntries>()
     for (const { name, size } of proposed.ledgers) {
       const cover = coverUpTo(store, name, listed.get(name) ?? [], size)
@@ -147,14 +148,14 @@ export class SealedLog {
     const head = await store.readHead()
     const again = head?.bytes.equals(text) === true ? await store.swapHead(head.version, text) : undefined
     if (again !== undefined) return again
-    const path = `${store.where}/_head`
+    const path = join(store.where, HEAD_NAME)
     throw new DataFault(path, 0, 'somebody else has moved the seal', 'the one that is known', 'another')
   }
 
   /** Removes the objects of which others hold everything, as far as it is sealed. */
-  async #dropSuperseded(): Promise<void> {
+  async #dropSuperseded(listed: Listed): Promise<void> {
     const { store, logs } = this.#options
-    for (const [name, segments] of await listSegments(store)) {
+    for (const [name, segments] of listed) {
       const sealed = logs.get(name)?.sealed
       if (sealed === undefined) continue
       const kept = new Set(sealed.cover.map(({ log }) => log.key))
@@ -235,18 +236,15 @@ export class SealedLog {
 async function rangesIn(disk: Disk, path: string): Promise<Map<string, { first: number; end: number }>> {
   const ranges = new Map<string, { first: number; end: number }>()
   const file = await disk.open(path, 'read')
-  const { fileId } = decodeFileHeader(path, await readExactly(file, 0, BLOCK_BYTES))
-  const frames = new FrameSequence(file, await file.sizeBytes(), fileId, BLOCK_BYTES)
   try {
-    for (let frame = await frames.next(); frame !== undefined; frame = await frames.next()) {
-      if (isFlaw(frame)) throw new DataFault(path, frame.at, frame.what, frame.expected, frame.found)
-      for (const { ledger, first, count } of frame.sections) {
+    const { fileId } = decodeFileHeader(path, await readExactly(file, 0, BLOCK_BYTES))
+    for await (const { sections } of wholeFrames(path, file, fileId, await file.sizeBytes())) {
+      for (const { ledger, first, count } of sections) {
         ranges.set(ledger, { first: ranges.get(ledger)?.first ?? first, end: first + count })
       }
     }
     return ranges
   } finally {
-    await frames.settled()
     await file.close()
   }
 }

@@ -65,8 +65,8 @@ export const brokenLedgers: Readonly<Record<string, BrokenLedger>> = {
   },
   'gives up the log before the seal is durable': {
     file: 'ledger/store/directory-store.ts',
-    find: 'await replaceFile(this.#disk, join(this.where, HEAD), bytes)',
-    replace: "await (await this.#disk.open(join(this.where, HEAD), 'write')).write(bytes, 0)",
+    find: 'await replaceFile(this.#disk, join(this.where, HEAD_NAME), bytes)',
+    replace: "await (await this.#disk.open(join(this.where, HEAD_NAME), 'write')).write(bytes, 0)",
     caughtBy: 'simulation',
   },
   'seals what is not durable': {

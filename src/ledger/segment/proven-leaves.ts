@@ -35,7 +35,7 @@ export class ProvenLeaves {
   /** Leaf hashes of `count` entries from index `start` on; rejects with a DataFault where they are not of the tree. */
   async leaves(start: number, count: number): Promise<Buffer> {
     const { first } = this.#reader.segment
-    const upper = await (this.#upper ??= this.#readUpper())
+    const upper = await this.#proven()
     const parts: Buffer[] = []
     for (let at = start - first, end = at + count; at < end;) {
       const tile = Math.floor(at / BUNDLE_ENTRIES)
@@ -45,6 +45,16 @@ export class ProvenLeaves {
       at = to
     }
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+  }
+
+  async #proven(): Promise<Upper> {
+    try {
+      return await (this.#upper ??= this.#readUpper())
+    } catch (error) {
+      // What failed once, and was mended, is to be read again.
+      this.#upper = undefined
+      throw error
+    }
   }
 
   async #readUpper(): Promise<Upper> {

@@ -17,7 +17,7 @@ import { type ObjectDraft, type ObjectInfo, ObjectMissing, type ObjectStore, typ
 
 const DRAFTS = '.drafts'
 /** No ledger has a name like it, so no folder has. */
-const HEAD = '_head'
+export const HEAD_NAME = '_head'
 const FOLDER = /^[a-z0-9][a-z0-9-]{0,62}$/
 const OBJECT_MODE = 0o400
 
@@ -100,7 +100,7 @@ export class DirectoryStore implements ObjectStore {
   }
 
   async readHead(): Promise<StoredHead | undefined> {
-    const bytes = await this.#disk.readFile(join(this.where, HEAD))
+    const bytes = await this.#disk.readFile(join(this.where, HEAD_NAME))
     return bytes === undefined ? undefined : { bytes, version: versionOf(bytes) }
   }
 
@@ -108,7 +108,7 @@ export class DirectoryStore implements ObjectStore {
     const swap = async (): Promise<string | undefined> => {
       if ((await this.readHead())?.version !== expected) return undefined
       await this.#disk.makeDirectory(this.where)
-      await replaceFile(this.#disk, join(this.where, HEAD), bytes)
+      await replaceFile(this.#disk, join(this.where, HEAD_NAME), bytes)
       return versionOf(bytes)
     }
     // One after the other, whatever became of the one before.

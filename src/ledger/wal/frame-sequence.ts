@@ -6,7 +6,8 @@
  * two slabs that are used in turn: fresh memory for each frame costs as much as checking it.
  */
 import type { DiskFile } from '../../platform/disk.ts'
-import { decodeFrameHeader, FRAME_HEADER_BYTES, frameBytesAt } from './format.ts'
+import { DataFault } from '../data-fault.ts'
+import { BLOCK_BYTES, decodeFrameHeader, FRAME_HEADER_BYTES, frameBytesAt } from './format.ts'
 import { cutOff, type FrameFlaw, isFlaw, parseFrame, type ReadFrame } from './frame-reader.ts'
 
 const SLAB_BYTES = 8 * 1024 * 1024
@@ -108,5 +109,28 @@ export class FrameSequence {
       at += frameBytes
     }
     return position + at
+  }
+}
+
+/**
+ * All frames of a file up to `endBytes`, each valid until the next is asked for; throws a DataFault with the place in the
+ * file where one is not whole. The file stays open.
+ */
+export async function* wholeFrames(
+  path: string,
+  file: DiskFile,
+  fileId: Buffer,
+  endBytes: number,
+): AsyncGenerator<ReadFrame> {
+  const frames = new FrameSequence(file, endBytes, fileId, BLOCK_BYTES)
+  let position = BLOCK_BYTES
+  try {
+    for (let frame = await frames.next(); frame !== undefined; frame = await frames.next()) {
+      if (isFlaw(frame)) throw new DataFault(path, position + frame.at, frame.what, frame.expected, frame.found)
+      yield frame
+      position += frame.header.frameBytes
+    }
+  } finally {
+    await frames.settled()
   }
 }
