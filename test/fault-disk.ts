@@ -38,6 +38,8 @@ export class FaultDisk implements Disk {
   readonly trace: Traced[] = []
   /** Awaited before each operation. */
   delay: (operation: Operation, path: string) => Promise<void> = async () => {}
+  /** Awaited before each reading of a part of a file. */
+  beforeRead: (path: string) => Promise<void> = async () => {}
   /** Whether the fault has happened. */
   failed = false
   readonly #disk: Disk
@@ -56,7 +58,10 @@ export class FaultDisk implements Disk {
   async open(path: string, how: 'read' | 'write' | 'create', mode?: number): Promise<DiskFile> {
     const file = await this.#operate({ operation: 'open', path }, async () => await this.#disk.open(path, how, mode))
     return {
-      read: async (into, position) => await file.read(into, position),
+      read: async (into, position) => {
+        await this.beforeRead(path)
+        return await file.read(into, position)
+      },
       sizeBytes: async () => await file.sizeBytes(),
       close: async () => await file.close(),
       datasync: async () => await this.#operate({ operation: 'datasync', path }, async () => await file.datasync()),

@@ -166,12 +166,17 @@ export class Log {
     return given === count ? leaves : Buffer.concat([leaves, await file.read(start + given, count - given)])
   }
 
-  /** From now on these entries are read from segments; where the derived files may begin is said by `keptRuns`. */
-  async seal(sealed: SealedEntries): Promise<void> {
+  /**
+   * What is called makes these entries be read from segments from then on; where the derived files may begin is said by
+   * `keptRuns`. All that can fail has been done by then.
+   */
+  async preparedSeal(sealed: SealedEntries): Promise<() => void> {
     assert(sealed.size >= this.sealedSize && sealed.size <= this.#size)
-    this.#sealed = sealed
     const place = sealed.size === this.#size ? this.#places.count : await this.#recordOf(sealed.size)
-    this.#kept = { leaves: this.#level(0, 0).runFrom(sealed.size), places: this.#places.runFrom(place) }
+    return () => {
+      this.#sealed = sealed
+      this.#kept = { leaves: this.#level(0, 0).runFrom(sealed.size), places: this.#places.runFrom(place) }
+    }
   }
 
   /** Gives up the derived data that an anchor no longer counts on. */

@@ -115,8 +115,11 @@ export class SealedLog {
     await anchor()
     const listed = await listSegments(this.#options.store)
     await this.#move(proposed, next, listed)
-    this.#files.shift()
-    await cache.remove(walPath(directory, oldest.header.firstCommit))
+    const path = walPath(directory, oldest.header.firstCommit)
+    await cache.remove(path).catch((error: unknown) => {
+      this.#leftovers.push(path)
+      throw error
+    })
     await disk.syncDirectory(join(directory, 'wal'))
     await this.#dropSuperseded(listed)
   }
@@ -125,16 +128,19 @@ export class SealedLog {
     const { store, logs, readers, signer } = this.#options
     this.#demandChain(proposed, next)
     for (const log of logs.values()) await this.#demandHead(log, proposed, next.firstCommit)
-    const covers = new Map<string, SealedEntries>()
+    const moves: (() => void)[] = []
     for (const { name, size } of proposed.ledgers) {
       const cover = coverUpTo(store, name, listed.get(name) ?? [], size)
       const known = new Set(logs.get(name)?.sealed?.cover.map(({ log }) => log.key))
       for (const segment of cover) if (!known.has(segment.log.key)) await this.#demandSegment(segment)
-      covers.set(name, new SealedEntries(readers, cover, size))
+      const move = await logs.get(name)?.preparedSeal(new SealedEntries(readers, cover, size))
+      if (move !== undefined) moves.push(move)
     }
     this.#version = await this.#swap(sealText(proposed, signer()))
+    // Nothing can fail from here: the seal, the files before it and each ledger's part move together or not at all.
     this.#seal = proposed
-    for (const [name, sealed] of covers) await logs.get(name)?.seal(sealed)
+    this.#files.shift()
+    for (const move of moves) move()
   }
 
   /**
