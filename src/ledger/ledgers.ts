@@ -33,6 +33,7 @@ import {
 } from './opening.ts'
 import { Publisher } from './publish.ts'
 import { type Admit, Reader, type StoredEvent } from './read.ts'
+import { PublishedFeed } from './published-feed.ts'
 import type { Published } from './published-head.ts'
 import { Recent } from './recent.ts'
 import { recover } from './recover.ts'
@@ -50,6 +51,7 @@ export class Ledgers {
   readonly time: LedgerTime
   /** Appends what others send: without what they sent before. */
   readonly appending: Appending
+  readonly publishedHeads = new PublishedFeed()
   readonly #options: LedgersOptions
   readonly #sizes: LedgerSizes
   readonly #lock: Lock
@@ -317,6 +319,7 @@ export class Ledgers {
         published: this.#published,
         checkpoint: (log) => this.checkpoint(log.name),
         append: async (log, batch) => await this.append(log.name, batch),
+        feed: this.publishedHeads,
         stop: (error) => this.#committer.stop(error),
       },
       this.#kept,

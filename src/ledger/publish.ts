@@ -12,6 +12,7 @@ import type { Committed } from './commit.ts'
 import { type HeadStore, sameBytes } from './head-store.ts'
 import type { Signer } from './keys.ts'
 import type { Log } from './log.ts'
+import type { PublishedFeed } from './published-feed.ts'
 import { type Published, publishedHead } from './published-head.ts'
 
 /** The data and the head that is kept outside contradict each other. */
@@ -28,6 +29,7 @@ export interface PublisherOptions {
   readonly published: Map<string, Published>
   readonly checkpoint: (log: Log) => string
   readonly append: (log: Log, batch: Batch) => Promise<Committed>
+  readonly feed: PublishedFeed
   /** Stops the writer: another one is at work on the same head, or ours was replaced. */
   readonly stop: (error: unknown) => void
 }
@@ -65,7 +67,7 @@ export class Publisher {
   }
 
   async #publish(): Promise<void> {
-    const { heads, headsSigner, published, append } = this.#options
+    const { heads, headsSigner, published, append, feed } = this.#options
     const changed = [...this.#options.logs()].filter((log) => log.size !== (published.get(log.name)?.size ?? 0))
     if (changed.length > 0) {
       const signed = changed.map((log) => ({
@@ -79,7 +81,9 @@ export class Publisher {
       for (const { log, size, root } of signed) published.set(log.name, { size, root })
     }
     if (heads.size === 0) return
-    await this.#keep(Buffer.from(headsSigner.checkpoint(heads.size, heads.root)))
+    const head = Buffer.from(headsSigner.checkpoint(heads.size, heads.root))
+    await this.#keep(head)
+    feed.tell(head)
   }
 
   async #keep(head: Buffer): Promise<void> {
