@@ -3,6 +3,8 @@
 
 // Flips bits of the small directory, one at a time, and tells which were not found out, or blamed on the wrong entry.
 
+import assert from 'node:assert/strict'
+
 import type { DirectoryReport } from '../src/evidence/verify-directory.ts'
 import {
   directory,
@@ -101,4 +103,21 @@ function objection(report: DirectoryReport, path: string, place: EventPlace | un
 
 function text({ firstBad, findings }: DirectoryReport): string {
   return JSON.stringify({ firstBad, findings })
+}
+
+/** Swaps each two files: every pair of which the bytes differ must be found. Resolves to how many there were. */
+export async function swapSweep({ disk, head }: SweptDirectory): Promise<number> {
+  let count = 0
+  for (const [position, path] of disk.paths.entries()) {
+    for (const other of disk.paths.slice(position + 1)) {
+      const [one, another] = [disk.bytesOf(path), disk.bytesOf(other)]
+      const swapped = disk.copy()
+      swapped.put(path, another)
+      swapped.put(other, one)
+      const { verdict } = await verified({ disk: swapped, head })
+      assert.equal(verdict, one.equals(another) ? 'unchanged' : 'changed', `${path} and ${other}`)
+      count++
+    }
+  }
+  return count
 }

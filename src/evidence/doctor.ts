@@ -17,16 +17,8 @@ import { type Remedy, remedyOf } from './remedies.ts'
 import type { StartTrial } from './start-trial.ts'
 import { type DirectoryOptions, type DirectoryReport, verifyDirectory } from './verify-directory.ts'
 
-export interface Ailment extends Remedy {
-  readonly what: string
-  readonly file?: string
-  readonly offset?: number
-  readonly ledger?: string
-  readonly index?: number
-  readonly count?: number
-  readonly expected?: string
-  readonly found?: string
-}
+/** A finding, and what can be done about it. */
+export type Ailment = Omit<Finding, 'kind'> & Remedy
 
 /** Entries that are not here, or cannot be relied on. */
 interface LostRange {
