@@ -11,12 +11,14 @@ import type { KeeperOrder } from './evidence/keeper-messages.ts'
 import { parentOfThisProcess } from './platform/children.ts'
 import { SystemClock } from './platform/clock.ts'
 import { NodeDisk } from './platform/disk.ts'
+import { cpuMsOfProcess } from './platform/load.ts'
 
 const parent = parentOfThisProcess()
 const keeper = new Keeper({
   send: (report) => parent.send(report),
   disk: new NodeDisk(),
   clock: new SystemClock(),
+  cpuMs: cpuMsOfProcess,
 })
 // The channel is the server's own: what comes over it was sent by the service in evidence/supervised-keeper.ts.
 parent.onMessage((message) => keeper.take(message as KeeperOrder))

@@ -22,6 +22,7 @@ import type { Timeouts } from './http/timeouts.ts'
 import { parseIndexUrl } from './index/connection.ts'
 import { type IndexChoice, IndexService } from './index/supervised-index.ts'
 import { NodeFiles } from './platform/files.ts'
+import { busyShareOfThread } from './platform/load.ts'
 import { MAPPER_VERSION, normalise } from './sources/normalise.ts'
 
 /** Of a record of what Stele itself found. */
@@ -83,6 +84,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = sys
     directory,
     keeper: keeping === 'none' ? undefined : new URL('keeper.ts', import.meta.url),
     schedule: keeping === 'none' ? DAILY : keeping,
+    busyShare: busyShareOfThread(),
     clock,
     record: async (event) => {
       await space.admit('audit', RECORD_BYTES, 1, async () => await administration.record([event]))

@@ -8,6 +8,7 @@ import { test } from 'node:test'
 
 import { BackgroundVerification, DAILY, type PassHooks, type PassResult } from '../src/evidence/background.ts'
 import { PacedWork } from '../src/evidence/paced-work.ts'
+import { SealingPace, SealingShare } from '../src/evidence/sealing-share.ts'
 import { type DirectoryReport, verifyDirectory } from '../src/evidence/verify-directory.ts'
 import { PowerCutDisk, powerCutDirectory as directory } from './power-cut-disk.ts'
 import { append, MemoryHeadStore, openStele, sealAll, SeededRandom, TurnedClock } from './scratch.ts'
@@ -58,6 +59,48 @@ test('work that would take too long at its share rests as much as its time allow
   const tookMs = clock.monotonicMs() - begunMs
   assert(tookMs <= 20.01 * HOUR_MS, `${tookMs / HOUR_MS} h`)
   assert(clock.sleptMs >= 15.9 * HOUR_MS, 'it rests all the same')
+})
+
+test('pieces of sealing beside each other keep to one share of a core, and to another as soon as it is said', async () => {
+  const clock = new WorkClock()
+  let share = 0.2
+  let usedMs = 0
+  const measured = async (blocks: number): Promise<number> => {
+    const pace = new SealingPace(
+      clock,
+      () => usedMs,
+      () => share,
+    )
+    const [begunMs, begunUsedMs] = [clock.monotonicMs(), usedMs]
+    const one = async () => {
+      for (let block = 0; block < blocks; block++) {
+        clock.pass(7)
+        usedMs += 7
+        await pace.rest()
+      }
+    }
+    await Promise.all([one(), one(), one()])
+    return (usedMs - begunUsedMs) / (clock.monotonicMs() - begunMs)
+  }
+  for (const expected of [0.2, 0.5, 1]) {
+    share = expected
+    const found = await measured(500)
+    assert(Math.abs(found - expected) < 0.01, `${found} instead of ${expected}`)
+  }
+})
+
+test('sealing gives way while the writer is under load, until it lags too far, and has it all again afterwards', () => {
+  const share = new SealingShare()
+  const looks: readonly (readonly [busy: number, lagBytes: number, share: number])[] = [
+    [0.5, 0, 1],
+    [0.9, 0, 0.15],
+    [0.5, 2 ** 30, 0.15],
+    [0.9, 2 ** 32, 1],
+    [0.9, 2 ** 31, 0.15],
+    [0.3, 2 ** 31, 1],
+    [0.5, 2 ** 31, 1],
+  ]
+  for (const [busy, lagBytes, expected] of looks) assert.equal(share.look(busy, lagBytes), expected)
 })
 
 test('a pass that cannot be in time at all does not rest', async () => {

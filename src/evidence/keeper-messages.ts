@@ -18,6 +18,8 @@ export type KeeperOrder =
     }
   | { readonly type: 'seal'; readonly id: number; readonly task: SealTask }
   | { readonly type: 'verify' }
+  /** How much of one core sealing may take from now on. */
+  | { readonly type: 'share'; readonly share: number }
 
 /** From the keeper. */
 export type KeeperReport =

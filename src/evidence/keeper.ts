@@ -18,12 +18,15 @@ import { GuardedHttpClient } from '../platform/http-client.ts'
 import { BackgroundVerification, type PassHooks } from './background.ts'
 import type { KeeperOrder, KeeperReport } from './keeper-messages.ts'
 import type { KeptHead } from './kept-heads.ts'
+import { SealingPace } from './sealing-share.ts'
 import { type DirectoryReport, verifyDirectory } from './verify-directory.ts'
 
 export interface KeeperParts {
   readonly send: (report: KeeperReport) => void
   readonly disk: Disk
   readonly clock: Clock
+  /** The processor's time that this process has used so far. */
+  readonly cpuMs: () => number
 }
 
 export class Keeper {
@@ -32,6 +35,8 @@ export class Keeper {
   #directory = ''
   #keptHead = ''
   #verification: BackgroundVerification | undefined
+  /** Of one core, for sealing. */
+  #share = 1
   /** Work on the segments: one after the other. */
   #turn: Promise<void> = Promise.resolve()
 
@@ -42,6 +47,7 @@ export class Keeper {
   take(order: KeeperOrder): void {
     if (order.type === 'open') this.#open(order)
     else if (order.type === 'seal') this.#inTurn(async (store) => await this.#seal(store, order))
+    else if (order.type === 'share') this.#share = order.share
     else this.#verification?.request()
   }
 
@@ -75,9 +81,11 @@ export class Keeper {
   }
 
   async #seal(store: DirectoryStore, { id, task }: KeeperOrder & { type: 'seal' }): Promise<void> {
-    const { send, disk } = this.#parts
+    const { send, disk, clock, cpuMs } = this.#parts
+    const paced = new SealingPace(clock, cpuMs, () => this.#share)
+    const pace = async (): Promise<void> => await paced.rest()
     try {
-      const seal = await sealWalFile({ disk, directory: this.#directory, store }, task)
+      const seal = await sealWalFile({ disk, directory: this.#directory, store, pace }, task)
       send({ type: 'sealed', id, seal })
     } catch (error) {
       send({ type: 'unsealed', id, reason: reasonOf(error), isFault: error instanceof DataFault })

@@ -14,11 +14,13 @@ import type { SystemState } from '../state/system-state.ts'
 import { DAILY, type PassProgress, type PassResult, type PassSchedule } from './background.ts'
 import type { Finding } from './finding.ts'
 import type { KeeperOrder, KeeperReport, SegmentTotals } from './keeper-messages.ts'
+import { SealingShare } from './sealing-share.ts'
 
 const START_MS = 30_000
 const STOP_MS = 10_000
 const FIRST_PAUSE_MS = 1_000
 const LONGEST_PAUSE_MS = 300_000
+const LOOKED_EVERY_MS = 500
 /** What is found again is recorded again so long after, and so is it that nothing was found. */
 const RECORDED_EVERY_MS = 24 * 3_600_000
 
@@ -29,6 +31,8 @@ export interface KeeperOptions {
   /** The script of the process; without one nothing is sealed, and nothing verified. */
   readonly keeper: URL | undefined
   readonly schedule?: PassSchedule
+  /** How much of the time since it was called last this thread was busy, from 0 to 1. */
+  readonly busyShare: () => number
   readonly clock: Clock
   /** Appends to `system`; rejects where there is no room for it. */
   readonly record: (event: SystemEvent) => Promise<void>
@@ -63,7 +67,9 @@ export class KeeperService {
   readonly #options: KeeperOptions
   readonly #child: SupervisedChild | undefined
   readonly #stopListening: () => void
+  readonly #stopLooking: () => void
   readonly #closing = new AbortController()
+  readonly #share = new SealingShare()
   /** What the keeper, or then the ledgers, have to do; undefined where there is nothing. */
   #sealing: { readonly id: number; readonly startedMs: number; isAccepting: boolean } | undefined
   #accepting: Promise<void> = Promise.resolve()
@@ -81,6 +87,7 @@ export class KeeperService {
     this.#options = options
     const { ledgers, keeper, clock, log } = options
     this.#stopListening = ledgers.onFileCompleted(() => this.#sealNext())
+    this.#stopLooking = clock.every(LOOKED_EVERY_MS, () => this.#look())
     if (keeper === undefined) return
     this.#child = SupervisedChild.start({
       name: 'keeper',
@@ -132,6 +139,7 @@ export class KeeperService {
 
   async close(): Promise<void> {
     this.#stopListening()
+    this.#stopLooking()
     this.#closing.abort()
     await this.#child?.stop()
     await this.#accepting
@@ -141,6 +149,7 @@ export class KeeperService {
   #ready(): void {
     const { ledgers, directory, schedule = DAILY } = this.#options
     this.#order({ type: 'open', directory, keptHead: ledgers.keptHead.where, schedule })
+    this.#order({ type: 'share', share: this.#share.now })
     if (this.#isRequested) this.verifyNow()
     this.#isRequested = false
     this.#accepting = this.#accepting.then(async () => await this.#finish())
@@ -159,6 +168,12 @@ export class KeeperService {
     } catch (error) {
       this.#unsealed({ id, reason: reasonOf(error), isFault: error instanceof DataFault })
     }
+  }
+
+  #look(): void {
+    const before = this.#share.now
+    const share = this.#share.look(this.#options.busyShare(), this.sealing.lagBytes)
+    if (share !== before) this.#order({ type: 'share', share })
   }
 
   #died(): void {
