@@ -6,11 +6,12 @@
 import { fromBase64, parseDecimal, toBase64 } from './encoding.ts'
 import { ProofError, within } from './error.ts'
 import { EMPTY_ROOT, HASH_BYTES, equalBytes } from './hash.ts'
-import { ALG_ED25519, noteMessage, openNote } from './note.ts'
+import { ALG_ED25519, ALG_MLDSA44, noteMessage, openNote } from './note.ts'
 import type { OpenedNote, Verifier } from './note.ts'
 
 /** Longest origin; cosigners frame it with one byte of length. */
 export const MAX_ORIGIN_BYTES = 255
+const LOG_ALGS: readonly number[] = [ALG_ED25519, ALG_MLDSA44]
 
 /** A tree head: the log's name, its number of leaves and its 32-byte root. */
 export interface TreeHead {
@@ -50,7 +51,7 @@ export function parseCheckpoint(text: string): Checkpoint {
 
 /**
  * Verifies a signed checkpoint: the origin must be `expectedOrigin`, and a given key of that name must have signed as a
- * log (Ed25519). A witness's cosignature alone is not enough. Throws what `openNote` and `parseCheckpoint` throw,
+ * log (Ed25519, or ML-DSA-44). A witness's cosignature alone is not enough. Throws what `openNote` and `parseCheckpoint` throw,
  * `origin-unexpected`, and `signature-missing`.
  */
 export async function openCheckpoint(
@@ -63,7 +64,7 @@ export async function openCheckpoint(
   if (checkpoint.origin !== expectedOrigin) {
     throw new ProofError('origin-unexpected', `the checkpoint is of ${checkpoint.origin}, not of ${expectedOrigin}`)
   }
-  if (!opened.verified.some(({ verifier }) => verifier.alg === ALG_ED25519 && verifier.name === expectedOrigin)) {
+  if (!opened.verified.some(({ verifier }) => LOG_ALGS.includes(verifier.alg) && verifier.name === expectedOrigin)) {
     throw new ProofError('signature-missing', `no key of ${expectedOrigin} itself has signed this checkpoint`)
   }
   return { checkpoint, note: opened }

@@ -29,6 +29,9 @@ export type ProofErrorCode =
   | 'content-mismatch'
   | 'policy-malformed'
   | 'quorum-missing'
+  | 'rotation-malformed'
+  | 'rotation-broken'
+  | 'key-retired'
 
 /** Where in the input the fault lies, as far as it is known. */
 export interface ProofErrorPlace {

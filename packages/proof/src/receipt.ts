@@ -7,11 +7,12 @@
 import { fromBase64, fromUtf8, parseDecimal, toBase64, utf8 } from './encoding.ts'
 import { SALT_BYTES } from './entry.ts'
 import { ProofError, within } from './error.ts'
-import { HASH_BYTES } from './hash.ts'
+import { equalBytes, HASH_BYTES } from './hash.ts'
 import { MAX_NOTE_BYTES } from './note.ts'
 import { MAX_ENTRY_BYTES } from './tile.ts'
 
 const HEADER = 'c2sp.org/tlog-proof@v1'
+const SIGNATURE_MARK = utf8('— ')
 /** The longest path in a tree of at most 2^53 - 1 leaves. */
 const MAX_PROOF_HASHES = 53
 /** Longest proof that is read. */
@@ -95,6 +96,43 @@ export function parseReceipt(receipt: string | Uint8Array): Receipt {
     throw new ProofError('receipt-malformed', 'the proof carries no salt and entry, so it is not a receipt of Stele')
   }
   return { ...proof, salt: proof.extra.subarray(0, SALT_BYTES), entry }
+}
+
+/**
+ * A witnessed receipt: the receipt of an event, directly followed by the receipt of its checkpoint in `heads`, whose event
+ * is that checkpoint's bytes. Throws `proof-malformed`, `receipt-malformed`.
+ */
+export function formatWitnessedReceipt(parts: { readonly receipt: string; readonly headsReceipt: string }): string {
+  const { receipt, headsReceipt } = parts
+  const { headsReceipt: second } = splitWitnessedReceipt(utf8(receipt + headsReceipt))
+  if (second === undefined || fromUtf8(second) !== headsReceipt) {
+    throw new ProofError('receipt-malformed', 'these are not two receipts')
+  }
+  parseReceipt(receipt)
+  parseReceipt(headsReceipt)
+  return receipt + headsReceipt
+}
+
+/**
+ * Takes a receipt, witnessed or not, apart; neither part is read. The second begins at the first line that begins a proof
+ * and stands right behind a signature line.
+ */
+export function splitWitnessedReceipt(bytes: Uint8Array): { receipt: Uint8Array; headsReceipt?: Uint8Array } {
+  const header = utf8(`${HEADER}\n`)
+  let previous = 0
+  for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, end + 1)) {
+    const start = end + 1
+    const next = bytes.subarray(start, start + header.length)
+    if (startsWith(bytes.subarray(previous), SIGNATURE_MARK) && equalBytes(next, header)) {
+      return { receipt: bytes.subarray(0, start), headsReceipt: bytes.subarray(start) }
+    }
+    previous = start
+  }
+  return { receipt: bytes }
+}
+
+function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
+  return equalBytes(bytes.subarray(0, start.length), start)
 }
 
 function readHash(text: string, line: number): Uint8Array {

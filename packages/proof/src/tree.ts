@@ -39,10 +39,20 @@ export async function frontierAt(size: number, read: HashReader, hashNode?: Node
 
 /**
  * Inclusion proof (RFC 6962 section 2.1.1) of leaf `index` in the tree of `size` leaves: 32-byte hashes from the
- * leaf's sibling up. Reads at most two tiles a level. Throws `index-out-of-range` and as `rootAt`.
+ * leaf's sibling up. Reads one tile a level, two where the right edge isn't one. Throws `index-out-of-range` and as `rootAt`.
  */
 export async function inclusionProof(index: number, size: number, read: HashReader): Promise<Uint8Array[]> {
-  return await rangeHashes(inclusionWalk(index, size), read)
+  return await rangeHashes(inclusionWalk(index, { start: 0, end: checkSize(size) }), read)
+}
+
+/** As `inclusionProof`, within the subtree of the leaves [start, end). Throws `size-out-of-range` where it is none. */
+export async function subtreeInclusionProof(
+  index: number,
+  start: number,
+  end: number,
+  read: HashReader,
+): Promise<Uint8Array[]> {
+  return await rangeHashes(inclusionWalk(index, checkSubtree(start, end)), read)
 }
 
 /**
@@ -51,8 +61,21 @@ export async function inclusionProof(index: number, size: number, read: HashRead
  */
 export async function consistencyProof(oldSize: number, size: number, read: HashReader): Promise<Uint8Array[]> {
   checkSizes(oldSize, size)
-  if (oldSize === 0 || oldSize === size) return []
-  const { seed, siblings } = consistencyWalk(oldSize, size)
+  return oldSize === 0 ? [] : await subtreeConsistencyProof(0, oldSize, size, read)
+}
+
+/**
+ * Proof that the subtree of the leaves [start, end) is part of the tree of `size` leaves
+ * (draft-ietf-plants-merkle-tree-certs section 4.4.1, SUBTREE_PROOF). Throws as `consistencyProof`.
+ */
+export async function subtreeConsistencyProof(
+  start: number,
+  end: number,
+  size: number,
+  read: HashReader,
+): Promise<Uint8Array[]> {
+  checkSizes(end, size)
+  const { seed, siblings } = walk(checkSubtree(start, end), { start: 0, end: size })
   return await rangeHashes(seed === undefined ? siblings : [seed, ...siblings], read)
 }
 
@@ -68,15 +91,19 @@ export function verifyInclusion(
   proof: readonly Uint8Array[],
   root: Uint8Array,
 ): void {
-  const siblings = inclusionWalk(index, size)
-  checkHashes(proof, siblings.length, [leafHash, root])
-  let hash = leafHash
-  for (const [i, sibling] of siblings.entries()) {
-    hash = sibling.start > index ? hashNode(hash, proof[i]!) : hashNode(proof[i]!, hash)
-  }
-  if (!equalBytes(hash, root)) {
-    throw new ProofError('root-mismatch', `the proof does not lead from leaf ${index} to the root of size ${size}`)
-  }
+  verifyPath(leafHash, index, { start: 0, end: checkSize(size) }, proof, root)
+}
+
+/** As `verifyInclusion`, within the subtree of the leaves [start, end), whose root is `root`. Throws as `verifyInclusion`. */
+export function verifySubtreeInclusion(
+  leafHash: Uint8Array,
+  index: number,
+  start: number,
+  end: number,
+  proof: readonly Uint8Array[],
+  root: Uint8Array,
+): void {
+  verifyPath(leafHash, index, checkSubtree(start, end), proof, root)
 }
 
 /**
@@ -92,20 +119,45 @@ export function verifyConsistency(
   proof: readonly Uint8Array[],
 ): void {
   checkSizes(oldSize, size)
-  const isTrivial = oldSize === 0 || oldSize === size
-  const { seed, siblings } = isTrivial ? { seed: undefined, siblings: [] } : consistencyWalk(oldSize, size)
-  checkHashes(proof, siblings.length + (seed === undefined ? 0 : 1), [oldRoot, root])
-  if (oldSize === 0 && !equalBytes(oldRoot, EMPTY_ROOT)) throw rootMismatch(oldSize, size)
-  if (oldSize === 0 && size > 0) return
-  let old = seed === undefined ? oldRoot : proof[0]!
-  let now = old
-  const hashes = seed === undefined ? proof : proof.slice(1)
+  if (oldSize > 0) return verifySubtreeConsistency(0, oldSize, oldRoot, size, root, proof)
+  checkHashes(proof, 0, [oldRoot, root])
+  if (!equalBytes(oldRoot, EMPTY_ROOT) || (size === 0 && !equalBytes(root, EMPTY_ROOT))) throw notPart(0, 0, size)
+}
+
+/**
+ * Checks that the subtree of the leaves [start, end) and root `subtreeRoot` is part of the tree of `size` leaves and root
+ * `root` (draft-ietf-plants-merkle-tree-certs section 4.4.3). Throws as `verifyInclusion`.
+ */
+export function verifySubtreeConsistency(
+  start: number,
+  end: number,
+  subtreeRoot: Uint8Array,
+  size: number,
+  root: Uint8Array,
+  proof: readonly Uint8Array[],
+): void {
+  checkSizes(end, size)
+  const { seed, siblings } = walk(checkSubtree(start, end), { start: 0, end: size })
+  const skipped = seed === undefined ? 0 : 1
+  checkHashes(proof, siblings.length + skipped, [subtreeRoot, root])
+  let part = seed === undefined ? subtreeRoot : proof[0]!
+  let whole = part
   for (const [i, sibling] of siblings.entries()) {
-    // Right of the old edge are leaves that the old tree didn't have.
-    if (sibling.start < oldSize) old = hashNode(hashes[i]!, old)
-    now = sibling.start < oldSize ? hashNode(hashes[i]!, now) : hashNode(now, hashes[i]!)
+    const hash = proof[i + skipped]!
+    // What is of the subtree is hashed into both, the rest into the tree only.
+    if (sibling.start >= start && sibling.end <= end) part = hashNode(hash, part)
+    whole = sibling.start >= end ? hashNode(whole, hash) : hashNode(hash, whole)
   }
-  if (!equalBytes(old, oldRoot) || !equalBytes(now, root)) throw rootMismatch(oldSize, size)
+  if (!equalBytes(part, subtreeRoot) || !equalBytes(whole, root)) throw notPart(start, end, size)
+}
+
+/**
+ * Whether the leaves [start, end) can be a subtree: there is at least one, and `start` is a multiple of the smallest
+ * power of two that is not below their number (draft-ietf-plants-merkle-tree-certs section 4.1).
+ */
+export function isSubtree(start: number, end: number): boolean {
+  if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || end <= start) return false
+  return end - start === 1 || start % (2 * splitOf(end - start)) === 0
 }
 
 /** The leaves [start, end). In this file always a node of some tree: `start` is a multiple of a power of two >= length. */
@@ -114,36 +166,51 @@ interface Range {
   readonly end: number
 }
 
-/** The siblings on the way from leaf `index` up to the root. */
-function inclusionWalk(index: number, size: number): Range[] {
-  checkSize(size)
-  if (!Number.isSafeInteger(index) || index < 0 || index >= size) {
-    throw new ProofError('index-out-of-range', `the index must be below the size: ${index} of ${size}`)
+function verifyPath(
+  leafHash: Uint8Array,
+  index: number,
+  tree: Range,
+  proof: readonly Uint8Array[],
+  root: Uint8Array,
+): void {
+  const siblings = inclusionWalk(index, tree)
+  checkHashes(proof, siblings.length, [leafHash, root])
+  let hash = leafHash
+  for (const [i, sibling] of siblings.entries()) {
+    hash = sibling.start > index ? hashNode(hash, proof[i]!) : hashNode(proof[i]!, hash)
   }
-  return descend(size, index, ({ start, end }) => end - start === 1).siblings
+  if (!equalBytes(hash, root)) {
+    throw new ProofError('root-mismatch', `the proof does not lead from leaf ${index} to the root of size ${tree.end}`)
+  }
+}
+
+/** The siblings on the way from leaf `index` up to the root of `tree`. */
+function inclusionWalk(index: number, tree: Range): Range[] {
+  if (!Number.isSafeInteger(index) || index < tree.start || index >= tree.end) {
+    throw new ProofError('index-out-of-range', `the index must be below the size: ${index} of ${tree.end}`)
+  }
+  return walk({ start: index, end: index + 1 }, tree).siblings
 }
 
 /**
- * The siblings on the way from the last complete node of the old tree (the seed) up to the root of the new one. The
- * seed is undefined where it is the whole old tree, whose root the verifier has already.
+ * From the root of `tree` down to `part`, a subtree within it: the siblings passed by, lowest first. Where `part` is no
+ * node of the tree, its complete nodes on the left are passed by too, and `seed` is its last complete node, where the
+ * walk ends; else the walk ends at `part`, whose root the verifier has already, and `seed` is undefined.
  */
-function consistencyWalk(oldSize: number, size: number): { seed: Range | undefined; siblings: Range[] } {
-  const { node, siblings } = descend(size, oldSize - 1, ({ end }) => end === oldSize)
-  return { seed: node.start === 0 ? undefined : node, siblings }
-}
-
-/** From the root of `size` leaves towards leaf `index`, until `isEnd`: the node reached, and the siblings, lowest first. */
-function descend(size: number, index: number, isEnd: (node: Range) => boolean): { node: Range; siblings: Range[] } {
-  let node: Range = { start: 0, end: size }
+function walk(part: Range, tree: Range): { seed: Range | undefined; siblings: Range[] } {
+  let node = tree
+  let { start } = part
   const siblings: Range[] = []
-  while (!isEnd(node)) {
+  while (node.start !== start || node.end !== part.end) {
     const middle = node.start + splitOf(node.end - node.start)
     const left = { start: node.start, end: middle }
     const right = { start: middle, end: node.end }
-    siblings.push(index < middle ? right : left)
-    node = index < middle ? left : right
+    const isLeft = part.end <= middle
+    if (!isLeft && start < middle) start = middle
+    siblings.push(isLeft ? right : left)
+    node = isLeft ? left : right
   }
-  return { node, siblings: siblings.reverse() }
+  return { seed: start === part.start ? undefined : node, siblings: siblings.reverse() }
 }
 
 /** The largest power of two below `count`, which is at least 2. */
@@ -220,6 +287,13 @@ function checkHashes(proof: readonly Uint8Array[], count: number, hashes: readon
   }
 }
 
-function rootMismatch(oldSize: number, size: number): ProofError {
-  return new ProofError('root-mismatch', `the tree of size ${oldSize} is not shown to be the start of that of ${size}`)
+function checkSubtree(start: number, end: number): Range {
+  if (isSubtree(start, end)) return { start, end }
+  throw new ProofError('size-out-of-range', `the leaves from ${start} to ${end} are no subtree`)
+}
+
+function notPart(start: number, end: number, size: number): ProofError {
+  const part = start === 0 ? `tree of size ${end}` : `subtree from ${start} to ${end}`
+  const relation = start === 0 ? 'the start' : 'a part'
+  return new ProofError('root-mismatch', `the ${part} is not shown to be ${relation} of that of ${size}`)
 }

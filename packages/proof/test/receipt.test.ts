@@ -10,6 +10,7 @@ import {
   formatEntry,
   formatProof,
   formatReceipt,
+  formatWitnessedReceipt,
   Frontier,
   hashLeaf,
   inclusionProof,
@@ -17,6 +18,7 @@ import {
   parsePolicy,
   parseProof,
   parseReceipt,
+  splitWitnessedReceipt,
   toBase64,
   toBase64Url,
   utf8,
@@ -276,4 +278,16 @@ test('a failure that is no verdict, as of the platform, is not reported as one',
   } finally {
     platform.mock.restore()
   }
+})
+
+test('a witnessed receipt is two receipts in one file, and comes apart where it was joined', () => {
+  const file = formatWitnessedReceipt({ receipt, headsReceipt: receipt })
+  assert.equal(file, receipt + receipt)
+  const parts = splitWitnessedReceipt(utf8(file))
+  assert.deepEqual(parts, { receipt: utf8(receipt), headsReceipt: utf8(receipt) })
+  assert.deepEqual(splitWitnessedReceipt(utf8(receipt)), { receipt: utf8(receipt) })
+  for (const headsReceipt of ['', '\n', `\n${receipt}`, receipt.slice(1), receipt.replace('extra ', 'extra  ')]) {
+    assert.throws(() => formatWitnessedReceipt({ receipt, headsReceipt }), { name: 'ProofError' })
+  }
+  assert.throws(() => formatWitnessedReceipt({ receipt: file, headsReceipt: receipt }), { name: 'ProofError' })
 })

@@ -9,15 +9,22 @@ import { readFileSync } from 'node:fs'
 import {
   ALG_ED25519,
   ALG_ED25519_COSIGNATURE,
+  ALG_MLDSA44,
   cosignatureMessage,
   formatCheckpoint,
+  formatCosignature,
   formatNote,
   formatSignatureLine,
   formatVkey,
   keyIdOf,
+  parseCheckpoint,
+  subtreeMessage,
   utf8,
   type TreeHead,
 } from '../src/index.ts'
+
+const PKCS8_ED25519 = '302e020100300506032b657004220420'
+const PKCS8_MLDSA44 = '3034020100300b060960864801650304031104228020'
 
 export class TestSigner {
   readonly name: string
@@ -29,10 +36,13 @@ export class TestSigner {
   /** `seed` differs from `name` where two names are to have one key. */
   constructor(name: string, alg: number, seed: string = name) {
     const raw = createHash('sha256').update(seed).digest()
-    const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), raw])
+    const kind = alg === ALG_MLDSA44 ? PKCS8_MLDSA44 : PKCS8_ED25519
+    const der = Buffer.concat([Buffer.from(kind, 'hex'), raw])
     this.#privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
     this.publicKey = new Uint8Array(
-      createPublicKey(this.#privateKey).export({ format: 'der', type: 'spki' }).subarray(12),
+      createPublicKey(this.#privateKey)
+        .export({ format: 'der', type: 'spki' })
+        .subarray(alg === ALG_MLDSA44 ? -1_312 : -32),
     )
     this.name = name
     this.alg = alg
@@ -46,10 +56,13 @@ export class TestSigner {
 
   /** A witness's signature line over `text`, at `time` in Unix seconds. */
   cosign(text: string, time: number): string {
-    const signature = new Uint8Array(72)
-    new DataView(signature.buffer).setBigUint64(0, BigInt(time))
-    signature.set(sign(null, cosignatureMessage(time, utf8(text)), this.#privateKey), 8)
-    return this.line(signature)
+    const message = this.alg === ALG_MLDSA44 ? this.#subtreeMessage(text, time) : cosignatureMessage(time, utf8(text))
+    return this.line(formatCosignature({ time, signature: sign(null, message, this.#privateKey) }))
+  }
+
+  #subtreeMessage(text: string, time: number): Uint8Array {
+    const { origin, size, root } = parseCheckpoint(text)
+    return subtreeMessage(this.name, time, { origin, start: 0, end: size, root })
   }
 
   line(signature: Uint8Array): string {
@@ -63,6 +76,10 @@ export function logSigner(name: string, seed?: string): TestSigner {
 
 export function witnessSigner(name: string, seed?: string): TestSigner {
   return new TestSigner(name, ALG_ED25519_COSIGNATURE, seed)
+}
+
+export function mldsaSigner(name: string, seed?: string): TestSigner {
+  return new TestSigner(name, ALG_MLDSA44, seed)
 }
 
 /** A signed checkpoint: by `log`, and by each witness at 1,700,000,000. */

@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Rotations of a ledger's keys (docs/format.md, "Key rotation"): signed notes in which the old key names its successor
+// and the last head that it stands for. A chain of them leads from a key that somebody pinned to today's.
+
+import { openCheckpoint, parseCheckpoint } from './checkpoint.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { toBase64, utf8 } from './encoding.ts'
+import { ProofError, within } from './error.ts'
+import { ALG_ED25519, ALG_MLDSA44, ed25519Verifier, noteMessage, openNote, parseNote, parseVkey } from './note.ts'
+
+const HEADER = 'stele/key-rotation/v1'
+
+/** The last head of an old key: a number of leaves and their 32-byte root. */
+export interface RotationEnd {
+  readonly size: number
+  readonly root: Uint8Array
+}
+
+/** What a rotation says: from `end` on, heads of `origin` are signed by the new keys. */
+export interface Rotation {
+  readonly origin: string
+  readonly end: RotationEnd
+  /** The new Ed25519 key. */
+  readonly vkey: string
+  /** The new ML-DSA-44 key, of a ledger that has one. */
+  readonly mldsaVkey?: string
+}
+
+/** A key of a ledger and the sizes of the heads that it may sign: from `from` on, up to `until.size` where it is retired. */
+export interface KeyPeriod {
+  /** The Ed25519 key. */
+  readonly vkey: string
+  /** The ML-DSA-44 key beside it; unknown of a key that was pinned and that no rotation brought. */
+  readonly mldsaVkey?: string
+  readonly from: number
+  readonly until?: RotationEnd
+}
+
+/** The text of a rotation, to be signed by the old Ed25519 key and then by the new one. Throws `rotation-malformed`. */
+export function formatRotation({ origin, end, vkey, mldsaVkey }: Rotation): string {
+  const keys = mldsaVkey === undefined ? [vkey] : [vkey, mldsaVkey]
+  const text = `${[HEADER, origin, end.size, toBase64(end.root), ...keys].join('\n')}\n`
+  readText(text)
+  return text
+}
+
+/** Reads a rotation; nothing is verified. Throws `rotation-malformed`, with the line. */
+export function parseRotation(note: string | Uint8Array): Rotation {
+  return readStatement(note).rotation
+}
+
+/**
+ * Follows the rotations of a ledger, oldest first, from the pinned Ed25519 key on: each must be signed by the key before
+ * it and by the new one. Those before the pinned key are passed over. Gives the periods from the pinned key's on to the
+ * newest's. Throws `rotation-malformed`, `rotation-broken` (both with the position), and for the pinned key
+ * `key-malformed`, `algorithm-unsupported`.
+ */
+export async function verifyRotations(
+  pinnedVkey: string,
+  rotations: readonly (string | Uint8Array)[],
+): Promise<KeyPeriod[]> {
+  const pinned = ed25519Verifier(pinnedVkey)
+  const statements = rotations.map((note, position) => {
+    return within('rotation-malformed', { position }, () => readStatement(note))
+  })
+  const found = statements.findIndex(({ oldKeyId }) => oldKeyId === pinned.keyId)
+  const first = found < 0 ? statements.length : found
+  const periods: KeyPeriod[] = [{ vkey: pinnedVkey, from: 0 }]
+  for (const [position, { rotation, bytes }] of statements.entries()) {
+    if (position < first - 1) continue
+    const last = periods.at(-1)!
+    const isPinned = position < first
+    const broken = (message: string) => new ProofError('rotation-broken', message, { position })
+    const { origin, end, vkey, mldsaVkey } = rotation
+    if (origin !== pinned.name) throw broken(`the rotation is of ${origin}, not of ${pinned.name}`)
+    if (isPinned && vkey !== pinnedVkey) throw broken('the rotations neither begin nor end with the key that is pinned')
+    if (!isPinned && periods.some((period) => period.vkey === vkey)) throw broken('the new key was in use before')
+    if (end.size < last.from) throw broken('the rotation ends at a smaller size than the one before it')
+    // Of the rotation that brought the pinned key only that key's own word can be checked.
+    const vkeys = isPinned ? [vkey] : [last.vkey, vkey]
+    const opened = await openNote(bytes, vkeys.map(ed25519Verifier)).catch((error: unknown) => {
+      throw error instanceof ProofError ? broken(error.message) : error
+    })
+    if (opened.verified.length !== vkeys.length) throw broken('the key before this rotation has not signed it')
+    const next: KeyPeriod = { vkey, ...(mldsaVkey === undefined ? {} : { mldsaVkey }), from: end.size }
+    periods.splice(-1, 1, ...(isPinned ? [] : [{ ...last, until: end }]), next)
+  }
+  return periods
+}
+
+/**
+ * Verifies a checkpoint that a key of one of these periods signed. Throws what `openCheckpoint` throws, and
+ * `key-retired` where the key's period ended at a smaller size. A checkpoint of a retired key counts only where somebody
+ * shows that it is the start of the tree at `period.until`: that is the caller's to do.
+ */
+export async function openByPeriods(
+  note: Uint8Array,
+  periods: readonly KeyPeriod[],
+): Promise<{ checkpoint: Checkpoint; period: KeyPeriod }> {
+  const verifiers = periods.map(({ vkey }) => ed25519Verifier(vkey))
+  const opened = await openCheckpoint(note, verifiers, verifiers[0]?.name ?? '')
+  const { checkpoint } = opened
+  const signed = periods.filter((_, i) => opened.note.verified.some(({ verifier }) => verifier === verifiers[i]))
+  const period = signed.find(({ until }) => until === undefined || checkpoint.size <= until.size)
+  if (period !== undefined) return { checkpoint, period }
+  throw new ProofError(
+    'key-retired',
+    `a checkpoint of ${checkpoint.size} entries is signed by a key that was retired at ${signed[0]?.until?.size}`,
+  )
+}
+
+function readStatement(note: string | Uint8Array): { rotation: Rotation; bytes: Uint8Array; oldKeyId: number } {
+  const bytes = typeof note === 'string' ? utf8(note) : note
+  const { text, signatures } = within('rotation-malformed', {}, () => parseNote(bytes))
+  const rotation = readText(text)
+  const [old, renewed, ...rest] = signatures
+  if (old?.name !== rotation.origin || renewed?.name !== rotation.origin || rest.length > 0) {
+    throw malformed('a rotation has two signatures, of the old key and of the new one')
+  }
+  const { keyId } = parseVkey(rotation.vkey)
+  if (renewed.keyId !== keyId || old.keyId === keyId) throw malformed('the second signature alone is of the new key')
+  return { rotation, bytes, oldKeyId: old.keyId }
+}
+
+function readText(text: string): Rotation {
+  within('rotation-malformed', {}, () => noteMessage(text))
+  const [header, ...lines] = text.split('\n')
+  if (header !== HEADER) throw malformed(`the first line is not ${HEADER}`, 1)
+  const [origin = '', size = '', root = '', vkey = '', ...rest] = lines
+  if (rest.pop() !== '' || rest.length > 1) throw malformed('a rotation has one line or two of new keys', 5)
+  const head = within('rotation-malformed', {}, () => parseCheckpoint(`${origin}\n${size}\n${root}\n`))
+  const [mldsaVkey] = rest
+  checkKey(vkey, ALG_ED25519, origin, 5)
+  if (mldsaVkey !== undefined) checkKey(mldsaVkey, ALG_MLDSA44, origin, 6)
+  const end = { size: head.size, root: head.root }
+  return { origin, end, vkey, ...(mldsaVkey === undefined ? {} : { mldsaVkey }) }
+}
+
+function checkKey(vkey: string, alg: number, origin: string, line: number): void {
+  const key = within('rotation-malformed', { line }, () => parseVkey(vkey))
+  if (key.alg !== alg || key.name !== origin) {
+    throw malformed(`the key is not of ${origin}, or not of the kind that stands in this line`, line)
+  }
+}
+
+function malformed(message: string, line?: number): ProofError {
+  return new ProofError('rotation-malformed', message, line === undefined ? {} : { line })
+}
