@@ -18,8 +18,10 @@ import { DirectoryStore } from './store/directory-store.ts'
 import type { ObjectStore } from './store/object-store.ts'
 import { HASH_BYTES } from './wal/format.ts'
 
-/** Of a whole segment with small events, 16 KiB of offsets each. */
-const KEPT_READERS = 64
+/** Of open segments: of whole ones with events of 1 KB, one takes 36 KB. */
+const KEPT_BYTES = 48 * 1024 * 1024
+/** Of one beside its tables: the hashes that lead to its tiles, and the objects themselves. */
+const READER_BYTES = 16 * 1024
 
 export interface OpenSegment {
   readonly reader: SegmentReader
@@ -34,26 +36,52 @@ async function openSegment(store: ObjectStore, segment: Segment): Promise<OpenSe
 /** Open segments, bounded; segments never change, so one that was opened stays good. */
 export class SegmentReaders {
   readonly #store: ObjectStore
-  readonly #readers = new Map<string, Promise<OpenSegment>>()
+  readonly #keptBytes: number
+  readonly #kept = new Map<string, { readonly opened: Promise<OpenSegment>; heldBytes: number }>()
+  #heldBytes = 0
 
-  constructor(store: ObjectStore) {
+  constructor(store: ObjectStore, keptBytes = KEPT_BYTES) {
     this.#store = store
+    this.#keptBytes = keptBytes
+  }
+
+  /** Bytes of memory that open segments take. */
+  get heldBytes(): number {
+    return this.#heldBytes
   }
 
   async open(segment: Segment): Promise<OpenSegment> {
     const { key } = segment.log
-    const reader = this.#readers.get(key) ?? openSegment(this.#store, segment)
+    const kept = this.#kept.get(key) ?? this.#opening(segment)
     // The last used stands last.
-    this.#readers.delete(key)
-    this.#readers.set(key, reader)
-    const [oldest] = this.#readers.keys()
-    if (this.#readers.size > KEPT_READERS && oldest !== undefined) this.#readers.delete(oldest)
-    try {
-      return await reader
-    } catch (error) {
-      if (this.#readers.get(key) === reader) this.#readers.delete(key)
-      throw error
+    this.#kept.delete(key)
+    this.#kept.set(key, kept)
+    return await kept.opened
+  }
+
+  #opening(segment: Segment): { readonly opened: Promise<OpenSegment>; heldBytes: number } {
+    const { key } = segment.log
+    const kept = { opened: openSegment(this.#store, segment), heldBytes: 0 }
+    kept.opened.then(
+      ({ reader }) => this.#hold(key, kept, READER_BYTES + reader.heldBytes),
+      () => this.#drop(key, kept),
+    )
+    return kept
+  }
+
+  #hold(key: string, kept: { heldBytes: number }, bytes: number): void {
+    if (this.#kept.get(key) !== kept) return
+    kept.heldBytes = bytes
+    this.#heldBytes += bytes
+    for (const [oldest, { heldBytes }] of this.#kept) {
+      if (this.#heldBytes <= this.#keptBytes) return
+      this.#kept.delete(oldest)
+      this.#heldBytes -= heldBytes
     }
+  }
+
+  #drop(key: string, kept: { heldBytes: number }): void {
+    if (this.#kept.get(key) === kept) this.#kept.delete(key)
   }
 }
 

@@ -44,15 +44,15 @@ export async function decompressPart(bytes: Buffer, rawBytes: number): Promise<B
   return raw
 }
 
-/** The entries of a bundle, as views; undefined where it is not one of `count`. */
-export function bundleEntries(raw: Buffer, count: number): Buffer[] | undefined {
+/** Entries `from` to `to` of a bundle, as views; undefined where it is not one of `count`. */
+export function bundleEntries(raw: Buffer, count: number, from: number, to: number): Buffer[] | undefined {
   const entries: Buffer[] = []
   let at = 0
   for (let position = 0; position < count; position++) {
     if (at + 2 > raw.length) return undefined
     const end = at + 2 + raw.readUInt16BE(at)
     if (end > raw.length) return undefined
-    entries.push(raw.subarray(at + 2, end))
+    if (position >= from && position < to) entries.push(raw.subarray(at + 2, end))
     at = end
   }
   return at === raw.length ? entries : undefined
@@ -71,8 +71,8 @@ export function blockBytes(count: number, contentsBytes: number): number {
   return 4 + 4 * count + contentsBytes
 }
 
-/** The contents of a block, as views; undefined where it is not one of `count`. */
-export function blockContents(raw: Buffer, count: number): Buffer[] | undefined {
+/** Contents `from` to `to` of a block, as views; undefined where it is not one of `count`. */
+export function blockContents(raw: Buffer, count: number, from: number, to: number): Buffer[] | undefined {
   const area = blockBytes(count, 0)
   if (raw.length < area || raw.readUInt32BE(0) !== count) return undefined
   const contents: Buffer[] = []
@@ -80,7 +80,7 @@ export function blockContents(raw: Buffer, count: number): Buffer[] | undefined 
   for (let position = 0; position < count; position++) {
     const end = area + raw.readUInt32BE(4 + 4 * position)
     if (end < start || end > raw.length) return undefined
-    contents.push(raw.subarray(start, end))
+    if (position >= from && position < to) contents.push(raw.subarray(start, end))
     start = end
   }
   return start === raw.length ? contents : undefined

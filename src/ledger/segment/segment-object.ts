@@ -111,10 +111,12 @@ export class SegmentObject {
     }
   }
 
-  /** The entries or contents of a part, as views into what it decompresses to. */
-  async items({ row, bytes }: StoredPart): Promise<Buffer[]> {
+  /** The entries or contents of a part that lie within these ordinals, as views into what it decompresses to. */
+  async items({ row, bytes }: StoredPart, start = 0, end: number = this.count): Promise<Buffer[]> {
     const raw = await this.#decompressed(row, bytes)
-    const items = this.kind === 'log' ? bundleEntries(raw, this.countOf(row)) : blockContents(raw, this.countOf(row))
+    const first = this.table.firsts[row]!
+    const itemsOf = this.kind === 'log' ? bundleEntries : blockContents
+    const items = itemsOf(raw, this.countOf(row), start - first, end - first)
     if (items !== undefined) return items
     const found = `${raw.length} bytes that are not so many`
     throw new DataFault(this.file, this.startOf(row), 'the part does not add up', `${this.countOf(row)} of them`, found)

@@ -14,6 +14,8 @@ import { TWIG_ENTRIES } from './perfect-tree.ts'
 import { SegmentObject } from './segment-object.ts'
 import { BUNDLE_ENTRIES, type Segment } from './segment.ts'
 
+/** Of a row of a table in memory: two numbers of 32 bits and one of 64. */
+const TABLE_ROW_BYTES = 16
 /** Leaves that are read at once. */
 const LEAVES_COUNT = 8_192
 
@@ -56,6 +58,11 @@ export class SegmentReader {
       throw new DataFault(content.file, 16, 'the objects are of two logs', log.origin, content.origin)
     }
     return new SegmentReader(segment, log, content)
+  }
+
+  /** Bytes of memory that it takes while it is open. */
+  get heldBytes(): number {
+    return this.log.table.ends.length * TABLE_ROW_BYTES + this.content.table.ends.length * TABLE_ROW_BYTES
   }
 
   /** Index behind the last entry. */
@@ -135,8 +142,7 @@ export class SegmentReader {
     const ordinal = this.#ordinal(start, this.end)
     const [from, to] = rows(object, ordinal, this.segment.count)
     for await (const part of object.parts(from, to)) {
-      const first = object.table.firsts[part.row]!
-      yield (await object.items(part)).slice(Math.max(0, ordinal - first))
+      yield await object.items(part, ordinal)
     }
   }
 
@@ -144,8 +150,7 @@ export class SegmentReader {
     const items: Buffer[] = []
     const [ordinal, ordinalEnd] = [this.#ordinal(start, end), end - this.segment.first]
     for await (const part of object.parts(...rows(object, ordinal, ordinalEnd))) {
-      const first = object.table.firsts[part.row]!
-      items.push(...(await object.items(part)).slice(Math.max(0, ordinal - first), ordinalEnd - first))
+      items.push(...(await object.items(part, ordinal, ordinalEnd)))
     }
     return items
   }
