@@ -5,9 +5,10 @@
  * Opens a data directory: its ledgers, held against the head that is kept outside, and their administration. What
  * `stele serve` serves, and what commands on a stopped server's machine work on.
  */
-import { join } from 'node:path'
+import { join, resolve, sep } from 'node:path'
 import { mintToken } from './access/credentials.ts'
 import { FileHeadStore, type HeadStore, StateDirectory, UrlHeadStore } from './ledger/head-store.ts'
+import { KEYS, keysDirectory, noteKeysDirectory } from './ledger/keys-directory.ts'
 import { Ledgers } from './ledger/ledgers.ts'
 import { BACKUP_BEGUN, type LedgerSizes, lookAround, MANIFEST, RESTORE_BEGUN } from './ledger/opening.ts'
 import { HeadFault } from './ledger/publish.ts'
@@ -31,6 +32,8 @@ export interface DirectoryConfig {
   readonly name: string
   /** Where the head is kept outside; the user's state directory where it is not said. */
   readonly head?: string
+  /** The folder that holds the keys; where it is not said, the one of before, else one in the data directory. */
+  readonly keys?: string
   readonly stateDirectory: string
   readonly version: string
   /** Takes one line of the log; never event content or secrets. */
@@ -100,6 +103,19 @@ async function demandNoBackup(disk: Disk, dataDirectory: string): Promise<void> 
   throw new ConfigFault(`${dataDirectory} is a backup. ${mend}`)
 }
 
+/** Keys that are to be outside must not be inside, too. */
+async function demandOutside(disk: Disk, dataDirectory: string, keys: string): Promise<void> {
+  const inside = join(dataDirectory, KEYS)
+  if (resolve(keys) === resolve(inside)) return
+  if (`${resolve(keys)}${sep}`.startsWith(`${resolve(dataDirectory)}${sep}`)) {
+    throw new ConfigFault(`--keys ${keys} is in the data directory. Name a folder outside of it.`)
+  }
+  const names = (await disk.list(inside)).filter((name) => name.endsWith('.key'))
+  if (names.length === 0) return
+  const mend = `Move them: mkdir -p -m 700 ${keys} && mv ${inside}/* ${keys}/ && rmdir ${inside}`
+  throw new ConfigFault(`${inside} holds keys, and --keys names another folder for them. ${mend}`)
+}
+
 /** Opens a data directory, beginning it where it is empty. */
 export async function openDirectory(
   config: DirectoryConfig,
@@ -114,6 +130,8 @@ export async function openDirectory(
   const states = new StateDirectory(disk, stateDirectory)
   const before = config.head === undefined ? await states.heldBefore(dataDirectory) : undefined
   const jumps: { wallMs: number; ledgerMs: number }[] = []
+  const keys = config.keys ?? (await keysDirectory(disk, dataDirectory))
+  if (config.keys !== undefined) await demandOutside(disk, dataDirectory, config.keys)
   const segments = new ThreadedCheck(join(dataDirectory, SEGMENTS))
   let administration: Administration | undefined
   const ledgers = await Ledgers.open({
@@ -121,6 +139,7 @@ export async function openDirectory(
     clock,
     random,
     directory: dataDirectory,
+    keys,
     lock,
     newOriginPrefix: () => {
       if (config.mayBegin === false) throw new ConfigFault(`${dataDirectory} has a log that was never begun`)
@@ -153,13 +172,17 @@ export async function openDirectory(
     onFailure: (error) => log({ level: 'error', message: 'the writer has stopped', reason: String(error) }),
   })
   const adminTokenPath = join(dataDirectory, 'admin.token')
+  const noteKeys = async () => (config.keys === undefined ? undefined : await noteKeysDirectory(disk, dataDirectory, keys))
   try {
+    // Keys that are made now must be found again; those that are there must first be the right ones.
+    if (ledgers.opening.begun) await noteKeys()
     administration = await Administration.open({
       ledgers,
       version: config.version,
       mintToken: () => mintToken(random),
       keepAdminToken: async (token) => await replaceFile(disk, adminTokenPath, Buffer.from(`${token}\n`)),
     })
+    await noteKeys()
     for (const jump of jumps) await administration.clockJumped(jump)
     if (config.head === undefined) await states.note(dataDirectory, ledgers.originPrefix)
   } catch (error) {

@@ -8,7 +8,7 @@
 import { ConfigFault, type DirectoryConfig, openDirectory, systemParts } from './directory.ts'
 import { DataFault } from './ledger/data-fault.ts'
 import { type HeadStore, sameBytes } from './ledger/head-store.ts'
-import { KeyFault } from './ledger/keys.ts'
+import { KeyFault } from './ledger/signing.ts'
 import { HeadFault } from './ledger/publish.ts'
 import { ShadowDisk } from './platform/shadow-disk.ts'
 import { StateFault } from './state/system-state.ts'

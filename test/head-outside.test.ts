@@ -21,7 +21,7 @@ import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
 import { ConfigFault, type DirectoryConfig, openDirectory, type OpenDirectory } from '../src/directory.ts'
-import { KeyFault } from '../src/ledger/keys.ts'
+import { KeyFault } from '../src/ledger/signing.ts'
 import { OwnedError } from '../src/ledger/opening.ts'
 import { HeadFault } from '../src/ledger/publish.ts'
 import { NodeDisk } from '../src/platform/disk.ts'
@@ -289,7 +289,7 @@ test('a key made again for a ledger is refused, though it is well formed, becaus
   await machine.life('data', 'one')
   const path = join(machine.path('data'), 'keys', 'main.key')
   const opened = await machine.open('data')
-  await opened.ledgers.prepare('main')
+  await opened.ledgers.keyring.prepare('main')
   renameSync(join(machine.path('data'), 'keys', 'pending', 'main.key'), path)
   await opened.close()
   await assert.rejects(machine.open('data'), /is not the key that system names/)

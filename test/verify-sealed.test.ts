@@ -54,7 +54,8 @@ function sealOf(disk: MemoryDisk): Seal {
 async function reseal(disk: MemoryDisk, change: (seal: Seal) => Seal): Promise<void> {
   const keys = new KeyStore(disk, new SeededRandom(1), directory)
   const seal = change(sealOf(disk))
-  disk.put(SEAL, sealText(seal, await keys.load('heads', `${seal.originPrefix}/heads`)))
+  const [signer] = await keys.candidates('heads', `${seal.originPrefix}/heads`)
+  disk.put(SEAL, sealText(seal, signer!))
 }
 
 /** Another event in the place of `index`, under an entry that commits to it. */

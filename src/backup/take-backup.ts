@@ -10,7 +10,7 @@ import { hash } from 'node:crypto'
 import { join, resolve, sep } from 'node:path'
 import { DataFault } from '../ledger/data-fault.ts'
 import { CUT_NOTE } from '../ledger/cut-note.ts'
-import { signerIn } from '../ledger/keys.ts'
+import { headsSigners } from '../ledger/keys.ts'
 import { readSeal, type Seal } from '../ledger/seal.ts'
 import { coverUpTo } from '../ledger/recover-sealed.ts'
 import { listSegments } from '../ledger/segment/cover.ts'
@@ -102,8 +102,9 @@ class Source {
     if (typeof read === 'string') throw new DataFault(where, 0, read, 'a seal', 'something else')
     const { seal } = read
     const { disk, from } = this.#options
-    const signer = await signerIn(disk, from, 'heads', `${seal.originPrefix}/heads`)
-    if (signer !== undefined && !read.isSignedBy(signer)) {
+    const signers = await headsSigners(disk, from, seal.originPrefix)
+    const [signer] = signers
+    if (signer !== undefined && !signers.some(read.isSignedBy)) {
       throw new DataFault(where, 0, 'the seal is not signed by the key of heads', signer.vkey, 'another signature')
     }
     return {

@@ -9,7 +9,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { contentHash, type Entry, formatEntry, Frontier, hashLeaf, parseEntry, SALT_BYTES } from '@stele/proof'
-import type { Signer } from '../ledger/keys.ts'
+import type { Signer } from '../ledger/signing.ts'
 import { publishedHead } from '../ledger/published-head.ts'
 import { walPath } from '../ledger/wal/files.ts'
 import { DataFault } from '../ledger/data-fault.ts'

@@ -103,14 +103,14 @@ export async function holdHead(
 }
 
 async function signatureFault(
-  { bytes, ledger }: ReadHead,
+  { bytes, ledger, size }: ReadHead,
   replay: Replay,
   signatures: Signatures,
   policy: Policy | undefined,
 ): Promise<string | undefined> {
   if (policy !== undefined) return await policyFault(bytes, policy)
-  const vkey = replay.state.ledgers.get(ledger)?.vkey
-  if (vkey !== undefined) return await signatures.fault(bytes, vkey)
+  const periods = replay.state.ledgers.get(ledger)?.keys.periods
+  if (periods !== undefined) return await signatures.faultOf(bytes, size, periods)
   return replay.systemKnown ? `system names no ledger ${ledger}` : undefined
 }
 

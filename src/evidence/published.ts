@@ -5,6 +5,7 @@
  * Holds the entries of `heads` against the data: each is a checkpoint of one ledger, signed by the key that `system`
  * names, of a size and root that the ledger had after some commit. These are the only roots of past sizes.
  */
+import type { KeyHistory } from '../ledger/key-periods.ts'
 import type { Findings } from './finding.ts'
 import { toHex } from './ledger-replay.ts'
 import { UNKNOWN_ROOT } from './sealed-roots.ts'
@@ -93,6 +94,11 @@ export class Published {
     if (oldest !== undefined) this.#roots.delete(oldest)
   }
 
+  /** The root, hex, that a ledger had at a size where a commit ended, as far as it is noted. */
+  notedRoot(ledger: string, size: number): string | undefined {
+    return this.#roots.get(`${ledger} ${size}`)
+  }
+
   /** A ledger of which some leaf is not known has no roots to compare any more. */
   giveUp(ledger: string): void {
     this.#failed.add(ledger)
@@ -101,7 +107,7 @@ export class Published {
   /** Takes an entry of `heads`. `ledgerOf` tells the ledger of an origin, as far as `system` is known. */
   async take(
     entry: HeadsEntry,
-    ledgerOf: (origin: string) => { name: string; vkey: string } | undefined,
+    ledgerOf: (origin: string) => { name: string; keys: KeyHistory } | undefined,
     systemKnown: boolean,
   ): Promise<void> {
     const { index, note, file, offset } = entry
@@ -125,7 +131,7 @@ export class Published {
     }
     const { size } = checkpoint
     const said = toHex(checkpoint.root)
-    this.#checks.push(this.#checkSignature(note, ledger, place))
+    this.#checks.push(this.#checkSignature(note, size, ledger, place))
     if (this.#checks.length >= MAX_OPEN_CHECKS) await this.finish()
     await this.#compare(ledger.name, size, said, place)
     const latest = this.#latest.get(ledger.name)
@@ -143,10 +149,11 @@ export class Published {
 
   async #checkSignature(
     note: Buffer,
-    { name, vkey }: { name: string; vkey: string },
+    size: number,
+    { name, keys }: { name: string; keys: KeyHistory },
     place: StatementPlace,
   ): Promise<void> {
-    const fault = await this.#signatures.fault(note, vkey)
+    const fault = await this.#signatures.faultOf(note, size, keys.periods)
     if (fault !== undefined)
       this.#findings.add({ ...place, what: `the checkpoint of ${name} is not signed by its key: ${fault}` })
   }

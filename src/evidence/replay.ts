@@ -6,7 +6,7 @@
  * what `heads` says of the others. What is sealed comes first, from sealed-replay.ts; the chain goes on from the seal.
  * Unlike recovery it does not stop at what is wrong but names it and goes on.
  */
-import { parseEntry } from '@stele/proof'
+import { parseEntry, type RotationEnd } from '@stele/proof'
 import { LEDGER_NAME } from '../schema/limits.ts'
 import type { FileCache } from '../ledger/file-cache.ts'
 import { eventBounds } from '../ledger/wal/frame-reader.ts'
@@ -40,6 +40,16 @@ export interface SystemEntry {
   readonly offset?: number
 }
 
+/** A rotation of a ledger's keys, and where `system` tells of it. */
+interface RotationEntry {
+  readonly name: string
+  readonly end: RotationEnd
+  readonly root?: string
+  readonly index: number
+  readonly file: string
+  readonly offset?: number
+}
+
 export interface ReplayOptions {
   readonly directory: string
   readonly files: FileCache
@@ -55,6 +65,8 @@ export class Replay {
   readonly ledgers = new Map<string, LedgerReplay>()
   readonly state = new SystemState()
   readonly published: Published
+  /** What `system` says of keys that followed others, with the root that the data had there, hex, where it is known. */
+  readonly rotations: RotationEntry[] = []
   originPrefix = ''
   commit = 0
   hash = NO_FRAME
@@ -239,6 +251,7 @@ export class Replay {
     try {
       const parsed = parseSystemEvent(index, event)
       this.state.apply(parsed, at)
+      if (parsed.type === 'key.rotated') this.#noteRotation(parsed.ledger, index, file, offset)
       // Where the header that says so can't be read.
       if (parsed.type === 'install' && this.originPrefix === '')
         this.originPrefix = `${parsed.name}/${parsed.installId}`
@@ -249,6 +262,15 @@ export class Replay {
       const place = { file, ...(offset === undefined ? {} : { offset }) }
       this.#findings.add({ kind: 'system', ...place, ledger: 'system', index, what })
     }
+  }
+
+  #noteRotation(name: string, index: number, file: string, offset: number | undefined): void {
+    const end = this.state.ledgers.get(name)?.keys.periods.at(-2)?.until
+    if (end === undefined) return
+    const ledger = this.ledgers.get(name)
+    const root = ledger?.size === end.size ? ledger.root : this.published.notedRoot(name, end.size)
+    const place = { file, ...(offset === undefined ? {} : { offset }), index }
+    this.rotations.push({ ...place, name, end, ...(root === undefined ? {} : { root }) })
   }
 
   readonly #ledgerOf = (origin: string) => {

@@ -9,6 +9,8 @@ import { hash } from 'node:crypto'
 import {
   type Checkpoint,
   ed25519Verifier,
+  type KeyPeriod,
+  mldsa44Verifier,
   openByPolicy,
   openCheckpoint,
   parseCheckpoint,
@@ -16,7 +18,7 @@ import {
   type Policy,
   ProofError,
 } from '@stele/proof'
-import { KeyFault, parseKey, type Signer } from '../ledger/keys.ts'
+import { KeyFault, parseKey, type Signer } from '../ledger/signing.ts'
 
 const MAX_REMEMBERED = 65_536
 
@@ -50,13 +52,32 @@ export class Signatures {
     return checkpoint
   }
 
-  /** What is wrong with a signed checkpoint under this key, or undefined where nothing is. */
-  async fault(note: Uint8Array, vkey: string): Promise<string | undefined> {
-    const memo = hash('sha256', Buffer.concat([Buffer.from(`${vkey}\n`), note]), 'base64')
+  /** What is wrong with a signed checkpoint of a ledger that had these keys, or undefined where nothing is. */
+  async faultOf(note: Uint8Array, size: number, periods: readonly KeyPeriod[]): Promise<string | undefined> {
+    let fault: string | undefined
+    for (const { until, ...keys } of periods.toReversed()) {
+      const under = await this.fault(note, keys)
+      fault ??= under
+      if (under !== undefined) continue
+      return until === undefined || size <= until.size ? undefined : `its key was retired at ${until.size} entries`
+    }
+    return fault
+  }
+
+  /**
+   * What is wrong with a signed checkpoint under this key, or undefined where nothing is. A signature of the ML-DSA-44
+   * key need not be there, and must be good where it is.
+   */
+  async fault(
+    note: Uint8Array,
+    { vkey, mldsaVkey }: Pick<KeyPeriod, 'vkey' | 'mldsaVkey'>,
+  ): Promise<string | undefined> {
+    const memo = hash('sha256', Buffer.concat([Buffer.from(`${vkey}\n${mldsaVkey}\n`), note]), 'base64')
     if (this.#good.has(memo)) return undefined
     try {
       const verifier = ed25519Verifier(vkey)
-      await openCheckpoint(note, verifier, verifier.name)
+      const verifiers = mldsaVkey === undefined ? [verifier] : [verifier, mldsa44Verifier(mldsaVkey)]
+      await openCheckpoint(note, verifiers, verifier.name)
     } catch (error) {
       if (error instanceof ProofError) return error.message
       throw error

@@ -7,7 +7,8 @@
  */
 import { join } from 'node:path'
 import { SALT_BYTES } from '@stele/proof'
-import { KeyStore, type Signer } from '../ledger/keys.ts'
+import { KeyStore } from '../ledger/keys.ts'
+import type { Signer } from '../ledger/signing.ts'
 import { listSegments } from '../ledger/segment/cover.ts'
 import { DirectoryStore } from '../ledger/store/directory-store.ts'
 import { type Disk, replaceFile } from '../platform/disk.ts'
@@ -289,7 +290,8 @@ async function rewriteSigned(attack: Attack) {
   const keys = new KeyStore(disk, random, ground.baseline)
   const signers = new Map<string, Signer>()
   for (const name of await keys.names()) {
-    signers.set(name, await keys.load(name, `${ground.history.originPrefix}/${name}`))
+    const [signer] = await keys.candidates(name, `${ground.history.originPrefix}/${name}`)
+    if (signer !== undefined) signers.set(name, signer)
   }
   const { heads, ...changed } = await rewrite(attack, withEdit(attack), signedAgain(signers))
   return { changed, heads, signers }

@@ -9,7 +9,8 @@
 import { EMPTY_ROOT, type Policy, toBase64 } from '@stele/proof'
 import type { Disk } from '../platform/disk.ts'
 import { FileCache } from '../ledger/file-cache.ts'
-import { checkAnchorSignature, checkBeside, readBeside } from './beside.ts'
+import { readBeside } from './beside.ts'
+import { checkBeside } from './beside-check.ts'
 import { type AnchorState, anchorState, checkDerived } from './derived-check.ts'
 import { concernsEntries, type Finding, Findings, firstBadEntry, type FirstBad } from './finding.ts'
 import { coverage, type HeldHead, holdHead, type KeptHead, readHeads, wantedSizes } from './kept-heads.ts'
@@ -18,7 +19,8 @@ import { openLog } from './open-log.ts'
 import { Replay, type Unfinished } from './replay.ts'
 import { type Progress, replayLog } from './replay-log.ts'
 import { Signatures } from './signatures.ts'
-import { checkLedgers, checkPinned } from './system-check.ts'
+import { checkSealedBy } from './sealed-by.ts'
+import { checkLedgers, checkPinned, checkRotations } from './system-check.ts'
 import type { Tail } from './verify-wal.ts'
 import type { WalkedFile } from './wal-walk.ts'
 
@@ -111,7 +113,7 @@ export async function verifyDirectory(options: DirectoryOptions): Promise<Direct
   const reached = (at: Replay) => (atAnchor = anchorState(at))
   const mark = typeof anchor === 'string' ? undefined : { commit: anchor.commit, reached }
   const replay = new Replay({ directory, files: cache, findings, signatures, wanted: wantedSizes(heads), mark })
-  const log = await openLog({ disk, directory, beside, signatures, findings, remarks })
+  const log = await openLog({ disk, directory, beside, signatures, findings, isRunning })
   try {
     for (const file of log.strangers) findings.add({ kind: 'unexpected', file, what: 'not a file of the log' })
     const run = { ...options, log, replay, findings, remarks, anchor, isRunning }
@@ -121,11 +123,12 @@ export async function verifyDirectory(options: DirectoryOptions): Promise<Direct
     for (const head of heads) held.push(await holdHead(head, replay, signatures, options.policy, findings))
     const { state, originPrefix } = replay
     if (replay.systemKnown) checkLedgers(replay, findings)
-    const isPinned = checkPinned(options, replay, findings)
-    checkAnchorSignature(beside, originPrefix, signatures, findings, remarks)
+    await checkRotations(replay, findings)
+    const isPinned = checkPinned(options, replay, findings, remarks)
+    checkSealedBy({ beside, replay, seal: log.sealed?.read, isRunning, signatures, findings, remarks })
     const derived = { names: beside.derived, anchor, state: atAnchor, sealedCommit: log.sealed?.seal.commit ?? 0 }
     await checkDerived({ disk, directory, replay, files: log.files, ...derived, isRunning, findings, remarks })
-    if (replay.systemKnown) checkBeside(beside, state, originPrefix, signatures, findings, remarks)
+    if (replay.systemKnown) checkBeside({ beside, state, originPrefix, isRunning, signatures, findings, remarks })
     else remarks.push('What system says is not known to its end, so keys and tokens were not held against it.')
     if (tail !== undefined) judgeTail(tail, isRunning, findings, remarks)
     return report(options, { replay, files: log.files, segments, held, tail, findings, remarks, isPinned })

@@ -10,7 +10,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Disk, replaceFile } from '../platform/disk.ts'
-import type { Signer } from './keys.ts'
+import type { Signer } from './signing.ts'
 
 const index = z.int().nonnegative()
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
@@ -61,7 +61,7 @@ export async function writeAnchor(disk: Disk, directory: string, anchor: Anchor,
 
 export interface ReadAnchor {
   readonly anchor: Anchor
-  isSignedBy(signer: Signer): boolean
+  isSignedBy(signer: Pick<Signer, 'isSeal'>): boolean
 }
 
 /** The anchor, or why there is none that could be used. Its text must be exactly what `writeAnchor` writes. */

@@ -4,7 +4,7 @@
 /** Writes an anchor whenever the log has grown by so much, one at a time, behind the commits. */
 import { type Disk, isNoRoom } from '../platform/disk.ts'
 import { type Anchor, type RecentMark, writeAnchor } from './anchor.ts'
-import type { Signer } from './keys.ts'
+import type { Signer } from './signing.ts'
 import type { Log } from './log.ts'
 
 export interface AnchoringOptions {

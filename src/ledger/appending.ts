@@ -15,7 +15,7 @@ import { RESERVED_LEDGERS } from '../schema/limits.ts'
 import { Problem } from '../schema/problem.ts'
 import { type Batch, EntryForms, fillInSlices, fillSection, measure } from './batch.ts'
 import { Claim } from './claim.ts'
-import type { Committed, Committer, Extent } from './commit.ts'
+import type { AppendRequest, Committed, Committer, Extent } from './commit.ts'
 import { verdictsOn } from './duplicates.ts'
 import {
   indexesIn,
@@ -27,7 +27,7 @@ import {
   type OnceDigests,
   type RecentKeys,
 } from './idempotency.ts'
-import type { Signer } from './keys.ts'
+import type { Signer } from './signing.ts'
 import type { LedgerTime } from './ledger-time.ts'
 import type { Log } from './log.ts'
 import { DamagedError, type Reader } from './read.ts'
@@ -115,6 +115,22 @@ export class Appending {
     const committed = await this.#commit(log, batch, () => ({ batch, forms, extent }))
     assert(committed !== undefined)
     return committed
+  }
+
+  /** Appends a batch in a commit of its own, made once nothing else is on its way; see `Committer.appendAlone`. */
+  async alone(ledger: string, make: () => Promise<Batch>, onDurable: () => void): Promise<Committed> {
+    const log = this.#ledgers.log(ledger)
+    return await this.#committer.appendAlone(async () => {
+      const batch = await make()
+      const forms = this.#forms.of(batch)
+      const extent = { count: batch.count, ...measure(batch, forms) }
+      return this.#request(log, batch, () => ({ batch, forms, extent }))
+    }, onDurable)
+  }
+
+  /** From now on the ledger has another key: what was answered to requests under the old one is forgotten. */
+  forgetKeys(ledger: string): void {
+    this.#digesters.delete(ledger)
   }
 
   /** Appends what of a batch is new. */
@@ -212,14 +228,18 @@ export class Appending {
   }
 
   async #commit(log: Log, batch: Batch, take: (first: number) => Taken | undefined): Promise<Committed | undefined> {
+    return await this.#committer.append(this.#request(log, batch, take))
+  }
+
+  #request(log: Log, batch: Batch, take: (first: number) => Taken | undefined): AppendRequest {
     let taken: Taken | undefined
-    return await this.#committer.append({
+    return {
       log,
       expectedBytes: batch.body.length + batch.count * ENTRY_BYTES,
       isOwn: (RESERVED_LEDGERS as readonly string[]).includes(log.name),
       claim: (first) => (taken = take(first))?.extent,
       fill: (section) => this.#fill(section, taken!),
-    })
+    }
   }
 
   /** A huge batch lets others have their turn in between. */

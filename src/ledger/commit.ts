@@ -68,6 +68,8 @@ export interface Committed {
 
 interface Job {
   readonly request: AppendRequest
+  /** Called in the moment in which it is durable, before anybody else hears of it. */
+  readonly onDurable?: () => void
   readonly resolve: (committed: Committed | undefined) => void
   readonly reject: (error: unknown) => void
   first: number
@@ -101,6 +103,8 @@ export class Committer {
   #fills: Promise<void>[] = []
   #waiting: Job[] = []
   #running: Promise<void> | undefined
+  /** One append that wants a commit of its own; all others wait. */
+  #alone: Promise<unknown> | undefined
   #failure: Error | undefined
   #closed = false
   #pendingBytes = 0
@@ -156,14 +160,46 @@ export class Committer {
       const job: Job = { request, resolve, reject, first: -1, count: 0 }
       this.#pendingBytes += request.expectedBytes
       const isFull = this.#waiting.length > 0 || this.#filling.usedBytes > FRAME_TARGET_BYTES
-      if (isFull && !request.isOwn) this.#waiting.push(job)
+      if (this.#alone !== undefined || (isFull && !request.isOwn)) this.#waiting.push(job)
       else this.#admit(job)
       if (this.#jobs.length > 0) this.#running ??= this.#run()
     })
   }
 
+  /**
+   * An append in a commit of its own. `make` is called once all that was accepted before is durable, and what comes
+   * meanwhile waits: so no ledger grows until this is durable, and in that moment `onDurable` is called.
+   */
+  async appendAlone(make: () => Promise<AppendRequest>, onDurable: () => void): Promise<Committed> {
+    while (this.#alone !== undefined) await this.#alone.catch(() => {})
+    const appending = this.#appendAlone(make, onDurable).finally(() => {
+      this.#alone = undefined
+      this.#admitWaiting()
+      if (this.#jobs.length > 0) this.#running ??= this.#run()
+    })
+    this.#alone = appending
+    return await appending
+  }
+
+  async #appendAlone(make: () => Promise<AppendRequest>, onDurable: () => void): Promise<Committed> {
+    // From its first turn on, what comes waits.
+    await Promise.resolve()
+    while (this.#running !== undefined) await this.#running
+    if (this.lacksRoom) throw noRoom()
+    const request = await make()
+    const committed = await new Promise<Committed | undefined>((resolve, reject) => {
+      if (this.#failure !== undefined || this.#closed) return reject(this.#refusal())
+      this.#pendingBytes += request.expectedBytes
+      this.#admit({ request, resolve, reject, first: -1, count: 0, onDurable })
+      this.#running ??= this.#run()
+    })
+    assert(committed !== undefined, 'an append in a commit of its own does not withdraw')
+    return committed
+  }
+
   /** Refuses what comes from now on, and resolves once all that was accepted is durable. */
   async close(): Promise<void> {
+    await this.#alone?.catch(() => {})
     this.#closed = true
     this.#room.close()
     await this.#running
@@ -213,6 +249,7 @@ export class Committer {
   }
 
   #admitWaiting(): void {
+    if (this.#alone !== undefined) return
     while (this.#filling.usedBytes <= FRAME_TARGET_BYTES) {
       const job = this.#waiting.shift()
       if (job === undefined) return
@@ -253,7 +290,7 @@ export class Committer {
         await Promise.all(fills)
         this.#throwIfStopped()
       }
-      const rows = await this.#makeDurable(frame)
+      const rows = await this.#makeDurable(frame, jobs)
       for (const job of jobs) {
         const row = rows.get(job.request.log.name)
         assert(row !== undefined)
@@ -270,7 +307,7 @@ export class Committer {
   }
 
   /** Writes a frame and makes it durable; only then does it become visible. Returns the ledgers' rows by name. */
-  async #makeDurable(frame: FrameBuilder): Promise<Map<string, TableRow>> {
+  async #makeDurable(frame: FrameBuilder, jobs: readonly Job[]): Promise<Map<string, TableRow>> {
     const end = this.#end
     const sections = sectionsByLedger(frame)
     const rows = [...frame.ledgers].map((name) => this.#options.log(name).advance(sections.get(name) ?? []))
@@ -284,6 +321,7 @@ export class Committer {
     for (const row of rows) {
       this.#options.log(row.ledger).apply(sections.get(row.ledger) ?? [], row, end.header.firstCommit, end.position)
     }
+    for (const { onDurable } of jobs) onDurable?.()
     this.#options.onCommit(this.#end, sealed.bytes.length)
     return new Map(rows.map((row) => [row.ledger, row]))
   }

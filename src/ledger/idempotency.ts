@@ -10,7 +10,7 @@
 import { createHmac, hash, type Hmac } from 'node:crypto'
 import type { Entry, JsonObject, JsonValue } from '@stele/proof'
 import { timeMs } from '../platform/clock.ts'
-import type { Signer } from './keys.ts'
+import type { Signer } from './signing.ts'
 
 const KEY_WINDOW_MS = 24 * 3_600_000
 /** Of one ledger, and of all together (16 MB); beyond, the oldest are forgotten. */

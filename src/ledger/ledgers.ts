@@ -8,7 +8,7 @@
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { inclusionProof } from '@stele/proof'
+import { inclusionProof, type KeyPeriod } from '@stele/proof'
 import type { Lock } from '../platform/lock.ts'
 import type { Anchor } from './anchor.ts'
 import { Anchoring } from './anchoring.ts'
@@ -18,7 +18,9 @@ import { type Committed, Committer, type WalEnd } from './commit.ts'
 import { dropCutNote } from './cut-note.ts'
 import { FileCache } from './file-cache.ts'
 import type { HeadStore } from './head-store.ts'
-import { KeyFault, KeyStore, type Signer } from './keys.ts'
+import { Keyring } from './keyring.ts'
+import { KeyStore } from './keys.ts'
+import type { KeyHistory } from './key-periods.ts'
 import { LedgerTime } from './ledger-time.ts'
 import { derivedDirectory, Log } from './log.ts'
 import {
@@ -31,7 +33,7 @@ import {
   type Opened,
   type Opening,
 } from './opening.ts'
-import { Publisher } from './publish.ts'
+import { checkKeptHead, Publisher } from './publish.ts'
 import { type Admit, Reader, type StoredEvent } from './read.ts'
 import { PublishedFeed } from './published-feed.ts'
 import type { Published } from './published-head.ts'
@@ -41,6 +43,7 @@ import type { Seal } from './seal.ts'
 import { type SegmentParts, segmentParts } from './sealed-entries.ts'
 import { SealedLog, type SealedSizes, segmentCheckIn } from './sealed-log.ts'
 import type { SealTask } from './sealing.ts'
+import type { Signer } from './signing.ts'
 import type { DurableEnd } from './wal/frame-tail.ts'
 
 const PUBLISH_EVERY_MS = 1_000
@@ -49,6 +52,7 @@ export class Ledgers {
   readonly originPrefix: string
   readonly opening: Opening
   readonly time: LedgerTime
+  readonly keyring: Keyring
   /** Appends what others send: without what they sent before. */
   readonly appending: Appending
   readonly publishedHeads = new PublishedFeed()
@@ -56,15 +60,14 @@ export class Ledgers {
   readonly #sizes: LedgerSizes
   readonly #lock: Lock
   readonly #cache: FileCache
-  readonly #keys: KeyStore
   readonly #logs: Map<string, Log>
-  readonly #signers = new Map<string, Signer>()
-  readonly #checkpoints = new Map<string, { readonly size: number; readonly note: string }>()
   readonly #published: Map<string, Published>
   readonly #reader: Reader
   readonly #committer: Committer
   readonly #recent: Recent
   readonly #kept: Buffer | undefined
+  /** Keys of `heads` that the start has believed. */
+  readonly #signedBy: readonly string[]
   readonly #store: HeadStore
   readonly #sealedLog: SealedLog
   readonly #anchoring: Anchoring
@@ -89,12 +92,20 @@ export class Ledgers {
     this.originPrefix = opened.end.header.originPrefix
     this.opening = opened.opening
     this.time = new LedgerTime(options.clock, opened.recovered.lastMs, options.onClockJump)
-    this.#keys = new KeyStore(options.disk, options.random, options.directory)
+    this.keyring = new Keyring({
+      keys: new KeyStore(options.disk, options.random, options.directory, options.keys),
+      origin: (name) => this.origin(name),
+      signAgain: async () => {
+        await this.#sealedLog.signAgain()
+        await this.#anchoring.write()
+      },
+    })
     this.#logs = opened.recovered.logs
     this.#published = opened.recovered.published
     this.#reader = new Reader(cache, options.directory)
     this.#store = opened.store
     this.#kept = opened.kept
+    this.#signedBy = opened.recovered.signedBy
     this.#lastEnd = opened.end
     const sealing = {
       ...parts,
@@ -117,7 +128,7 @@ export class Ledgers {
       logs: () => [...this.#logs.values()],
       rest: () => this.#whereItEnds(),
       flushRecent: async (states) => await this.#recent.flush(states),
-      signer: () => this.#signers.get('heads'),
+      signer: () => this.keyring.get('heads'),
       onFailure: (error) => this.#committer.stop(error),
     })
     this.#committer = new Committer({
@@ -147,7 +158,7 @@ export class Ledgers {
     try {
       const recent = new Recent(options, cache, options.sizes?.recentEntries ?? DEFAULT_SIZES.recentEntries)
       const recovered = await recover({ disk, directory, cache, recent, ...parts, ...(onProgress && { onProgress }) })
-      return new Ledgers(options, lock, cache, parts, recent, await beginOrResume(options, recovered))
+      return new Ledgers(options, lock, cache, parts, recent, await beginOrResume(options, recovered, cache))
     } catch (error) {
       await cache.close()
       lock.release()
@@ -160,7 +171,7 @@ export class Ledgers {
   }
 
   has(name: string): boolean {
-    return this.#signers.has(name)
+    return this.keyring.has(name)
   }
 
   log(name: string): Log {
@@ -244,23 +255,33 @@ export class Ledgers {
     await dropCutNote(this.#options.disk, this.#options.directory)
   }
 
-  /** Ledgers that have a key in its place: each must be one that exists. */
-  async keyNames(): Promise<string[]> {
-    return await this.#keys.names()
+  /** Opens a ledger that exists: loads its keys, which must be those that `system` names. */
+  async activate(name: string, keys: KeyHistory): Promise<void> {
+    const log = await this.ensureLog(name)
+    const isHeads = name === 'heads'
+    // From here on it is published.
+    await this.keyring.activate(log, keys, isHeads ? this.#signedBy : [])
+    if (!isHeads) await this.keyring.finish(name)
+    else if (this.#kept !== undefined) await checkKeptHead(log, keys.periods, this.#store, this.#kept)
   }
 
-  /** Makes the key of a ledger that is about to be created. */
-  async prepare(name: string): Promise<string> {
-    return (await this.#keys.prepare(name, this.origin(name))).vkey
-  }
-
-  /** Opens a ledger that exists: loads its key, which must be the one that `system` names. */
-  async activate(name: string, vkey: string): Promise<void> {
-    const signer = await this.#keys.load(name, this.origin(name))
-    if (signer.vkey !== vkey) throw new KeyFault(`${this.#keys.path(name)} is not the key that system names: ${vkey}`)
-    await this.ensureLog(name)
-    // From here on it is published, which asks for its log.
-    this.#signers.set(name, signer)
+  /**
+   * Lets the keys of a ledger be followed by new ones. `record` makes the batch of `system` that says so, of the signed
+   * statement; `onDurable` is called in the moment in which it is durable, and answers the periods from then on.
+   */
+  async rotate(
+    name: string,
+    record: (statement: string) => Batch,
+    onDurable: () => readonly KeyPeriod[],
+  ): Promise<void> {
+    const next = await this.keyring.prepareNext(name)
+    const make = async () => record(this.keyring.statement(this.log(name), next))
+    await this.appending.alone('system', make, () => {
+      this.keyring.replace(name, next, onDurable())
+      this.appending.forgetKeys(name)
+    })
+    await this.keyring.finish(name)
+    await this.publish()
   }
 
   /** The log of a ledger that is about to get its first entry, or has none yet. */
@@ -281,12 +302,7 @@ export class Ledgers {
 
   /** The signed checkpoint of the ledger's durable size. */
   checkpoint(name: string): string {
-    const log = this.log(name)
-    const cached = this.#checkpoints.get(name)
-    if (cached?.size === log.size) return cached.note
-    const note = this.signer(name).checkpoint(log.size, log.root)
-    this.#checkpoints.set(name, { size: log.size, note })
-    return note
+    return this.keyring.checkpoint(this.log(name))
   }
 
   /** Inclusion proof of an entry in the tree of `size` entries, from the leaf's sibling up. */
@@ -309,13 +325,14 @@ export class Ledgers {
 
   /** Starts publishing; all ledgers must have been activated. */
   async startPublishing(): Promise<void> {
-    const signer = this.signer('heads')
     this.#publisher = new Publisher(
       {
         store: this.#store,
         heads: this.log('heads'),
-        headsSigner: signer,
-        logs: () => [...this.#signers.keys()].filter((name) => name !== 'heads').map((name) => this.log(name)),
+        signer: () => this.signer('heads'),
+        periods: () => this.keyring.periods('heads'),
+        timeSeconds: () => Math.floor(this.time.lastMs / 1000),
+        logs: () => [...this.keyring.names].filter((name) => name !== 'heads').map((name) => this.log(name)),
         published: this.#published,
         checkpoint: (log) => this.checkpoint(log.name),
         append: async (log, batch) => await this.append(log.name, batch),
@@ -324,7 +341,8 @@ export class Ledgers {
       },
       this.#kept,
     )
-    await this.#keys.dropPending()
+    await this.keyring.finish('heads')
+    await this.keyring.dropPending()
     await this.#publisher.publish()
     this.#committer.waitForRoom(true)
     this.#stopPublishing = this.#options.clock.every(PUBLISH_EVERY_MS, () => {
@@ -365,9 +383,7 @@ export class Ledgers {
   }
 
   signer(name: string): Signer {
-    const signer = this.#signers.get(name)
-    assert(signer !== undefined, `ledger ${name} is not open`)
-    return signer
+    return this.keyring.signer(name)
   }
 
   #committed(end: WalEnd, frameBytes: number): void {

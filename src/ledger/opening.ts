@@ -14,15 +14,20 @@ import type { Random } from '../platform/random.ts'
 import type { WalEnd } from './commit.ts'
 import { CUT_NOTE, type Cut, dropCutNote, noteCut } from './cut-note.ts'
 import type { HeadStore } from './head-store.ts'
-import { KeyFault, KeyStore } from './keys.ts'
+import type { FileCache } from './file-cache.ts'
+import { KeyStore } from './keys.ts'
+import { keyPeriodsOf } from './kept-keys.ts'
+import { KEYS, KEYS_NOTE } from './keys-directory.ts'
 import type { ClockJump } from './ledger-time.ts'
 import { checkKeptHead, checkPublished, HeadFault } from './publish.ts'
+import { Reader } from './read.ts'
 import type { NativeIds } from './recent.ts'
 import type { Recovered } from './recover.ts'
 import type { SegmentCheck } from './sealed-log.ts'
 import { RECENT_ENTRIES } from './recent.ts'
 import { SEGMENTS } from './sealed-entries.ts'
 import { SEGMENT_ENTRIES } from './segment/segment.ts'
+import { KeyFault } from './signing.ts'
 import { DirectoryStore } from './store/directory-store.ts'
 import { createWalFile, fileBytes, isWalName } from './wal/files.ts'
 import { BLOCK_BYTES, encodeFileHeader, type WalFileHeader } from './wal/format.ts'
@@ -39,7 +44,8 @@ export const OWN_NAMES: readonly string[] = [
   CUT_NOTE,
   'derived',
   'index',
-  'keys',
+  KEYS,
+  KEYS_NOTE,
   'segments',
   'wal',
 ]
@@ -90,6 +96,8 @@ export interface LedgersOptions {
   readonly clock: Clock
   readonly random: Random
   readonly directory: string
+  /** The folder that holds the keys; where it is not said, `keys/` in the directory. */
+  readonly keys?: string
   readonly lock: (path: string) => Lock | undefined
   /** `<name>/<install id>` for a directory that is begun now. */
   readonly newOriginPrefix: () => string
@@ -138,15 +146,19 @@ export interface Opened {
   readonly opening: Opening
 }
 
-export async function beginOrResume(options: LedgersOptions, recovered: Recovered): Promise<Opened> {
+export async function beginOrResume(
+  options: LedgersOptions,
+  recovered: Recovered,
+  cache: FileCache,
+): Promise<Opened> {
   if (recovered.end === undefined || recovered.end.commit === 0) return await begin(options, recovered)
-  return await resume(options, recovered, recovered.end)
+  return await resume(options, recovered, recovered.end, cache)
 }
 
 /** Begins an empty directory, unless something says that it should not be empty. */
 async function begin(options: LedgersOptions, recovered: Recovered): Promise<Opened> {
   const { disk, directory, random } = options
-  const keys = new KeyStore(disk, random, directory)
+  const keys = new KeyStore(disk, random, directory, options.keys)
   const [orphan] = await keys.names()
   if (orphan !== undefined) {
     const mend = 'Bring the data back, or move the keys away to begin anew.'
@@ -182,6 +194,7 @@ async function resume(
   options: LedgersOptions,
   recovered: Recovered,
   at: NonNullable<Recovered['end']>,
+  cache: FileCache,
 ): Promise<Opened> {
   const { disk, directory, random } = options
   const { header } = at.file
@@ -190,8 +203,12 @@ async function resume(
   if (kept !== undefined) {
     const heads = recovered.logs.get('heads')
     if (heads === undefined) throw new HeadFault(`${store.where} keeps a head, but ${directory} has no ledger heads`)
-    const signer = await new KeyStore(disk, random, directory).load('heads', `${header.originPrefix}/heads`)
-    await checkKeptHead(heads, signer, store, kept)
+    const signers = await new KeyStore(disk, random, directory, options.keys).candidates(
+      'heads',
+      `${header.originPrefix}/heads`,
+    )
+    const periods = await keyPeriodsOf(kept, signers, new Reader(cache, directory), recovered.logs.get('system'))
+    await checkKeptHead(heads, periods, store, kept)
   }
   await checkPublished(recovered.logs, recovered.published)
   const { torn, unborn, rederived, replayedBytes } = recovered

@@ -6,14 +6,14 @@
  * and the head of `heads` is kept outside the data directory by compare-and-swap. What nobody outside has seen yet
  * (the last second before a crash) is protected by receipts and by nothing else.
  */
-import { ed25519Verifier, openCheckpoint, rootAt } from '@stele/proof'
+import { type KeyPeriod, openByPeriods, rootAt } from '@stele/proof'
 import { type Batch, ownBatch } from './batch.ts'
 import type { Committed } from './commit.ts'
 import { type HeadStore, sameBytes } from './head-store.ts'
-import type { Signer } from './keys.ts'
 import type { Log } from './log.ts'
 import type { PublishedFeed } from './published-feed.ts'
 import { type Published, publishedHead } from './published-head.ts'
+import type { Signer } from './signing.ts'
 
 /** The data and the head that is kept outside contradict each other. */
 export class HeadFault extends Error {
@@ -23,7 +23,11 @@ export class HeadFault extends Error {
 export interface PublisherOptions {
   readonly store: HeadStore
   readonly heads: Log
-  readonly headsSigner: Signer
+  /** The key of `heads`, and all that it had. */
+  readonly signer: () => Signer
+  readonly periods: () => readonly KeyPeriod[]
+  /** When the last entry was appended, Unix seconds: for the signature that says when it was made. */
+  readonly timeSeconds: () => number
   /** Ledgers to publish, `heads` not among them, with what `heads` last said of each. */
   readonly logs: () => Iterable<Log>
   readonly published: Map<string, Published>
@@ -37,6 +41,8 @@ export interface PublisherOptions {
 export class Publisher {
   readonly #options: PublisherOptions
   #kept: Buffer | undefined
+  /** The head that was signed last: another of the same tree would only have another time. */
+  #signed: { readonly size: number; readonly vkey: string; readonly head: Buffer } | undefined
   #unreachable: string | undefined
   #current: Promise<void> | undefined
   #next: Promise<void> | undefined
@@ -67,7 +73,7 @@ export class Publisher {
   }
 
   async #publish(): Promise<void> {
-    const { heads, headsSigner, published, append, feed } = this.#options
+    const { heads, published, append, feed } = this.#options
     const changed = [...this.#options.logs()].filter((log) => log.size !== (published.get(log.name)?.size ?? 0))
     if (changed.length > 0) {
       const signed = changed.map((log) => ({
@@ -81,9 +87,19 @@ export class Publisher {
       for (const { log, size, root } of signed) published.set(log.name, { size, root })
     }
     if (heads.size === 0) return
-    const head = Buffer.from(headsSigner.checkpoint(heads.size, heads.root))
+    const head = this.#head()
     await this.#keep(head)
     feed.tell(head)
+  }
+
+  #head(): Buffer {
+    const { heads, signer, timeSeconds } = this.#options
+    const { size, root } = heads
+    const key = signer()
+    if (this.#signed?.size !== size || this.#signed.vkey !== key.vkey) {
+      this.#signed = { size, vkey: key.vkey, head: Buffer.from(key.head(size, root, timeSeconds())) }
+    }
+    return this.#signed.head
   }
 
   async #keep(head: Buffer): Promise<void> {
@@ -108,11 +124,11 @@ export class Publisher {
    * (another writer's head would have another root); else there is another writer.
    */
   async #foundInstead(): Promise<Buffer> {
-    const { store, heads, headsSigner } = this.#options
+    const { store, heads, periods } = this.#options
     const found = await store.read()
     if (found === undefined) throw new HeadFault(`the head in ${store.where} was removed while the server was running`)
     try {
-      const size = await checkKeptHead(heads, headsSigner, store, found)
+      const size = await checkKeptHead(heads, periods(), store, found)
       const keptSize = this.#kept === undefined ? 0 : publishedHead(this.#kept).size
       if (size < keptSize) throw new HeadFault(`it counts ${size} published heads, and had ${keptSize}`)
     } catch (error) {
@@ -124,15 +140,19 @@ export class Publisher {
 }
 
 /** Holds the head that is kept outside against the data and returns its size; throws a HeadFault where they contradict. */
-export async function checkKeptHead(heads: Log, signer: Signer, store: HeadStore, kept: Buffer): Promise<number> {
+export async function checkKeptHead(
+  heads: Log,
+  periods: readonly KeyPeriod[],
+  store: HeadStore,
+  kept: Buffer,
+): Promise<number> {
   const mend =
     'If an older copy of the directory was restored, bring back the newest one; ' +
     'if this is the head of another directory, name the right one with --head.'
-  const { checkpoint } = await openCheckpoint(kept, ed25519Verifier(signer.vkey), signer.origin).catch(
-    (error: unknown) => {
-      throw new HeadFault(`the head in ${store.where} is not one of ${signer.origin}: ${String(error)}. ${mend}`)
-    },
-  )
+  const { checkpoint } = await openByPeriods(kept, periods).catch((error: unknown) => {
+    const origin = periods[0]?.vkey.replace(/\+.*$/s, '') ?? ''
+    throw new HeadFault(`the head in ${store.where} is not one of ${origin}: ${String(error)}. ${mend}`)
+  })
   if (checkpoint.size > heads.size) {
     throw new HeadFault(
       `the head in ${store.where} counts ${checkpoint.size} published heads, the data directory has ${heads.size}: ` +

@@ -10,8 +10,10 @@
 import { join } from 'node:path'
 import type { Disk } from '../platform/disk.ts'
 import { DataFault } from './data-fault.ts'
-import { KeyFault, signerIn } from './keys.ts'
+import { headsSignersIn } from './keys.ts'
+import { keysDirectory } from './keys-directory.ts'
 import { readSeal, type Seal } from './seal.ts'
+import { KeyFault } from './signing.ts'
 import { SealedEntries, type SegmentReaders } from './sealed-entries.ts'
 import { coverOf, listSegments } from './segment/cover.ts'
 import { checkOutline } from './segment/segment-object.ts'
@@ -25,6 +27,8 @@ const OUTLINES_AT_ONCE = 32
 
 export interface SealedState {
   readonly seal: Seal
+  /** The key that signed it: one that lies in the keys' folder; whether `system` names it is not known here. */
+  readonly signedBy: string
   /** Version of the store's head, for the next swap. */
   readonly version: string
   readonly byLedger: ReadonlyMap<string, SealedEntries>
@@ -36,10 +40,11 @@ export async function recoverSealed(
   directory: string,
   store: ObjectStore,
   readers: SegmentReaders,
+  keys?: string,
 ): Promise<SealedState | undefined> {
   const head = await store.readHead()
   if (head === undefined) return undefined
-  const seal = await signedSeal(disk, directory, store, head.bytes)
+  const { seal, signedBy } = await signedSeal(disk, keys ?? (await keysDirectory(disk, directory)), store, head.bytes)
   const listed = await listSegments(store)
   const byLedger = new Map<string, SealedEntries>()
   for (const { name, size, root } of seal.ledgers) {
@@ -57,7 +62,7 @@ export async function recoverSealed(
     }
     byLedger.set(name, sealed)
   }
-  return { seal, version: head.version, byLedger }
+  return { seal, signedBy, version: head.version, byLedger }
 }
 
 export function startBehind(sealed: SealedState | undefined): LogStart {
@@ -94,16 +99,24 @@ async function demandCover(
   return cover
 }
 
-async function signedSeal(disk: Disk, directory: string, store: ObjectStore, bytes: Buffer): Promise<Seal> {
+async function signedSeal(
+  disk: Disk,
+  keys: string,
+  store: ObjectStore,
+  bytes: Buffer,
+): Promise<Pick<SealedState, 'seal' | 'signedBy'>> {
   const path = join(store.where, HEAD_NAME)
   const read = readSeal(bytes)
   if (typeof read === 'string') throw new DataFault(path, 0, read, 'what Stele wrote', 'something else')
-  const origin = `${read.seal.originPrefix}/heads`
-  const signer = await signerIn(disk, directory, 'heads', origin)
-  if (signer === undefined) {
-    const keyPath = join(directory, 'keys', 'heads.key')
-    throw new KeyFault(`${keyPath} is missing, or not the key of ${origin}: put it back from where it is kept`)
+  const { seal, isSignedBy } = read
+  const signers = await headsSignersIn(disk, keys, seal.originPrefix)
+  const [first] = signers
+  if (first === undefined) {
+    const origin = `${seal.originPrefix}/heads`
+    const mend = 'put it back from where it is kept, or name the folder that holds it with --keys DIR'
+    throw new KeyFault(`${join(keys, 'heads.key')} is missing, or not the key of ${origin}: ${mend}`)
   }
-  if (read.isSignedBy(signer)) return read.seal
-  throw new DataFault(path, 0, 'the seal was not made by this directory', `a signature by ${signer.vkey}`, 'another')
+  const signer = signers.find(isSignedBy)
+  if (signer !== undefined) return { seal, signedBy: signer.vkey }
+  throw new DataFault(path, 0, 'the seal was not made by this directory', `a signature by ${first.vkey}`, 'another')
 }

@@ -10,7 +10,8 @@
 import { join } from 'node:path'
 import { type Anchor, anchorPath, readAnchor } from './anchor.ts'
 import { DataFault } from './data-fault.ts'
-import { signerIn } from './keys.ts'
+import { headsSignersIn } from './keys.ts'
+import { keysDirectory } from './keys-directory.ts'
 import type { Log } from './log.ts'
 import type { Published } from './published-head.ts'
 import { Reader } from './read.ts'
@@ -22,6 +23,8 @@ import { wholeFrames } from './wal/frame-sequence.ts'
 export interface Recovered {
   /** What the segments hold instead of the log. */
   readonly sealed: SealedState | undefined
+  /** Keys of `heads` whose signatures were believed; whether `system` names them is not known here. */
+  readonly signedBy: readonly string[]
   /** Paths of WAL files that are sealed and still there. */
   readonly sealedFiles: readonly string[]
   readonly logs: Map<string, Log>
@@ -41,10 +44,11 @@ export interface Recovered {
 
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const { disk, directory, cache, store, readers, recent } = options
-  const sealed = await recoverSealed(disk, directory, store, readers)
+  const sealed = await recoverSealed(disk, directory, store, readers, options.keys)
   const listed = await listWalFiles(disk, directory, startBehind(sealed))
   const { files, unborn } = listed
-  const anchor = await signedAnchor(options)
+  const signed = await signedAnchor(options)
+  const anchor = typeof signed === 'string' ? signed : signed.anchor
   const usable = typeof anchor === 'string' ? anchor : await whyUnusable(options, anchor, files, sealed)
   const replay = new Replay(options, files, sealed, unborn === undefined)
   const from = typeof anchor !== 'string' && usable === undefined ? anchor : undefined
@@ -60,6 +64,10 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const torn = await replay.run()
   return {
     sealed,
+    signedBy: [
+      ...(sealed === undefined ? [] : [sealed.signedBy]),
+      ...(from === undefined || typeof signed === 'string' ? [] : [signed.signedBy]),
+    ],
     sealedFiles: listed.sealed,
     logs: replay.logs,
     published: replay.published,
@@ -74,11 +82,17 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   }
 }
 
-async function signedAnchor({ disk, directory }: RecoveryOptions): Promise<Anchor | string> {
+async function signedAnchor({
+  disk,
+  directory,
+  keys,
+}: RecoveryOptions): Promise<{ readonly anchor: Anchor; readonly signedBy: string } | string> {
   const read = await readAnchor(disk, directory)
   if (typeof read === 'string') return read
-  const signer = await signerIn(disk, directory, 'heads', `${read.anchor.originPrefix}/heads`)
-  return signer !== undefined && read.isSignedBy(signer) ? read.anchor : 'the anchor is not signed by the key of heads'
+  const { anchor, isSignedBy } = read
+  const signers = await headsSignersIn(disk, keys ?? (await keysDirectory(disk, directory)), anchor.originPrefix)
+  const signer = signers.find(isSignedBy)
+  return signer === undefined ? 'the anchor is not signed by the key of heads' : { anchor, signedBy: signer.vkey }
 }
 
 /** Why the anchor does not fit what lies on the disk, or undefined where it does. */

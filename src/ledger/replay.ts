@@ -38,6 +38,8 @@ export interface RecoveryOptions extends SegmentParts {
   readonly disk: Disk
   readonly directory: string
   readonly cache: FileCache
+  /** The folder that holds the keys, where it is not the one that the directory says. */
+  readonly keys?: string
   /** What is to be remembered of the last entries. */
   readonly recent?: Recent
   /** Called as frames are replayed, with the bytes read so far and the bytes to read in all. */

@@ -7,7 +7,7 @@
  * can write to the directory, but has no key, must not be able to say that less was there, or other than what was.
  */
 import { z } from 'zod'
-import type { Signer } from './keys.ts'
+import type { Signer } from './signing.ts'
 
 const count = z.int().nonnegative()
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
@@ -39,7 +39,7 @@ export function sealText(seal: Seal, signer: Signer): Buffer {
 
 export interface ReadSeal {
   readonly seal: Seal
-  isSignedBy(signer: Signer): boolean
+  isSignedBy(signer: Pick<Signer, 'isSeal'>): boolean
 }
 
 /** The seal, or why it is none. Its text must be exactly what `sealText` writes. */

@@ -11,9 +11,10 @@ import { join } from 'node:path'
 import { Frontier, rootAt } from '@stele/proof'
 import { platformNodeHasher } from './hash-nodes.ts'
 import { type Disk, readExactly } from '../platform/disk.ts'
+import { Turns } from '../platform/turns.ts'
 import type { FileCache } from './file-cache.ts'
 import { DataFault } from './data-fault.ts'
-import type { Signer } from './keys.ts'
+import type { Signer } from './signing.ts'
 import type { Log } from './log.ts'
 import type { CompletedFile, Opened } from './opening.ts'
 import { coverUpTo } from './recover-sealed.ts'
@@ -64,6 +65,8 @@ export class SealedLog {
   readonly #leftovers: string[]
   /** WAL files before the one that is written, the oldest first. */
   readonly #files: CompletedFile[]
+  /** The seal is moved, or signed again, by one at a time. */
+  readonly #turns = new Turns(1)
   #seal: Seal | undefined
   #version: string | undefined
 
@@ -106,6 +109,17 @@ export class SealedLog {
    * nothing, where anything is not as it must be. `current` is the file that is written.
    */
   async accept(proposed: Seal, current: WalFileHeader): Promise<void> {
+    await this.#turns.run(async () => await this.#accept(proposed, current))
+  }
+
+  /** Signs the seal again, with the key that `heads` has now. */
+  async signAgain(): Promise<void> {
+    await this.#turns.run(async () => {
+      if (this.#seal !== undefined) this.#version = await this.#swap(sealText(this.#seal, this.#options.signer()))
+    })
+  }
+
+  async #accept(proposed: Seal, current: WalFileHeader): Promise<void> {
     const { cache, disk, directory, anchor } = this.#options
     const [oldest, following] = this.#files
     assert(oldest !== undefined, 'nothing is to be sealed')

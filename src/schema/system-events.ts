@@ -112,6 +112,10 @@ export const systemEventSchema = z.discriminatedUnion('type', [
     public: z.boolean(),
     by,
   }),
+  /** A key beside the one that the ledger has: ML-DSA-44 for `heads`. */
+  z.strictObject({ ...base('key.added'), ledger: ledgerName, vkey: z.string(), by }),
+  /** `statement` is a signed note (docs/format.md, "Key rotation"). */
+  z.strictObject({ ...base('key.rotated'), ledger: ledgerName, statement: z.string(), by }),
   z.strictObject({
     ...base('token.created'),
     id: z.string(),

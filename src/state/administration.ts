@@ -16,10 +16,11 @@ import {
   type TokenRequest,
   tokenRequestSchema,
 } from '../schema/system-events.ts'
-import { ownBatch } from '../ledger/batch.ts'
-import { KeyFault } from '../ledger/keys.ts'
+import { type Batch, ownBatch } from '../ledger/batch.ts'
+import { keysAfter, rotationsFault } from '../ledger/key-periods.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import type { ClockJump } from '../ledger/ledger-time.ts'
+import { KeyFault } from '../ledger/signing.ts'
 import { timeMs, timeText } from '../platform/clock.ts'
 import { StateFault, SystemState, type LedgerRecord, type TokenRecord } from './system-state.ts'
 
@@ -56,6 +57,7 @@ export class Administration {
     else await administration.#replay()
     await administration.#activate()
     await administration.#recordStart(options.version)
+    await administration.#addMldsa44()
     await options.ledgers.startPublishing()
     return administration
   }
@@ -69,13 +71,37 @@ export class Administration {
       if (known !== undefined) {
         if (this.#ledgers.has(name)) throw new Problem('ledger-exists', `There is a ledger ${name} already.`)
         // It was recorded, and then the disk failed before it could be opened.
-        await this.#ledgers.activate(name, known.vkey)
+        await this.#ledgers.activate(name, known.keys)
         return known
       }
-      const vkey = await this.#ledgers.prepare(name)
+      const { vkey } = await this.#ledgers.keyring.prepare(name)
       const origin = this.#ledgers.origin(name)
       await this.#record([{ type: 'ledger.created', v: 1, name, origin, vkey, public: open, by }], by)
-      await this.#ledgers.activate(name, vkey)
+      const record = this.#recordOf(name)
+      await this.#ledgers.activate(name, record.keys)
+      return record
+    })
+  }
+
+  /** Lets the keys of a ledger be followed by new ones; the old ones sign nothing from then on. */
+  async rotateKey(name: string, by: string): Promise<LedgerRecord> {
+    return await this.#inTurn(async () => {
+      if (!this.#ledgers.has(name)) throw new Problem('ledger-unknown', `There is no ledger ${name}.`)
+      let event: SystemEvent | undefined
+      await this.#ledgers.rotate(
+        name,
+        (statement) => {
+          event = { type: 'key.rotated', v: 1, ledger: name, statement, by }
+          // What the state would not take in must not become durable.
+          keysAfter(this.#recordOf(name).keys, event)
+          return this.#batch([event], by)
+        },
+        () => {
+          // Its time is no part of the state.
+          if (event !== undefined) this.state.apply(event, '')
+          return this.#recordOf(name).keys.periods
+        },
+      )
       return this.#recordOf(name)
     })
   }
@@ -156,9 +182,10 @@ export class Administration {
       { type: 'install', v: 1, name: prefix.slice(0, slash), installId: prefix.slice(slash + 1) },
     ]
     for (const name of [...RESERVED_LEDGERS, 'main']) {
-      const vkey = await this.#ledgers.prepare(name)
+      const { vkey, mldsaVkey } = await this.#ledgers.keyring.prepare(name)
       const origin = this.#ledgers.origin(name)
       events.push({ type: 'ledger.created', v: 1, name, origin, vkey, public: false, by: STELE })
+      if (mldsaVkey !== undefined) events.push({ type: 'key.added', v: 1, ledger: name, vkey: mldsaVkey, by: STELE })
     }
     const { id, token, hash } = this.#mintToken()
     const scopes = ['append' as const, 'read' as const, 'verify' as const, 'admin' as const]
@@ -180,10 +207,14 @@ export class Administration {
   }
 
   async #activate(): Promise<void> {
-    for (const { name, vkey } of this.state.ledgers.values()) await this.#ledgers.activate(name, vkey)
+    for (const { name, keys } of this.state.ledgers.values()) {
+      const fault = await rotationsFault(keys)
+      if (fault !== undefined) throw new KeyFault(`the rotations of the keys of ${name} in system do not hold: ${fault}`)
+      await this.#ledgers.activate(name, keys)
+    }
     const unknown = this.#ledgers.names.find((name) => !this.state.ledgers.has(name))
     if (unknown !== undefined) throw new StateFault(`the WAL has entries of ${unknown}, which system never created`)
-    const orphan = (await this.#ledgers.keyNames()).find((name) => !this.state.ledgers.has(name))
+    const orphan = (await this.#ledgers.keyring.namesOnDisk()).find((name) => !this.state.ledgers.has(name))
     if (orphan !== undefined) {
       throw new KeyFault(`there is a key of ${orphan}, a ledger that system never created: its data is not here`)
     }
@@ -206,10 +237,22 @@ export class Administration {
     if (opening.unrecordedCuts.length > 0) await this.#ledgers.cutsRecorded()
   }
 
+  /** A directory of before has no ML-DSA-44 key of `heads`. */
+  async #addMldsa44(): Promise<void> {
+    if (this.#recordOf('heads').keys.periods.at(-1)?.mldsaVkey !== undefined) return
+    const vkey = await this.#ledgers.keyring.prepareMldsa44('heads')
+    await this.record([{ type: 'key.added', v: 1, ledger: 'heads', vkey, by: STELE }])
+    await this.#ledgers.activate('heads', this.#recordOf('heads').keys)
+  }
+
+  #batch(events: readonly SystemEvent[], by: string): Batch {
+    const bytes = events.map((event) => Buffer.from(JSON.stringify(event)))
+    return ownBatch(bytes, 'stele.system', 'application/json', by)
+  }
+
   /** Appends, and takes in once durable. */
   async #record(events: readonly SystemEvent[], by: string): Promise<void> {
-    const bytes = events.map((event) => Buffer.from(JSON.stringify(event)))
-    const committed = await this.#ledgers.append('system', ownBatch(bytes, 'stele.system', 'application/json', by))
+    const committed = await this.#ledgers.append('system', this.#batch(events, by))
     const stored = await this.#ledgers.events('system', committed.first, committed.first + events.length, Infinity)
     for (const [position, event] of events.entries()) this.state.apply(event, stored[position]?.entry.at ?? '')
   }

@@ -5,12 +5,17 @@
  * The state of the administration: the fold of the ledger `system`, nothing else. Live acts and replay go through
  * the same `apply`, so a restart gives the state that there was.
  */
+import { type KeyEvent, type KeyHistory, keysAfter } from '../ledger/key-periods.ts'
+import { KeyFault } from '../ledger/signing.ts'
 import type { RateLimits, Scope, SystemEvent } from '../schema/system-events.ts'
 
 export interface LedgerRecord {
   readonly name: string
   readonly origin: string
+  /** The Ed25519 key in force. */
   readonly vkey: string
+  /** All keys that it had. */
+  readonly keys: KeyHistory
   readonly public: boolean
   readonly createdAt: string
   readonly createdBy: string
@@ -91,9 +96,14 @@ export class SystemState {
       case 'ledger.created': {
         if (this.#ledgers.has(event.name)) throw new StateFault(`ledger ${event.name} was created twice`)
         const { name, origin, vkey } = event
-        this.#ledgers.set(name, { name, origin, vkey, public: event.public, createdAt: at, createdBy: event.by })
+        const keys = keysAfter(undefined, event)
+        this.#ledgers.set(name, { name, origin, vkey, keys, public: event.public, createdAt: at, createdBy: event.by })
         return
       }
+      case 'key.added':
+      case 'key.rotated':
+        this.#changeKeys(event.ledger, event)
+        return
       case 'token.created': {
         if (this.#tokens.has(event.id)) throw new StateFault(`token ${event.id} was created twice`)
         const { type: _, v: __, by, ...record } = event
@@ -134,6 +144,18 @@ export class SystemState {
       case 'verification.requested':
       case 'refused':
         return
+    }
+  }
+
+  #changeKeys(name: string, event: KeyEvent): void {
+    const ledger = this.#ledgers.get(name)
+    if (ledger === undefined) throw new StateFault(`system speaks of a key of ${name}, which it never created`)
+    try {
+      const keys = keysAfter(ledger.keys, event)
+      this.#ledgers.set(name, { ...ledger, keys, vkey: keys.periods.at(-1)!.vkey })
+    } catch (error) {
+      if (error instanceof KeyFault) throw new StateFault(error.message)
+      throw error
     }
   }
 }

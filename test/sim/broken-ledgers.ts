@@ -29,7 +29,7 @@ export const brokenLedgers: Readonly<Record<string, BrokenLedger>> = {
   },
   'cuts the log without a look at the head outside': {
     file: 'ledger/opening.ts',
-    find: 'await checkKeptHead(heads, signer, store, kept)',
+    find: 'await checkKeptHead(heads, periods, store, kept)',
     replace: '',
     caughtBy: 'simulation',
   },
@@ -47,8 +47,8 @@ export const brokenLedgers: Readonly<Record<string, BrokenLedger>> = {
   },
   'puts a key in its place before its ledger is durable': {
     file: 'ledger/keys.ts',
-    find: 'await replaceFile(this.#disk, this.#pendingPath(ledger), Buffer.from(formatKey(origin, signer.vkey, seed)))',
-    replace: 'await replaceFile(this.#disk, this.path(ledger), Buffer.from(formatKey(origin, signer.vkey, seed)))',
+    find: 'await replaceFile(this.#disk, this.#pendingPath(ledger), Buffer.from(text))',
+    replace: 'await replaceFile(this.#disk, this.path(ledger), Buffer.from(text))',
     caughtBy: 'crash images',
   },
   'believes the wall clock when it goes back': {
