@@ -15,12 +15,19 @@ function bytesOf(source: Bytes): Uint8Array {
   return new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
 }
 
-/** The Ed25519 of WebCrypto, which is all of it that a ledger uses. */
+/** By the formats in which a ledger imports them: what stands before the key in its SPKI, and the algorithm. */
+const KEYS: Readonly<Record<string, { readonly prefix: string; readonly name: 'Ed25519' | 'ML-DSA-44' }>> = {
+  raw: { prefix: '302a300506032b6570032100', name: 'Ed25519' },
+  'raw-public': { prefix: '30820532300b06096086480165030403110382052100', name: 'ML-DSA-44' },
+}
+
+/** The signatures of WebCrypto, which are all of it that a ledger uses. */
 export function computeOnOneThread(): void {
   const importKey = async (format: string, raw: Bytes): Promise<webcrypto.CryptoKey> => {
-    if (format !== 'raw') throw new Error(`a key as ${format} is not imported by anything that is simulated`)
-    const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), bytesOf(raw)])
-    return createPublicKey({ key: spki, format: 'der', type: 'spki' }).toCryptoKey('Ed25519', true, ['verify'])
+    const known = KEYS[format]
+    if (known === undefined) throw new Error(`a key as ${format} is not imported by anything that is simulated`)
+    const spki = Buffer.concat([Buffer.from(known.prefix, 'hex'), bytesOf(raw)])
+    return createPublicKey({ key: spki, format: 'der', type: 'spki' }).toCryptoKey(known.name, true, ['verify'])
   }
   subtle.importKey = importKey as typeof subtle.importKey
   subtle.verify = async (_, key, signature, data) =>
