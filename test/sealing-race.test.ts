@@ -4,6 +4,7 @@
 // What the simulation found between sealing and appending.
 
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 
 import type { Seal } from '../src/ledger/seal.ts'
@@ -97,3 +98,25 @@ test('a seal for which something could not be read is taken the next time', asyn
   }
   assert(nth > 3, `${nth}`)
 })
+
+for (const done of ['not', 'wholly'] as const) {
+  test(`a WAL file whose removal failed after its seal, done ${done}, is given up the next time`, async () => {
+    const { memory, disk, stele, seal, completeAnother } = await proposed()
+    await completeAnother()
+    const path = walPath(directory, 1)
+    disk.delay = async (operation, of) => {
+      if (operation !== 'remove' || of !== path) return
+      disk.delay = async () => {}
+      if (done === 'wholly') await memory.remove(path)
+      throw Object.assign(new Error(`EIO: ${of}`), { code: 'EIO' })
+    }
+    const { ledgers } = stele
+    await assert.rejects(ledgers.acceptSeal(seal), { code: 'EIO' })
+    assert.equal(ledgers.sealed.commit, seal.commit)
+    const { store } = recovery(disk, directory)
+    await ledgers.acceptSeal(await sealWalFile({ disk, directory, store }, ledgers.sealTask()!))
+    assert.deepEqual(await memory.list(join(directory, 'wal')), [
+      walPath(directory, ledgers.durableEnd.file).split('/').at(-1),
+    ])
+  })
+}

@@ -194,7 +194,10 @@ export class SealedLog {
   async dropLeftovers(): Promise<void> {
     const { disk, cache } = this.#options
     for (const path of this.#leftovers.slice()) {
-      for (const [ledger, { first, end }] of await rangesIn(disk, path)) await this.#demandRange(ledger, first, end)
+      // A removal that was said to have failed may have taken effect.
+      const isThere = (await disk.regularBytes(path)) !== undefined
+      const ranges = isThere ? await rangesIn(disk, path) : []
+      for (const [ledger, { first, end }] of ranges) await this.#demandRange(ledger, first, end)
       await cache.remove(path)
       this.#leftovers.shift()
     }
