@@ -5,7 +5,15 @@
  * Which keys a ledger had when, as the events of `system` tell it: the fold that the state, a start and a verification
  * share. It reads rotations and believes them; whoever needs to know that they are signed calls `verifyRotations`.
  */
-import { formatNote, formatRotation, type KeyPeriod, parseRotation, ProofError, toBase64, verifyRotations } from '@stele/proof'
+import {
+  formatNote,
+  formatRotation,
+  type KeyPeriod,
+  parseRotation,
+  ProofError,
+  toBase64,
+  verifyRotations,
+} from '@stele/proof'
 import type { SystemEvent } from '../schema/system-events.ts'
 import type { Log } from './log.ts'
 import { KeyFault, type Signer } from './signing.ts'
