@@ -4,6 +4,7 @@
 /** Ledgers, tokens and the clock: what is asked of the administration, and what of it is shown. */
 import type { z } from 'zod'
 import { allows, type Credential } from '../access/credentials.ts'
+import { listedKeys } from '../ledger/key-periods.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import { type LedgerRequest, SCOPES, type TokenRequest } from '../schema/system-events.ts'
 import type { LedgerRecord, TokenRecord } from '../state/system-state.ts'
@@ -87,15 +88,8 @@ function ledgerAnswer(ledgers: Ledgers, { name, origin, public: open, createdAt 
   return { name, origin, vkeys, size, root: Buffer.from(root).toString('base64'), public: open, createdAt }
 }
 
-function keysAnswer({ origin, keys: { periods, rotations } }: LedgerRecord): KeysAnswer {
-  const keys = periods.flatMap(({ vkey, mldsaVkey, from, until }) =>
-    [vkey, ...(mldsaVkey === undefined ? [] : [mldsaVkey])].map((key) => ({
-      vkey: key,
-      since: from,
-      ...(until === undefined ? {} : { until: until.size }),
-    })),
-  )
-  return { origin, keys, rotations: [...rotations] }
+function keysAnswer({ origin, keys }: LedgerRecord): KeysAnswer {
+  return { origin, keys: listedKeys(keys), rotations: [...keys.rotations] }
 }
 
 /** A token as it may be shown: all but its hash. */

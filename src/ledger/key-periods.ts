@@ -85,6 +85,17 @@ export function rotationNote(former: Signer, next: Signer, { size, root }: Pick<
   return formatNote(text, [former.signatureLine(text), next.signatureLine(text)])
 }
 
+/** The keys one by one, as they are told: from and up to which size of the ledger each signs. */
+export function listedKeys({ periods }: KeyHistory): { vkey: string; since: number; until?: number }[] {
+  return periods.flatMap(({ vkey, mldsaVkey, from, until }) =>
+    [vkey, ...(mldsaVkey === undefined ? [] : [mldsaVkey])].map((key) => ({
+      vkey: key,
+      since: from,
+      ...(until === undefined ? {} : { until: until.size }),
+    })),
+  )
+}
+
 /** Words for the last head of a key that is retired. */
 export function endWords({ size, root }: NonNullable<KeyPeriod['until']>): string {
   return `root ${toBase64(root)} at size ${size}`
