@@ -172,7 +172,8 @@ export async function openDirectory(
     onFailure: (error) => log({ level: 'error', message: 'the writer has stopped', reason: String(error) }),
   })
   const adminTokenPath = join(dataDirectory, 'admin.token')
-  const noteKeys = async () => (config.keys === undefined ? undefined : await noteKeysDirectory(disk, dataDirectory, keys))
+  const noteKeys = async () =>
+    config.keys === undefined ? undefined : await noteKeysDirectory(disk, dataDirectory, keys)
   try {
     // Keys that are made now must be found again; those that are there must first be the right ones.
     if (ledgers.opening.begun) await noteKeys()

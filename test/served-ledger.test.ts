@@ -43,6 +43,7 @@ function served(name: string): ServedLedger {
     name,
     vkey: ledgers.vkey(name),
     checkpoint: async () => ledgers.checkpoint(name),
+    rotations: async () => [],
     tile: async (level, index, width) => await ledgers.log(name).hashes(level, index * 256, width),
     entries: async (index, width) => await ledgers.entries(name, index * 256, index * 256 + width),
     async *events(from) {
@@ -198,7 +199,11 @@ test('P4: a server whose key changed, that was rolled back, or that has another 
 test('what heads published of a ledger is held against it, and checkpoints in heads that the key did not sign are found', async () => {
   const { ledgers } = stele
   const signatures = new Signatures()
-  const heads = new HeadsContent(signatures, (origin) => (origin === known.origin ? known.vkey : undefined))
+  const heads = new HeadsContent(
+    signatures,
+    (origin) => (origin === known.origin ? known.vkey : undefined),
+    async () => [],
+  )
   const ofHeads = await verify(served('heads'), { onEvent: async (event) => await heads.add(event), signatures })
   assert.equal(ofHeads.verdict, 'self-consistent')
   const report = await verify({}, { published: heads.of(known.origin) })

@@ -104,7 +104,7 @@ class Source {
     const { disk, from } = this.#options
     const signers = await headsSigners(disk, from, seal.originPrefix)
     const [signer] = signers
-    if (signer !== undefined && !signers.some(read.isSignedBy)) {
+    if (signer !== undefined && !signers.some((signer) => read.isSignedBy(signer))) {
       throw new DataFault(where, 0, 'the seal is not signed by the key of heads', signer.vkey, 'another signature')
     }
     return {

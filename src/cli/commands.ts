@@ -93,6 +93,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./ledger.ts')).ledger,
   },
   {
+    name: 'key',
+    group: 'Administer',
+    summary: 'Rotates and lists the keys of ledgers',
+    load: async () => (await import('./key.ts')).key,
+  },
+  {
     name: 'token',
     group: 'Administer',
     summary: 'Creates, lists and revokes access tokens',

@@ -35,6 +35,8 @@ export interface ServeConfig {
   readonly listenPort: number
   readonly name: string
   readonly head?: string
+  /** The folder that holds the signing keys. */
+  readonly keys?: string
   readonly stateDirectory: string
   readonly tls?: { readonly certPath: string; readonly keyPath: string }
   readonly insecurePlaintext: boolean

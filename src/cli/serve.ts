@@ -33,6 +33,11 @@ export const serve = defineCommand({
       value: 'FILE|URL',
       help: 'where the newest head is kept outside the data directory, so that a rollback is noticed; else in the state directory of the user',
     },
+    keys: {
+      type: 'string',
+      value: 'DIR',
+      help: 'the folder that holds the signing keys, outside of the data directory; remembered there, so that it need be said once. Else keys/ in the data directory',
+    },
     'index-url': {
       type: 'string',
       value: 'URL',
@@ -57,6 +62,7 @@ export const serve = defineCommand({
       command: 'stele serve --listen 0.0.0.0:7835 --tls-cert cert.pem --tls-key key.pem',
       does: 'serves other machines',
     },
+    { command: 'stele serve --data /srv/stele --keys /etc/stele/keys', does: 'keeps the signing keys elsewhere' },
     { command: 'stele serve --index-url https://clickhouse.example:8443/audit', does: 'keeps the index there' },
   ],
   exitCodes: { 3: 'the data directory is damaged or in use, the address is taken, or the head was rolled back' },
@@ -72,7 +78,7 @@ export const serve = defineCommand({
       const mend = 'Give --tls-cert and --tls-key, or --insecure-plaintext, which --help explains'
       throw usageFailure(`without TLS only this machine may connect, and ${printable(host)} lets others in`, mend)
     }
-    const { data = DEFAULT_DATA, head } = options
+    const { data = DEFAULT_DATA, head, keys } = options
     const indexUrl = options['index-url'] ?? variable(environment, 'STELE_INDEX_URL')
     const noIndex = options['no-index'] === true
     if (noIndex && options['index-url'] !== undefined) {
@@ -84,6 +90,7 @@ export const serve = defineCommand({
       listenPort: port,
       name: options.name ?? DEFAULT_NAME,
       ...(head === undefined ? {} : { head: /^https?:\/\//.test(head) ? head : pathOf(environment, head) }),
+      ...(keys === undefined ? {} : { keys: pathOf(environment, keys) }),
       stateDirectory: stateDirectory(environment),
       ...(certPath === undefined || keyPath === undefined
         ? {}

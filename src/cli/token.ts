@@ -1,18 +1,15 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-import { join } from 'node:path'
-
 import { type RateLimits, type Scope, SCOPES, type TokenInfo, type TokenRequest } from '@stele/sdk'
 
 import { timeMs, timeText } from '../platform/clock.ts'
-import { Problem } from '../schema/problem.ts'
-import type { Administration } from '../state/administration.ts'
+import { administering } from './administering.ts'
 import { type CommandGroup, defineCommand } from './command.ts'
 import { connect, DEFAULT_LEDGER, jsonOption, serverOptions } from './connect.ts'
-import { bytesText, count, jsonLine, printable, shellWord } from './display.ts'
-import { type Environment, pathOf, stateDirectory } from './environment.ts'
-import { Failure, usageFailure } from './failure.ts'
+import { bytesText, count, jsonLine, printable } from './display.ts'
+import type { Environment } from './environment.ts'
+import { usageFailure } from './failure.ts'
 
 const NO_TOKEN = 'No token was made'
 const UNIT_BYTES: Readonly<Record<string, number>> = {
@@ -248,15 +245,8 @@ async function overHttp(
 }
 
 async function onDisk(data: string, request: TokenRequest, environment: Environment): Promise<Minted> {
-  const dataDirectory = pathOf(environment, data)
-  const status = await environment.files.status(join(dataDirectory, 'wal'), 'follow')
-  if (status?.kind !== 'directory') {
-    const what = `${printable(data)} is not a data directory of Stele`
-    throw new Failure(3, what, NO_TOKEN, "Name the one that 'stele serve' is given with --data")
-  }
   const { LOCAL } = await import('../state/administration.ts')
-  const directories = { dataDirectory, stateDirectory: stateDirectory(environment) }
-  const created = await administering(environment, directories, async (administration) => {
+  const created = await administering(environment, data, NO_TOKEN, async (administration) => {
     const { scopes, ledgers, sources, ...rest } = request
     const lists = {
       scopes: [...scopes],
@@ -267,27 +257,6 @@ async function onDisk(data: string, request: TokenRequest, environment: Environm
   })
   const { hash: _, ...record } = created.record
   return { ...record, token: created.token }
-}
-
-/** What keeps a directory closed is said by name; the rest is a fault. */
-async function administering<T>(
-  environment: Environment,
-  directories: { readonly dataDirectory: string; readonly stateDirectory: string },
-  work: (administration: Administration) => Promise<T>,
-): Promise<T> {
-  try {
-    return await environment.administer(directories, work)
-  } catch (error) {
-    if (error instanceof Problem) throw new Failure(2, printable(error.message), NO_TOKEN)
-    const { OwnedError } = await import('../ledger/opening.ts')
-    if (error instanceof OwnedError) {
-      const mend = 'Stop that server first, or leave out --data and use a token of an administrator'
-      throw new Failure(2, `${printable(directories.dataDirectory)} is in use by a running server`, NO_TOKEN, mend)
-    }
-    if (!(error instanceof Error) || !error.name.endsWith('Fault')) throw error
-    const mend = `'stele verify --data ${shellWord(directories.dataDirectory)}' says all that is wrong`
-    throw new Failure(3, printable(error.message), NO_TOKEN, mend)
-  }
 }
 
 /** One line about a token. */

@@ -91,7 +91,11 @@ function read(
 }
 
 /** A key that waits for a ledger which was never created. */
-function checkOrphan({ beside, originPrefix, signatures, findings, remarks }: BesideCheck, name: string, bytes: Buffer) {
+function checkOrphan(
+  { beside, originPrefix, signatures, findings, remarks }: BesideCheck,
+  name: string,
+  bytes: Buffer,
+) {
   const file = `${beside.keysName}/pending/${name}${KEY}`
   const made = signatures.keyOf(file, bytes.toString('latin1'), `${originPrefix}/${name}`)
   if ('fault' in made) findings.add({ kind: 'key', file, what: made.fault })

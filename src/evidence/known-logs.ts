@@ -6,6 +6,7 @@
  * directory. A log's key does not change, so another key for a known origin is an alarm and never replaces the first.
  */
 import { dirname, join } from 'node:path'
+import { type RotationEnd, toBase64 } from '@stele/proof'
 import { z } from 'zod'
 import { type Clock, timeText } from '../platform/clock.ts'
 import { type Disk, replaceFile } from '../platform/disk.ts'
@@ -17,10 +18,19 @@ import { readCheckpoint } from './signatures.ts'
 const LOCK_TRIES = 200
 const LOCK_WAIT_MS = 10
 
+const retiredSchema = z.strictObject({
+  vkey: z.string(),
+  /** The last head that it stands for: size, and root in base64. */
+  size: z.int().nonnegative(),
+  root: z.string(),
+})
+
 const knownLogSchema = z.strictObject({
   v: z.literal(1),
   origin: z.string(),
   vkey: z.string(),
+  /** Keys that signed rotations have led on from, the oldest first. */
+  retired: z.array(retiredSchema).optional(),
   /** Somebody gave the key, rather than take it from the server. */
   pinned: z.boolean(),
   firstSeen: z.string(),
@@ -30,6 +40,11 @@ const knownLogSchema = z.strictObject({
 })
 
 export type KnownLog = Readonly<z.infer<typeof knownLogSchema>>
+export type RetiredKey = Readonly<z.infer<typeof retiredSchema>>
+
+export function retiredKey(vkey: string, { size, root }: RotationEnd): RetiredKey {
+  return { vkey, size, root: toBase64(root) }
+}
 
 /** Whether somebody gave a log's key, now or before; a key that is only remembered was its server's own word. */
 export type KeyStanding = 'pinned' | 'not pinned'
@@ -38,6 +53,8 @@ export type KeyStanding = 'pinned' | 'not pinned'
 export interface Sighting {
   readonly origin: string
   readonly vkey: string
+  /** Keys that rotations, which were verified, have led on from. */
+  readonly retired?: readonly RetiredKey[]
   readonly pinned: boolean
   readonly head?: string
 }
@@ -76,6 +93,7 @@ export class KnownLogs {
   /** What to say where a log that is known comes with another key; undefined where it doesn't. */
   keyObjection(known: KnownLog | undefined, vkey: string): string | undefined {
     if (known === undefined || known.vkey === vkey) return undefined
+    if (known.retired?.some((former) => former.vkey === vkey) === true) return undefined
     const { origin, pinned, firstSeen } = known
     const how = pinned ? 'was pinned' : 'was first seen'
     return (
@@ -85,20 +103,25 @@ export class KnownLogs {
   }
 
   /** Remembers a sighting; of two heads the larger one stays. Throws a KnownLogFault for another key. */
-  async remember({ origin, vkey, pinned, head }: Sighting): Promise<KnownLog> {
+  async remember({ origin, vkey, retired = [], pinned, head }: Sighting): Promise<KnownLog> {
     const path = this.path(origin)
     await this.#disk.makeDirectory(dirname(path))
     const lock = await this.#lock(`${path}.lock`)
     try {
       const known = await this.find(origin)
-      const objection = this.keyObjection(known, vkey)
+      const isFollowed = retired.some((former) => former.vkey === known?.vkey)
+      const objection = isFollowed ? undefined : this.keyObjection(known, vkey)
       if (objection !== undefined) throw new KnownLogFault(objection)
+      // A former key that is given does not bring it back.
+      const isFormer = known !== undefined && !isFollowed && known.vkey !== vkey
+      const chain = isFormer || known === undefined ? (known?.retired ?? retired) : merged(known.retired ?? [], retired)
       const now = timeText(this.#clock.wallMs())
       const kept = sizeOf(known?.head) >= sizeOf(head) ? known?.head : head
       const next: KnownLog = {
         v: 1,
         origin,
-        vkey,
+        vkey: isFormer ? known.vkey : vkey,
+        ...(chain.length === 0 ? {} : { retired: [...chain] }),
         pinned: pinned || (known?.pinned ?? false),
         firstSeen: known?.firstSeen ?? now,
         lastSeen: now,
@@ -137,6 +160,11 @@ export function contradiction(known: KnownLog | undefined, head: string): string
   if (typeof before !== 'object' || typeof now !== 'object' || before.size !== now.size) return undefined
   if (toHex(before.root) === toHex(now.root)) return undefined
   return `the log has signed two roots for ${now.size} entries: one seen before ${known.lastSeen}, and this one`
+}
+
+/** Those that are known, and behind them those that are new. */
+function merged(known: readonly RetiredKey[], found: readonly RetiredKey[]): readonly RetiredKey[] {
+  return [...known, ...found.filter(({ vkey }) => !known.some((former) => former.vkey === vkey))]
 }
 
 /** The size in a signed head; -1 where there is none. */

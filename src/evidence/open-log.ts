@@ -114,7 +114,7 @@ function believedSeal(read: ReadSeal | string | undefined, wal: WalkedLog, parts
   // Whether `system` names the key is seen when that has been read.
   const signers = lyingSigners(beside, read.seal.originPrefix, signatures)
   const [first] = signers
-  if (first === undefined || isRunning || signers.some(read.isSignedBy)) return read
+  if (first === undefined || isRunning || signers.some((signer) => read.isSignedBy(signer))) return read
   const what = 'the seal is not signed by the key of heads'
   const other = `another signature of commit ${read.seal.commit}`
   findings.add({ kind: 'seal', file: SEAL_FILE, what, expected: `one by ${first.vkey}`, found: other })

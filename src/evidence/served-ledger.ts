@@ -18,6 +18,8 @@ export interface ServedLedger {
   /** As the server tells it. */
   readonly vkey: string
   checkpoint(): Promise<string>
+  /** Statements by which one key followed another, the oldest first. */
+  rotations(): Promise<readonly string[]>
   /** Hashes of one tile, `width` of them. */
   tile(level: number, index: number, width: number): Promise<Uint8Array>
   /** Entries of one bundle, `width` of them. */

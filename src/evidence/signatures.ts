@@ -54,7 +54,7 @@ export class Signatures {
 
   /** What is wrong with a signed checkpoint of a ledger that had these keys, or undefined where nothing is. */
   async faultOf(note: Uint8Array, size: number, periods: readonly KeyPeriod[]): Promise<string | undefined> {
-    let fault: string | undefined
+    let fault = periods.length === 0 ? 'no key of it is known' : undefined
     for (const { until, ...keys } of periods.toReversed()) {
       const under = await this.fault(note, keys)
       fault ??= under

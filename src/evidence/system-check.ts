@@ -40,7 +40,11 @@ export async function checkRotations(replay: Replay, findings: Findings): Promis
   for (const { name, keys } of replay.state.ledgers.values()) {
     const fault = await rotationsFault(keys)
     if (fault === undefined) continue
-    findings.add({ kind: 'system', ledger: 'system', what: `the rotations of the keys of ${name} do not hold: ${fault}` })
+    findings.add({
+      kind: 'system',
+      ledger: 'system',
+      what: `the rotations of the keys of ${name} do not hold: ${fault}`,
+    })
   }
   for (const { name, end, root, ...place } of replay.rotations) {
     const data = replay.ledgers.get(name)

@@ -5,8 +5,18 @@
  * Verifies an event with its receipt, offline. The key comes from the caller, or is the one that is remembered of the
  * log; with no key at all nothing can be said in the log's favour, and nothing is.
  */
-import { parseProof, type Policy, ProofError, type Report, type Trust, verifyReceipt } from '@stele/proof'
-import { contradiction, type KeyStanding, type KnownLog, type KnownLogs } from './known-logs.ts'
+import {
+  parseNote,
+  parseProof,
+  parseVkey,
+  type Policy,
+  ProofError,
+  type Report,
+  toBase64,
+  type Trust,
+  verifyReceipt,
+} from '@stele/proof'
+import { contradiction, type KeyStanding, type KnownLog, type KnownLogs, type RetiredKey } from './known-logs.ts'
 import { readCheckpoint } from './signatures.ts'
 
 export interface ReceiptOptions {
@@ -22,6 +32,8 @@ export interface ReceiptVerdict {
   readonly report: Report
   /** Whose word the key is. */
   readonly trust: 'key' | 'policy' | 'pinned before' | 'seen before'
+  /** The key that signed was followed by another; that this head is the beginning of the log is not shown. */
+  readonly retired?: RetiredKey
   /** The signed head contradicts one that was seen before; both are kept in `evidence`. */
   readonly contradiction?: string
   readonly evidence?: string
@@ -43,7 +55,8 @@ export async function verifyEvent(options: ReceiptOptions): Promise<ReceiptVerdi
   const { event, proof, vkey, policy, knownLogs } = options
   const head = headOf(proof)
   const known = head === undefined ? undefined : await knownLogs.find(head.origin)
-  const chosen = choose(vkey, policy, known)
+  const retired = head === undefined ? undefined : retiredSigner(known, head.note)
+  const chosen = choose(vkey, policy, known, retired)
   const report = await verifyReceipt(event, proof, chosen?.trust)
   if (chosen === undefined || head === undefined) {
     if (report.verdict !== 'invalid') throw new NoKeyError(report.origin ?? '')
@@ -58,6 +71,7 @@ export async function verifyEvent(options: ReceiptOptions): Promise<ReceiptVerdi
     const evidence = await knownLogs.keepEvidence(head.origin, [known?.head ?? '', head.note])
     return { verdict: 'invalid', report, trust: source, contradiction: contradicts, evidence }
   }
+  if (retired !== undefined) return heldByRetired(retired, report, source)
   const signer = vkey ?? known?.vkey
   if (signer !== undefined) {
     await knownLogs.remember({ origin: head.origin, vkey: signer, pinned: vkey !== undefined, head: head.note })
@@ -78,12 +92,42 @@ function choose(
   vkey: string | undefined,
   policy: Policy | undefined,
   known: KnownLog | undefined,
+  retired: RetiredKey | undefined,
 ): { readonly trust: Trust; readonly source: ReceiptVerdict['trust'] } | undefined {
   if (vkey !== undefined) return { trust: { vkey }, source: 'key' }
   if (policy !== undefined) return { trust: policy, source: 'policy' }
   if (known === undefined) return undefined
   const { pinned } = known
-  return { trust: { vkey: known.vkey, pinned }, source: pinned ? 'pinned before' : 'seen before' }
+  return { trust: { vkey: retired?.vkey ?? known.vkey, pinned }, source: pinned ? 'pinned before' : 'seen before' }
+}
+
+/** The key that signed the head, where it is one that is known to have been followed by another. */
+function retiredSigner(known: KnownLog | undefined, head: string): RetiredKey | undefined {
+  const { signatures } = parseNote(Buffer.from(head))
+  const hasSigned = (vkey: string) => {
+    const { name, keyId } = parseVkey(vkey)
+    return signatures.some((signature) => signature.name === name && signature.keyId === keyId)
+  }
+  if (known === undefined || hasSigned(known.vkey)) return undefined
+  return known.retired?.find(({ vkey }) => hasSigned(vkey))
+}
+
+/**
+ * A head of a key that was followed by another. Of a larger tree than that key stood for it is a fork; of a smaller one it
+ * counts where somebody shows that it is the beginning of the log, which a receipt does not.
+ */
+function heldByRetired(retired: RetiredKey, report: Report, trust: ReceiptVerdict['trust']): ReceiptVerdict {
+  const { size = 0, root } = report
+  const entries = `${retired.size} entries`
+  const isSame = root !== undefined && toBase64(root) === retired.root
+  if (size > retired.size) {
+    const contradicts = `its head counts ${size} entries, and the key that signed it was retired at ${entries}`
+    return { verdict: 'invalid', report, trust, contradiction: contradicts }
+  }
+  if (size < retired.size) return { verdict: 'self-consistent', report, trust, retired }
+  if (isSame) return { verdict: report.verdict, report, trust }
+  const contradicts = `the key that signed it was retired at ${entries}, and their root was another than the one here`
+  return { verdict: 'invalid', report, trust, contradiction: contradicts }
 }
 
 /** Origin and text of the signed head in a proof; undefined where it can't be read, which the report will say. */

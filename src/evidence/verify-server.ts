@@ -11,15 +11,17 @@ import {
   type Checkpoint,
   Frontier,
   hashLeaf,
+  type KeyPeriod,
   parseEntry,
   ProofError,
   SALT_BYTES,
   TILE_WIDTH,
   tileWidthAt,
   toBase64,
+  verifyRotations,
 } from '@stele/proof'
 import { type Finding, Findings, firstBadEntry, type FirstBad } from './finding.ts'
-import type { KeyStanding, KnownLog } from './known-logs.ts'
+import { type KeyStanding, type KnownLog, type RetiredKey, retiredKey } from './known-logs.ts'
 import { toHex } from './ledger-replay.ts'
 import { ServedEvents } from './served-events.ts'
 import { bundleOf, type ServedEvent, ServedFault, type ServedLedger } from './served-ledger.ts'
@@ -47,6 +49,8 @@ export interface ServedReport {
   readonly verdict: Verdict
   readonly origin?: string
   readonly vkey: string
+  /** Keys that it followed, from the trusted one on, and the last heads that they stand for. */
+  readonly retired: readonly RetiredKey[]
   readonly key: KeyStanding
   readonly size: number
   /** base64. */
@@ -77,6 +81,7 @@ class ServedVerification {
   readonly #frontier = new Frontier()
   readonly #rootsAt = new Map<number, string>()
   #wanted: number[] = []
+  #periods: readonly KeyPeriod[] = []
   #lastTime = ''
   #contentCount = 0
   #contradicting: string[] = []
@@ -98,10 +103,16 @@ class ServedVerification {
         const seen = typeof before === 'object' ? before : undefined
         this.#refuseRollback(checkpoint, head, seen)
         const { size } = checkpoint
-        const wanted = [...published.map((statement) => statement.size), ...(seen === undefined ? [] : [seen.size])]
+        const ends = this.#periods.flatMap(({ until }) => (until === undefined ? [] : [until.size]))
+        const wanted = [
+          ...ends,
+          ...published.map((statement) => statement.size),
+          ...(seen === undefined ? [] : [seen.size]),
+        ]
         this.#wanted = [...new Set(wanted)].filter((at) => at <= size).toSorted((a, b) => a - b)
         await this.#download(size)
         this.#holdRoot(checkpoint)
+        this.#holdEnds(checkpoint)
         this.#holdSeen(checkpoint, head, seen)
         publishedCount = this.#holdPublished(checkpoint)
       }
@@ -115,8 +126,14 @@ class ServedVerification {
     return this.#report(checkpoint, head, publishedCount)
   }
 
-  get #vkey(): string {
+  /** The key that is trusted. */
+  get #trusted(): string {
     return this.#options.pinnedVkey ?? this.#options.known?.vkey ?? this.#options.ledger.vkey
+  }
+
+  /** The key in force. */
+  get #vkey(): string {
+    return this.#periods.at(-1)?.vkey ?? this.#trusted
   }
 
   get #key(): ServedReport['key'] {
@@ -124,21 +141,49 @@ class ServedVerification {
     return pinnedVkey !== undefined || known?.pinned === true ? 'pinned' : 'not pinned'
   }
 
-  /** The head must be signed by the key that is trusted, whichever the server tells. */
+  /** The head must be signed by the key that is trusted, or one that follows it, whichever the server tells. */
   async #open(head: string): Promise<Checkpoint | undefined> {
     const { ledger, signatures } = this.#options
-    const vkey = this.#vkey
-    if (ledger.vkey !== vkey) {
-      this.#object('key', 'the server tells another key than the one that is known', {
-        expected: vkey,
-        found: ledger.vkey,
-      })
-    }
+    this.#periods = await this.#follow()
     const checkpoint = readCheckpoint(Buffer.from(head))
-    const fault = typeof checkpoint === 'string' ? checkpoint : await signatures.fault(Buffer.from(head), vkey)
+    const fault =
+      typeof checkpoint === 'string'
+        ? checkpoint
+        : await signatures.faultOf(Buffer.from(head), checkpoint.size, this.#periods)
     if (fault === undefined && typeof checkpoint === 'object') return checkpoint
     this.#object('key', `the head of ${ledger.name} is not signed by its key: ${fault}`)
     return undefined
+  }
+
+  /** From the trusted key to the one that the server tells, by what each signed of the next. */
+  async #follow(): Promise<readonly KeyPeriod[]> {
+    const { ledger } = this.#options
+    const vkey = this.#trusted
+    const alone = [{ vkey, from: 0 }]
+    if (ledger.vkey === vkey) return alone
+    const place = { expected: vkey, found: ledger.vkey }
+    try {
+      const periods = await verifyRotations(vkey, await ledger.rotations())
+      if (periods.at(-1)?.vkey === ledger.vkey) return periods
+      this.#object('key', 'the server tells another key than the one that is known, and no rotation leads to it', place)
+    } catch (error) {
+      if (!(error instanceof ProofError)) throw error
+      const what = `the server tells another key than the one that is known: ${error.message}`
+      this.#object('key', what, place)
+    }
+    return alone
+  }
+
+  /** What a retired key stood for must be the beginning of what there is. */
+  #holdEnds({ size }: Checkpoint): void {
+    for (const { until } of this.#periods) {
+      if (until === undefined) continue
+      const found = until.size > size ? `${size} entries` : this.#rootsAt.get(until.size)
+      if (found === toHex(until.root)) continue
+      const range = { ledger: this.#options.ledger.name, index: 0, count: Math.max(1, until.size) }
+      const what = `a rotation of its keys says another root at ${until.size} entries`
+      this.#object('key', what, { ...range, expected: toHex(until.root), found: found ?? 'none' })
+    }
   }
 
   #refuseRollback({ size }: Checkpoint, head: string, seen: Checkpoint | undefined): void {
@@ -278,6 +323,7 @@ class ServedVerification {
       ledger: ledger.name,
       verdict: !isGood ? 'changed' : since === undefined ? trusted : 'unchanged',
       vkey: this.#vkey,
+      retired: this.#periods.flatMap(({ vkey, until }) => (until === undefined ? [] : [retiredKey(vkey, until)])),
       key: this.#key,
       size: checkpoint?.size ?? 0,
       ...(checkpoint === undefined ? {} : { origin: checkpoint.origin, root: toBase64(checkpoint.root) }),

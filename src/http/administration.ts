@@ -4,11 +4,12 @@
 /** Ledgers, tokens and the clock: what is asked of the administration, and what of it is shown. */
 import type { z } from 'zod'
 import { allows, type Credential } from '../access/credentials.ts'
+import { listedKeys } from '../ledger/key-periods.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import { type LedgerRequest, SCOPES, type TokenRequest } from '../schema/system-events.ts'
 import type { LedgerRecord, TokenRecord } from '../state/system-state.ts'
 import type { Answer, Call, Services } from './route.ts'
-import type { LedgerAnswer, ledgerParams, TokenAnswer, tokenParams } from './schemas.ts'
+import type { KeysAnswer, LedgerAnswer, ledgerParams, TokenAnswer, tokenParams } from './schemas.ts'
 
 /** More than the entry of any act. */
 export const ACT_BYTES = 16 * 1024
@@ -45,6 +46,21 @@ export async function createLedger(
   return { status: 201, headers: { location: `/v1/ledgers/${record.name}` }, body: ledgerAnswer(ledgers, record) }
 }
 
+export function listKeys(
+  { params }: Call<z.output<typeof ledgerParams>, undefined, undefined>,
+  { administration }: Services,
+): Answer {
+  return { body: keysAnswer(administration.state.ledgers.get(params.ledger)!) }
+}
+
+export async function rotateKey(
+  { params, caller }: Call<z.output<typeof ledgerParams>, undefined, undefined>,
+  { administration, space }: Services,
+): Promise<Answer> {
+  const rotate = async () => await administration.rotateKey(params.ledger, caller.by)
+  return { status: 201, body: keysAnswer(await space.admit('audit', ACT_BYTES, 1, rotate)) }
+}
+
 export function listTokens(_call: PlainCall, { administration }: Services): Answer {
   return { body: { tokens: [...administration.state.tokens.values()].map(tokenAnswer) } }
 }
@@ -66,9 +82,14 @@ export async function revokeToken(
   return { body: tokenAnswer(await space.admit('audit', ACT_BYTES, 1, revoke)) }
 }
 
-function ledgerAnswer(ledgers: Ledgers, { name, origin, vkey, public: open, createdAt }: LedgerRecord): LedgerAnswer {
+function ledgerAnswer(ledgers: Ledgers, { name, origin, public: open, createdAt }: LedgerRecord): LedgerAnswer {
   const { size, root } = ledgers.log(name)
-  return { name, origin, vkeys: [vkey], size, root: Buffer.from(root).toString('base64'), public: open, createdAt }
+  const vkeys = ledgers.keyring.vkeys(name)
+  return { name, origin, vkeys, size, root: Buffer.from(root).toString('base64'), public: open, createdAt }
+}
+
+function keysAnswer({ origin, keys }: LedgerRecord): KeysAnswer {
+  return { origin, keys: listedKeys(keys), rotations: [...keys.rotations] }
 }
 
 /** A token as it may be shown: all but its hash. */

@@ -6,6 +6,7 @@ import type { Ledgers } from '../ledger/ledgers.ts'
 
 interface Head {
   readonly size: number
+  readonly vkey: string
   readonly unsigned: string
   signed?: string
 }
@@ -28,8 +29,9 @@ export class Heads {
   #head(ledger: string): Head {
     const { size, root } = this.#ledgers.log(ledger)
     const known = this.#heads.get(ledger)
-    if (known?.size === size) return known
-    const head = { size, unsigned: `"size":${size},"root":"${Buffer.from(root).toString('base64')}"` }
+    const vkey = this.#ledgers.vkey(ledger)
+    if (known?.size === size && known.vkey === vkey) return known
+    const head = { size, vkey, unsigned: `"size":${size},"root":"${Buffer.from(root).toString('base64')}"` }
     this.#heads.set(ledger, head)
     return head
   }

@@ -6,7 +6,16 @@
  * OpenAPI document and access matrix are made from it; there is no other way into the server.
  */
 import { ledgerRequestSchema, SCOPES, tokenRequestSchema } from '../schema/system-events.ts'
-import { createLedger, createToken, listLedgers, listTokens, revokeToken, showLedger } from './administration.ts'
+import {
+  createLedger,
+  createToken,
+  listKeys,
+  listLedgers,
+  listTokens,
+  revokeToken,
+  rotateKey,
+  showLedger,
+} from './administration.ts'
 import { append, EVENT_MEDIA } from './append.ts'
 import { PROOF_TYPE, readEvent, readEventBytes, readProof } from './content.ts'
 import { METRICS_TYPE } from './metrics.ts'
@@ -19,6 +28,7 @@ import {
   eventParams,
   healthSchema,
   hitSchema,
+  keysSchema,
   ledgerParams,
   ledgerSchema,
   ledgersSchema,
@@ -211,6 +221,30 @@ export const routes: readonly Route[] = [
     answers: { 200: { description: 'The ledger.', schema: ledgerSchema } },
     refusals: [],
     handler: showLedger,
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/ledgers/:ledger/keys',
+    operation: 'listKeys',
+    summary: 'List the keys that a ledger has and had, with the statements by which one followed the other',
+    permission: { scope: SEES_HASHES, ledger: 'path', publicLedger: true },
+    audit: { to: 'none', because: 'It shows public keys.' },
+    params: ledgerParams,
+    answers: { 200: { description: 'The keys.', schema: keysSchema } },
+    refusals: [],
+    handler: listKeys,
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/ledgers/:ledger/keys',
+    operation: 'rotateKey',
+    summary: 'Let new keys follow those of a ledger: the old ones sign nothing from then on and are destroyed',
+    permission: { scope: 'admin', ledger: 'path' },
+    audit: { to: 'system', action: 'key.rotated' },
+    params: ledgerParams,
+    answers: { 201: { description: 'The keys, the new ones last.', schema: keysSchema } },
+    refusals: ['writer-stopped', 'disk-reserve'],
+    handler: rotateKey,
   }),
   route({
     method: 'GET',

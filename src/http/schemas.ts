@@ -156,6 +156,25 @@ export const ledgerSchema = z
   .meta({ id: 'Ledger' })
 export type LedgerAnswer = z.infer<typeof ledgerSchema>
 
+const keySchema = z.strictObject({
+  vkey: z.string().meta({ description: 'Verifier key (C2SP signed-note): Ed25519, or ML-DSA-44.' }),
+  since: size.meta({ description: 'Entries of the ledger when the key came into force.' }),
+  until: size.optional().meta({
+    description: 'Entries when another followed it: no larger head is signed by it. Absent of a key in force.',
+  }),
+})
+export const keysSchema = z
+  .strictObject({
+    origin: z.string(),
+    keys: z.array(keySchema).meta({ description: 'The oldest first.' }),
+    rotations: z.array(z.string()).meta({
+      description:
+        'Signed notes by which one key names the next, the oldest first: they lead from a key that is pinned.',
+    }),
+  })
+  .meta({ id: 'Keys' })
+export type KeysAnswer = z.infer<typeof keysSchema>
+
 export const ledgersSchema = z.strictObject({ ledgers: z.array(ledgerSchema) }).meta({ id: 'Ledgers' })
 
 const tokenFields = {

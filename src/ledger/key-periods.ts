@@ -5,7 +5,15 @@
  * Which keys a ledger had when, as the events of `system` tell it: the fold that the state, a start and a verification
  * share. It reads rotations and believes them; whoever needs to know that they are signed calls `verifyRotations`.
  */
-import { formatNote, formatRotation, type KeyPeriod, parseRotation, ProofError, toBase64, verifyRotations } from '@stele/proof'
+import {
+  formatNote,
+  formatRotation,
+  type KeyPeriod,
+  parseRotation,
+  ProofError,
+  toBase64,
+  verifyRotations,
+} from '@stele/proof'
 import type { SystemEvent } from '../schema/system-events.ts'
 import type { Log } from './log.ts'
 import { KeyFault, type Signer } from './signing.ts'
@@ -75,6 +83,17 @@ export function rotationNote(former: Signer, next: Signer, { size, root }: Pick<
   const keys = { vkey, ...(mldsaVkey === undefined ? {} : { mldsaVkey }) }
   const text = formatRotation({ origin, end: { size, root }, ...keys })
   return formatNote(text, [former.signatureLine(text), next.signatureLine(text)])
+}
+
+/** The keys one by one, as they are told: from and up to which size of the ledger each signs. */
+export function listedKeys({ periods }: KeyHistory): { vkey: string; since: number; until?: number }[] {
+  return periods.flatMap(({ vkey, mldsaVkey, from, until }) =>
+    [vkey, ...(mldsaVkey === undefined ? [] : [mldsaVkey])].map((key) => ({
+      vkey: key,
+      since: from,
+      ...(until === undefined ? {} : { until: until.size }),
+    })),
+  )
 }
 
 /** Words for the last head of a key that is retired. */

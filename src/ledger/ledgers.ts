@@ -8,7 +8,7 @@
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { inclusionProof, type KeyPeriod } from '@stele/proof'
+import { inclusionProof } from '@stele/proof'
 import type { Lock } from '../platform/lock.ts'
 import type { Anchor } from './anchor.ts'
 import { Anchoring } from './anchoring.ts'
@@ -263,25 +263,6 @@ export class Ledgers {
     await this.keyring.activate(log, keys, isHeads ? this.#signedBy : [])
     if (!isHeads) await this.keyring.finish(name)
     else if (this.#kept !== undefined) await checkKeptHead(log, keys.periods, this.#store, this.#kept)
-  }
-
-  /**
-   * Lets the keys of a ledger be followed by new ones. `record` makes the batch of `system` that says so, of the signed
-   * statement; `onDurable` is called in the moment in which it is durable, and answers the periods from then on.
-   */
-  async rotate(
-    name: string,
-    record: (statement: string) => Batch,
-    onDurable: () => readonly KeyPeriod[],
-  ): Promise<void> {
-    const next = await this.keyring.prepareNext(name)
-    const make = async () => record(this.keyring.statement(this.log(name), next))
-    await this.appending.alone('system', make, () => {
-      this.keyring.replace(name, next, onDurable())
-      this.appending.forgetKeys(name)
-    })
-    await this.keyring.finish(name)
-    await this.publish()
   }
 
   /** The log of a ledger that is about to get its first entry, or has none yet. */

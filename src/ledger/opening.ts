@@ -146,11 +146,7 @@ export interface Opened {
   readonly opening: Opening
 }
 
-export async function beginOrResume(
-  options: LedgersOptions,
-  recovered: Recovered,
-  cache: FileCache,
-): Promise<Opened> {
+export async function beginOrResume(options: LedgersOptions, recovered: Recovered, cache: FileCache): Promise<Opened> {
   if (recovered.end === undefined || recovered.end.commit === 0) return await begin(options, recovered)
   return await resume(options, recovered, recovered.end, cache)
 }

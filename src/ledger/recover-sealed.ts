@@ -108,7 +108,7 @@ async function signedSeal(
   const path = join(store.where, HEAD_NAME)
   const read = readSeal(bytes)
   if (typeof read === 'string') throw new DataFault(path, 0, read, 'what Stele wrote', 'something else')
-  const { seal, isSignedBy } = read
+  const { seal } = read
   const signers = await headsSignersIn(disk, keys, seal.originPrefix)
   const [first] = signers
   if (first === undefined) {
@@ -116,7 +116,7 @@ async function signedSeal(
     const mend = 'put it back from where it is kept, or name the folder that holds it with --keys DIR'
     throw new KeyFault(`${join(keys, 'heads.key')} is missing, or not the key of ${origin}: ${mend}`)
   }
-  const signer = signers.find(isSignedBy)
+  const signer = signers.find((key) => read.isSignedBy(key))
   if (signer !== undefined) return { seal, signedBy: signer.vkey }
   throw new DataFault(path, 0, 'the seal was not made by this directory', `a signature by ${first.vkey}`, 'another')
 }

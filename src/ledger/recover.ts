@@ -89,9 +89,9 @@ async function signedAnchor({
 }: RecoveryOptions): Promise<{ readonly anchor: Anchor; readonly signedBy: string } | string> {
   const read = await readAnchor(disk, directory)
   if (typeof read === 'string') return read
-  const { anchor, isSignedBy } = read
+  const { anchor } = read
   const signers = await headsSignersIn(disk, keys ?? (await keysDirectory(disk, directory)), anchor.originPrefix)
-  const signer = signers.find(isSignedBy)
+  const signer = signers.find((key) => read.isSignedBy(key))
   return signer === undefined ? 'the anchor is not signed by the key of heads' : { anchor, signedBy: signer.vkey }
 }
 

@@ -32,7 +32,7 @@ const SPKI_ED25519 = '302a300506032b6570032100'
 type KeyAlg = keyof typeof FORMS
 
 /** A private key: all that is asked of whoever keeps it. */
-export interface SigningKey {
+interface SigningKey {
   readonly vkey: string
   sign(message: Uint8Array): Buffer
 }
@@ -79,7 +79,11 @@ class SeedKey implements SigningKey {
 
   constructor(origin: string, alg: KeyAlg, seed: Uint8Array) {
     const { pkcs8, spkiBytes } = FORMS[alg]
-    this.#key = createPrivateKey({ key: Buffer.concat([Buffer.from(pkcs8, 'hex'), seed]), format: 'der', type: 'pkcs8' })
+    this.#key = createPrivateKey({
+      key: Buffer.concat([Buffer.from(pkcs8, 'hex'), seed]),
+      format: 'der',
+      type: 'pkcs8',
+    })
     const publicKey = createPublicKey(this.#key).export({ format: 'der', type: 'spki' }).subarray(spkiBytes)
     this.vkey = formatVkey(origin, alg, publicKey)
   }
@@ -145,7 +149,10 @@ export interface Seeds {
 }
 
 /** The signer of these seeds, and the text of the file that holds them. */
-export function signerOf(origin: string, { ed25519, mldsa44 }: Seeds): { readonly signer: Signer; readonly text: string } {
+export function signerOf(
+  origin: string,
+  { ed25519, mldsa44 }: Seeds,
+): { readonly signer: Signer; readonly text: string } {
   const key = new SeedKey(origin, ALG_ED25519, ed25519)
   const mldsa = mldsa44 === undefined ? undefined : new SeedKey(origin, ALG_MLDSA44, mldsa44)
   const second = mldsa === undefined ? '' : formatKey(origin, mldsa.vkey, ALG_MLDSA44, mldsa44!)

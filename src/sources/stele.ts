@@ -155,11 +155,15 @@ function systemEvent(event: SystemEvent, { receivedMs }: MapContext): OcsfEvent 
     }
     case 'key.added': {
       const entity = thing('Key', event.ledger, event.vkey)
-      return entityManagement(common(`${who} gave the ledger ${event.ledger} another key, for ML-DSA-44`), 1, { entity })
+      return entityManagement(common(`${who} gave the ledger ${event.ledger} another key, for ML-DSA-44`), 1, {
+        entity,
+      })
     }
     case 'key.rotated': {
       const entity = thing('Key', event.ledger, undefined)
-      return entityManagement(common(`${who} replaced the keys of the ledger ${event.ledger} by new ones`, 3), 3, { entity })
+      return entityManagement(common(`${who} replaced the keys of the ledger ${event.ledger} by new ones`, 3), 3, {
+        entity,
+      })
     }
     case 'token.created':
       return tokenCreated(event, common(tokenSentence(event, who), event.scopes.includes('admin') ? 3 : 1))

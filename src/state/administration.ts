@@ -20,6 +20,7 @@ import { type Batch, ownBatch } from '../ledger/batch.ts'
 import { keysAfter, rotationsFault } from '../ledger/key-periods.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import type { ClockJump } from '../ledger/ledger-time.ts'
+import { rotateKeys } from '../ledger/rotate.ts'
 import { KeyFault } from '../ledger/signing.ts'
 import { timeMs, timeText } from '../platform/clock.ts'
 import { StateFault, SystemState, type LedgerRecord, type TokenRecord } from './system-state.ts'
@@ -88,7 +89,8 @@ export class Administration {
     return await this.#inTurn(async () => {
       if (!this.#ledgers.has(name)) throw new Problem('ledger-unknown', `There is no ledger ${name}.`)
       let event: SystemEvent | undefined
-      await this.#ledgers.rotate(
+      await rotateKeys(
+        this.#ledgers,
         name,
         (statement) => {
           event = { type: 'key.rotated', v: 1, ledger: name, statement, by }
@@ -209,7 +211,8 @@ export class Administration {
   async #activate(): Promise<void> {
     for (const { name, keys } of this.state.ledgers.values()) {
       const fault = await rotationsFault(keys)
-      if (fault !== undefined) throw new KeyFault(`the rotations of the keys of ${name} in system do not hold: ${fault}`)
+      if (fault !== undefined)
+        throw new KeyFault(`the rotations of the keys of ${name} in system do not hold: ${fault}`)
       await this.#ledgers.activate(name, keys)
     }
     const unknown = this.#ledgers.names.find((name) => !this.state.ledgers.has(name))

@@ -9,7 +9,6 @@ import {
   equalBytes,
   fromUtf8,
   hashLeaf,
-  openCheckpoint,
   parseCheckpoint,
   parseEntry,
   parseNote,
@@ -20,7 +19,6 @@ import {
   toBase64,
   toBase64Url,
   utf8,
-  type Verifier,
   verifyInclusion,
 } from '@stele/proof'
 
@@ -116,12 +114,14 @@ export async function held<T>(what: string, check: () => T | Promise<T>): Promis
   }
 }
 
-/** Reads a ledger's checkpoint. Where verifiers are given, one of them must have signed. */
-export async function readCheckpoint(
-  note: string,
-  ledger: string,
-  verifiers: readonly Verifier[],
-): Promise<LedgerHead> {
+/** Keys that came from elsewhere than the server. */
+export interface Pins {
+  /** Throws where there are some, and none of them stands behind this checkpoint. */
+  demand(note: Uint8Array, origin: string, ledger: string): Promise<void>
+}
+
+/** Reads a ledger's checkpoint. Where keys are pinned, one of them, or one that follows it, must have signed. */
+export async function readCheckpoint(note: string, ledger: string, pins: Pins): Promise<LedgerHead> {
   return await held('the checkpoint', async () => {
     const bytes = utf8(note)
     const { text, signatures } = parseNote(bytes)
@@ -129,7 +129,7 @@ export async function readCheckpoint(
     if (!isOriginOf(origin, ledger)) throw untrustworthy(`the checkpoint is of ${origin}, not of a ledger ${ledger}`)
     // A log signs its own checkpoints: this much can be asked of them without knowing its key.
     if (!signatures.some(({ name }) => name === origin)) throw untrustworthy(`${origin} has not signed its checkpoint`)
-    if (verifiers.length > 0) await openCheckpoint(bytes, verifiers, origin)
+    await pins.demand(bytes, origin, ledger)
     return { origin, size, root, checkpoint: note }
   })
 }
@@ -143,7 +143,7 @@ export interface AppendExpectation {
   /** Entries that the ledger had for sure before, and whether the request may be one that was made then. */
   readonly floor: number
   readonly isKeyed: boolean
-  readonly verifiers: readonly Verifier[]
+  readonly pins: Pins
 }
 
 /** Reads the answer to an append; `origin` is that of its checkpoint. */
@@ -170,7 +170,7 @@ export async function readAppended(
     throw untrustworthy(`${expected.events.length} events were sent, and the answer counts ${eventCount}`)
   }
   const checkpoint = expected.checkpoint ? fields.text('checkpoint') : undefined
-  const head = checkpoint === undefined ? undefined : await readCheckpoint(checkpoint, ledger, expected.verifiers)
+  const head = checkpoint === undefined ? undefined : await readCheckpoint(checkpoint, ledger, expected.pins)
   if (head !== undefined && (head.size !== size || !equalBytes(head.root, root))) {
     throw untrustworthy('the checkpoint is not of the size and root that the answer names')
   }
@@ -223,7 +223,7 @@ async function checkReceipts(
     await held(`the receipt of event ${index}`, async () => {
       const receipt = parseReceipt(text)
       const note = fromUtf8(receipt.checkpoint)
-      const head = heads.get(note) ?? (await readCheckpoint(note, ledger, expected.verifiers))
+      const head = heads.get(note) ?? (await readCheckpoint(note, ledger, expected.pins))
       heads.set(note, head)
       if (receipt.index !== index) throw untrustworthy(`a receipt is of event ${receipt.index}`)
       verifyInclusion(hashLeaf(receipt.entry), receipt.index, head.size, receipt.hashes, head.root)

@@ -3,8 +3,6 @@
 
 // What all calls of a client share: the connection, the keys, and what was seen of each ledger.
 
-import { ed25519Verifier, type Verifier } from '@stele/proof'
-
 import { bytesOf } from './body.ts'
 import { type Fetch, platformFetch, platformSleep, type Sleep } from './platform.ts'
 import { SeenHeads } from './seen-heads.ts'
@@ -14,7 +12,10 @@ export interface ClientOptions {
   /** As `http://127.0.0.1:7835`. */
   readonly url: string
   readonly token?: string
-  /** Keys that came from elsewhere than this server: every checkpoint must then be signed by one of them. */
+  /**
+   * Keys that came from elsewhere than this server: every checkpoint must then be signed by one of them, or by one to
+   * which signed rotations lead from there.
+   */
   readonly vkeys?: readonly string[]
   readonly fetch?: Fetch
   readonly sleep?: Sleep
@@ -31,17 +32,15 @@ export interface CallOptions {
 export class Calls {
   readonly url: string
   protected readonly transport: Transport
-  protected readonly verifiers: readonly Verifier[]
   protected readonly seen: SeenHeads = new SeenHeads()
   protected readonly sleep: Sleep
   protected readonly attempts: number
 
-  /** Throws a TypeError for an address, a token or a key that can't be one (a ProofError for the key). */
+  /** Throws a TypeError for an address or a token that can't be one. */
   constructor(options: ClientOptions) {
     const { url, token, fetch = platformFetch, sleep = platformSleep, attempts = 3, timeoutMs = 60_000 } = options
     this.url = url
     this.transport = new Transport({ url, token, fetch, sleep, attempts, timeoutMs })
-    this.verifiers = (options.vkeys ?? []).map((vkey) => ed25519Verifier(vkey))
     this.sleep = sleep
     this.attempts = attempts
   }

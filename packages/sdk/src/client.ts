@@ -46,9 +46,10 @@ import {
   type RecordedEvent,
 } from './answers.ts'
 import { bytesOf, type EventsBody, gzipped } from './body.ts'
-import { type CallOptions, ledgerPath } from './calls.ts'
+import { type CallOptions, type ClientOptions, ledgerPath } from './calls.ts'
 import { SteleError, untrustworthy } from './error.ts'
 import { Fields } from './fields.ts'
+import { type LedgerKeys, PinnedKeys, readLedgerKeys } from './keys.ts'
 import { SearchClient } from './search-client.ts'
 import { tail, type TailOptions } from './tail.ts'
 import { tileReader } from './tiles.ts'
@@ -88,6 +89,17 @@ const mediaTypes: readonly MediaType[] = ['application/json', 'text/plain', 'app
 const MAX_EVENT_ANSWER_BYTES = 128 * 1024 * 1024
 
 export class SteleClient extends SearchClient {
+  readonly #pins: PinnedKeys
+
+  /** Throws a TypeError for an address, a token or a key that can't be one (a ProofError for the key). */
+  constructor(options: ClientOptions) {
+    super(options)
+    this.#pins = new PinnedKeys(options.vkeys ?? [], {
+      rotations: async (ledger) => (await this.keys(ledger)).rotations,
+      hashes: (ledger, size) => this.hashes(ledger, size),
+    })
+  }
+
   /** Appends the events of one body, all or none; resolves once they are durable. */
   async append(ledger: string, body: EventsBody, options: AppendOptions): Promise<Appended> {
     const { media, source, checkpoint = true, receipts = false, events, idempotencyKey, signal } = options
@@ -118,7 +130,7 @@ export class SteleClient extends SearchClient {
       events,
       floor,
       isKeyed: idempotencyKey !== undefined,
-      verifiers: this.verifiers,
+      pins: this.#pins,
     })
     const { size, root } = appended
     this.seen.learn(ledger, floor, { size, root, ...(origin === undefined ? {} : { origin }) })
@@ -155,7 +167,7 @@ export class SteleClient extends SearchClient {
       const proof = parseProof(text)
       if (proof.index !== index)
         throw untrustworthy(`a proof of event ${index} was asked for, and is of ${proof.index}`)
-      const head = await readCheckpoint(fromUtf8(proof.checkpoint), ledger, this.verifiers)
+      const head = await readCheckpoint(fromUtf8(proof.checkpoint), ledger, this.#pins)
       const isReceipt = proof.extra !== undefined
       const entry = isReceipt ? parseReceipt(text).entry : await this.entry(ledger, index, head.size, options)
       parseEntry(entry)
@@ -191,9 +203,7 @@ export class SteleClient extends SearchClient {
     const floor = this.seen.floor(ledger)
     const path = `${ledgerPath(ledger)}/checkpoint`
     const answer = await this.get(path, 'text/plain', { ...options, maxBytes: MAX_NOTE_BYTES })
-    const head = await held('the checkpoint', async () =>
-      readCheckpoint(fromUtf8(answer.bytes), ledger, this.verifiers),
-    )
+    const head = await held('the checkpoint', async () => readCheckpoint(fromUtf8(answer.bytes), ledger, this.#pins))
     this.seen.learn(ledger, floor, head)
     return head
   }
@@ -277,6 +287,16 @@ export class SteleClient extends SearchClient {
     if (info.name !== name) throw untrustworthy(`the ledger ${name} was asked for, and ${info.name} came`)
     this.seen.learn(name, floor, info)
     return info
+  }
+
+  /** The keys that a ledger has and had: as told by the server, and held against the statements that lead through them. */
+  async keys(ledger: string, options: CallOptions = {}): Promise<LedgerKeys> {
+    return await readLedgerKeys(await this.json('the keys', `${ledgerPath(ledger)}/keys`, options), ledger)
+  }
+
+  /** Lets new keys follow those of a ledger. */
+  async rotateKey(ledger: string, options: CallOptions = {}): Promise<LedgerKeys> {
+    return await readLedgerKeys(await this.post('the keys', `${ledgerPath(ledger)}/keys`, undefined, options), ledger)
   }
 
   async createLedger(

@@ -15,6 +15,7 @@ export type { EventsBody } from './body.ts'
 export type { CallOptions, ClientOptions } from './calls.ts'
 export { type AppendOptions, type CheckedProof, SteleClient } from './client.ts'
 export { type Failure, type ProblemFields, SteleError } from './error.ts'
+export type { LedgerKey, LedgerKeys } from './keys.ts'
 export type { Fetch, Sleep } from './platform.ts'
 export {
   EVERY_LEDGER,

@@ -54,7 +54,7 @@ function trustFailure(error: unknown): unknown {
   return error
 }
 
-function receiptJson({ verdict, report, trust, contradiction, evidence }: ReceiptVerdict): object {
+function receiptJson({ verdict, report, trust, retired, contradiction, evidence }: ReceiptVerdict): object {
   const { root, checks, ...rest } = report
   return {
     ...rest,
@@ -62,6 +62,7 @@ function receiptJson({ verdict, report, trust, contradiction, evidence }: Receip
     trust,
     key: standingOf(trust),
     ...(root === undefined ? {} : { root: toBase64(root) }),
+    ...(retired === undefined ? {} : { retired }),
     ...(contradiction === undefined ? {} : { contradiction }),
     ...(evidence === undefined ? {} : { evidence }),
     checks,
@@ -77,7 +78,10 @@ function receiptText(eventName: string, verdict: ReceiptVerdict, columns: number
   return `${lines.map(printable).join('\n')}\n`
 }
 
-function words(eventName: string, { verdict, report, trust, contradiction, evidence }: ReceiptVerdict): string[] {
+function words(
+  eventName: string,
+  { verdict, report, trust, retired, contradiction, evidence }: ReceiptVerdict,
+): string[] {
   if (verdict === 'invalid') {
     const kept = evidence === undefined ? '' : ` Both are kept in ${evidence}: show them to whoever relies on the log.`
     if (contradiction !== undefined) return [`Do not rely on this: ${contradiction}.${kept}`]
@@ -88,6 +92,13 @@ function words(eventName: string, { verdict, report, trust, contradiction, evide
   const source =
     entry === undefined ? '' : `, received at ${entry.at} from ${entry.source} by the credential ${entry.by}`
   const what = `${eventName} is byte for byte what ${origin} recorded as entry ${count(index)} of ${count(size)}${source}.`
+  if (retired !== undefined) {
+    return [
+      `${eventName} and its proof are self-consistent: as far as they go, ${what}`,
+      `It is signed by a key that was retired when the log had ${count(retired.size)} entries. Whoever has that key can ` +
+        'sign such heads still, and that this one is the beginning of the log is not shown. Get a new proof of the entry.',
+    ]
+  }
   if (verdict === 'valid') return [`${what} ${signers[trust]}`]
   return [
     `${eventName} and its proof are self-consistent: as far as they go, ${what}`,

@@ -28,6 +28,10 @@ export class ServedBySdk implements ServedLedger {
     return (await this.#call(async (client) => await client.checkpoint(this.name))).checkpoint
   }
 
+  async rotations(): Promise<readonly string[]> {
+    return (await this.#call(async (client) => await client.keys(this.name))).rotations
+  }
+
   async tile(level: number, index: number, width: number): Promise<Uint8Array> {
     const tile = await this.#call(async (client) => await client.tile(this.name, level, index, width))
     this.#onBytes(tile.length)

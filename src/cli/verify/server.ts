@@ -3,12 +3,12 @@
 
 // `stele verify --url URL`: downloads what a server serves, ledger by ledger, and holds it against what is remembered.
 
-import { formatVkey, parseVkey, type Policy } from '@stele/proof'
+import { formatVkey, type KeyPeriod, parseVkey, type Policy, verifyRotations } from '@stele/proof'
 import type { LedgerInfo } from '@stele/sdk'
 
 import { findingsText, firstBadWords, objectionWords } from '../../evidence/directory-words.ts'
 import { HeadsContent } from '../../evidence/heads-content.ts'
-import { type KnownLogs } from '../../evidence/known-logs.ts'
+import type { KnownLog, KnownLogs } from '../../evidence/known-logs.ts'
 import { policyFault, Signatures } from '../../evidence/signatures.ts'
 import { type ServedReport, verifyServedLedger } from '../../evidence/verify-server.ts'
 import { Progress } from '../append/progress.ts'
@@ -98,7 +98,7 @@ class ServerRun {
     this.#options = options
     this.#onBytes = onBytes
     const vkeyOf = (origin: string) => infos.find((info) => info.origin === origin)?.vkeys[0]
-    this.#heads = new HeadsContent(this.#signatures, vkeyOf)
+    this.#heads = new HeadsContent(this.#signatures, vkeyOf, async (origin) => await this.#periodsOf(infos, origin))
   }
 
   async verify(info: LedgerInfo, onProgress: (doneCount: number) => void): Promise<Verified> {
@@ -106,7 +106,7 @@ class ServerRun {
     const { origin, name, vkeys } = info
     const known = await knownLogs.find(origin)
     const given = this.#givenKey(origin)
-    const objection = given === undefined ? undefined : knownLogs.keyObjection(known, given)
+    const objection = given === undefined ? undefined : await this.#objection(info, known, given)
     if (objection !== undefined) throw new Failure(1, printable(objection), NOTHING_SHOWN)
     const isHeads = name === 'heads'
     const report = await verifyServedLedger({
@@ -124,6 +124,24 @@ class ServerRun {
     return await this.#remember(objected ?? report, knownLogs)
   }
 
+  /** A key that is given may be one before or after the one that is remembered. */
+  async #objection(info: LedgerInfo, known: KnownLog | undefined, given: string): Promise<string | undefined> {
+    const { knownLogs } = this.#options
+    const objection = knownLogs.keyObjection(known, given)
+    if (objection === undefined || known === undefined) return objection
+    const periods = await this.#periodsOf([info], info.origin)
+    const isLedTo = (vkey: string) => periods.some((period) => period.vkey === vkey)
+    return isLedTo(given) && isLedTo(known.vkey) ? undefined : objection
+  }
+
+  /** As the server tells it: signed from each key to the next, and the last one is held against what is trusted. */
+  async #periodsOf(infos: readonly LedgerInfo[], origin: string): Promise<readonly KeyPeriod[]> {
+    const info = infos.find((some) => some.origin === origin)
+    if (info === undefined) return []
+    const { keys, rotations } = await this.#connection.call({ safe: NOTHING_SHOWN }, (client) => client.keys(info.name))
+    return await verifyRotations(keys[0]!.vkey, rotations)
+  }
+
   #givenKey(origin: string): string | undefined {
     const { vkey, policy } = this.#options
     if (vkey !== undefined) return vkey.startsWith(`${origin}+`) ? vkey : undefined
@@ -133,10 +151,10 @@ class ServerRun {
 
   /** What was verified is remembered; heads that contradict each other are kept, for they convict the log. */
   async #remember(report: ServedReport, knownLogs: KnownLogs): Promise<Verified> {
-    const { origin, vkey, head, key, verdict, contradicting } = report
+    const { origin, vkey, retired, head, key, verdict, contradicting } = report
     if (origin === undefined || head === undefined) return report
     if (contradicting.length > 0) return { ...report, evidence: await knownLogs.keepEvidence(origin, contradicting) }
-    if (verdict !== 'changed') await knownLogs.remember({ origin, vkey, pinned: key === 'pinned', head })
+    if (verdict !== 'changed') await knownLogs.remember({ origin, vkey, retired, pinned: key === 'pinned', head })
     return report
   }
 }
@@ -144,7 +162,8 @@ class ServerRun {
 async function policyObjection(report: ServedReport, policy: Policy): Promise<ServedReport | undefined> {
   const { head, origin } = report
   const isListed = policy.logs.some(({ key }) => key.name === origin)
-  const fault = head === undefined || !isListed ? undefined : await policyFault(Buffer.from(head), policy)
+  const fault =
+    head === undefined || !isListed ? undefined : await policyFault(Buffer.from(head), followed(policy, report))
   if (fault === undefined) return undefined
   const finding = { kind: 'key' as const, what: `the head does not satisfy the policy: ${fault}` }
   return {
@@ -153,6 +172,13 @@ async function policyObjection(report: ServedReport, policy: Policy): Promise<Se
     findings: [...report.findings, finding],
     findingCount: report.findingCount + 1,
   }
+}
+
+/** The policy with the key that followed the one in it. */
+function followed(policy: Policy, { origin, vkey, retired }: ServedReport): Policy {
+  if (retired.length === 0) return policy
+  const logs = policy.logs.map((log) => (log.key.name === origin ? { ...log, key: parseVkey(vkey) } : log))
+  return { ...policy, logs }
 }
 
 function reportsText(reports: readonly Verified[], withContent: boolean, columns: number): string {
