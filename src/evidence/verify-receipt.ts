@@ -5,7 +5,15 @@
  * Verifies an event with its receipt, offline. The key comes from the caller, or is the one that is remembered of the
  * log; with no key at all nothing can be said in the log's favour, and nothing is.
  */
-import { parseProof, type Policy, ProofError, type Report, type Trust, verifyReceipt } from '@stele/proof'
+import {
+  parseProof,
+  type Policy,
+  ProofError,
+  type Report,
+  splitWitnessedReceipt,
+  type Trust,
+  verifyReceipt,
+} from '@stele/proof'
 import { contradiction, type KeyStanding, type KnownLog, type KnownLogs } from './known-logs.ts'
 import { readCheckpoint } from './signatures.ts'
 
@@ -89,7 +97,7 @@ function choose(
 /** Origin and text of the signed head in a proof; undefined where it can't be read, which the report will say. */
 function headOf(proof: Uint8Array): { readonly origin: string; readonly note: string } | undefined {
   try {
-    const note = parseProof(proof).checkpoint
+    const note = parseProof(splitWitnessedReceipt(proof).receipt).checkpoint
     const checkpoint = readCheckpoint(note)
     return typeof checkpoint === 'string'
       ? undefined
