@@ -5,36 +5,20 @@
 // same inputs as Node and must come to the same verdicts.
 
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { stripTypeScriptTypes } from 'node:module'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
-import { chromium, type BrowserContext, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 
 import * as proof from '../src/index.ts'
+import { browserMissing, openBrowser, type Browser } from './chromium.ts'
 import { fixture, unhex } from './signers.ts'
 import { readVectors, vectorsMissing, type Ed25519Vector } from './vectors.ts'
 
 const SOURCES = new URL('../src/', import.meta.url)
-const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
-const isCi = process.env['CI'] === 'true'
-const browserMissing = existsSync(executablePath) ? false : `no browser at ${executablePath}: set CHROMIUM`
-
-const LAUNCH_ARGUMENTS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
 
 declare global {
   /** The package, in the page. */
@@ -57,24 +41,21 @@ async function answer(path: string): Promise<[type: string, body: string]> {
   return ['text/html; charset=utf-8', `<!doctype html><title>proof</title><script type="module">${script}</script>`]
 }
 
-describe('in a browser', { skip: isCi ? false : browserMissing }, () => {
-  let folder: string
-  let context: BrowserContext
+describe('in a browser', { skip: browserMissing }, () => {
+  let browser: Browser
   let page: Page
 
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'stele-proof-browser-'))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    context = await chromium.launchPersistentContext(folder, { executablePath, args: LAUNCH_ARGUMENTS })
-    page = await context.newPage()
+    browser = await openBrowser()
+    page = await browser.context.newPage()
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
     await page.waitForFunction(() => globalThis.stele !== undefined)
   })
 
   after(async () => {
-    await context?.close()
+    await browser?.close()
     server.close()
-    await rm(folder, { recursive: true, force: true })
   })
 
   test('it exports what it exports in Node', async () => {
