@@ -19,7 +19,8 @@ import { byId, showNotice, showSubject, showVerdict } from './view.ts'
 
 const LIMITS: Readonly<Record<Slot, number>> = {
   event: MAX_EVENT_BYTES,
-  receipt: MAX_PROOF_BYTES,
+  // A witnessed receipt is two.
+  receipt: 2 * MAX_PROOF_BYTES,
   trust: MAX_POLICY_BYTES,
 }
 const LARGEST = Math.max(...Object.values(LIMITS))

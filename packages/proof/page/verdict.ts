@@ -37,6 +37,13 @@ const WITHOUT_TRUST =
   'Anybody can have made these files: no key was given, so no signature was checked. Get the key of the log, or a ' +
   'policy, from somebody else than whoever gave you the receipt: the operator’s website, a contract, your auditor.'
 
+const WITHOUT_RESULT =
+  'Nothing that was checked is by a key that you trust: the steps say what could not be checked, and why.'
+
+const UNKNOWN_KINDS =
+  'This browser does not know a kind of signature that it would take, so those count for nothing here: the steps say ' +
+  'which. A later browser may know them, and stele-verify on Node 24 does.'
+
 const HINDRANCES = {
   'no WebCrypto':
     'This browser checks no signatures on a page that was opened like this: by http:// from another machine. Save the ' +
@@ -75,14 +82,38 @@ export function readReport(report: Report, eventName: string, circumstances: Cir
     const title = 'This event is what was recorded.'
     return { mark: 'verified', title, sentences: [place, ...trustSentences(report, circumstances)], steps }
   }
-  const { hindrance } = circumstances
+  const reason = hindranceSentence(report, circumstances)
   const title =
-    hindrance === undefined
+    reason === undefined
       ? 'It all fits together, and nobody whom you trust vouches for it.'
       : 'It all fits together, and the signature could not be checked here.'
-  const sentences = [hindrance === undefined ? WITHOUT_TRUST : HINDRANCES[hindrance], `If it is true: ${place}`]
-  return { mark: 'not checked', title, sentences, steps }
+  const without = circumstances.trusted === 'nothing' ? WITHOUT_TRUST : WITHOUT_RESULT
+  return { mark: 'not checked', title, sentences: [reason ?? without, `If it is true: ${place}`], steps }
 }
+
+/** What this browser lacks to come to a verdict, where it lacks something. */
+function hindranceSentence({ checks }: Report, { hindrance, trusted }: Circumstances): string | undefined {
+  if (hindrance !== undefined) return HINDRANCES[hindrance]
+  const isUnknown = checks.some(({ ok, code }) => ok === 'not checked' && code === 'algorithm-unsupported')
+  return trusted !== 'nothing' && isUnknown ? UNKNOWN_KINDS : undefined
+}
+
+/** The steps in a line that is taken in at a glance: those of the second receipt of a file are one. */
+export function jointsOf(steps: readonly Step[]): Step[] {
+  const shown = steps.filter(({ what }) => !/other (?:keys|signatures)$/.test(what))
+  const heads = shown.filter(isOfHeads)
+  const worst = heads.find(({ mark }) => mark === 'broken') ?? heads.find(({ mark }) => mark !== 'verified') ?? heads[0]
+  const joint = worst === undefined ? [] : [{ ...worst, what: 'heads' }]
+  const own = shown.filter((step) => !isOfHeads(step))
+  const witnesses = own.filter(({ what }) => what === WITNESSES)
+  return [...own.filter((step) => !witnesses.includes(step)), ...joint, ...witnesses]
+}
+
+function isOfHeads({ what }: Step): boolean {
+  return what.startsWith('heads: ')
+}
+
+const WITNESSES = 'the witnesses'
 
 /** `2026-11-18T20:53:12.123Z` as people write it. */
 export function timeText(at: string): string {
@@ -159,19 +190,28 @@ function placeSentence({ origin = '', index = 0, size = 0, entry }: Report, even
   )
 }
 
-function trustSentences({ cosignatures, entry }: Report, { trusted }: Circumstances): string[] {
+function trustSentences(report: Report, { trusted }: Circumstances): string[] {
+  const { cosignatures: seen = [], entry, heads, origin = '' } = report
+  const via =
+    heads === undefined
+      ? []
+      : [
+          `The head that vouches for it is entry number ${countText(heads.index ?? 0)} of ${printable(heads.origin)}, the log ` +
+            `in which the heads of ${printable(origin)} and of its neighbours are recorded.`,
+        ]
   if (trusted === 'key') {
     return [
       'The key that you gave has signed for all of it: the event cannot be changed, dropped or moved without ' +
         'contradicting that signature, which you now hold.',
+      ...via,
       'No witness was asked. That the log shows everybody the same history rests on whoever holds its key; a policy ' +
         'with witnesses would show more.',
     ]
   }
-  const seen = cosignatures ?? []
   if (seen.length === 0) {
     return [
       'A log of your policy has signed for all of it. Your policy demands no witness, and none that it knows cosigned.',
+      ...via,
     ]
   }
   const names = seen.map(({ witness, time }) => `${printable(witness)} on ${secondsText(time)}`)
@@ -180,19 +220,24 @@ function trustSentences({ cosignatures, entry }: Report, { trusted }: Circumstan
   const isEarlier = entry !== undefined && Date.parse(entry.at) > (latest + CLOCK_SLACK_SECONDS) * 1_000
   return [
     `A log of your policy has signed for all of it, and ${seen.length === 1 ? 'one witness' : `${seen.length} witnesses`} ` +
-      `of your policy saw the log’s head: ${names.join('; ')}.`,
+      `of your policy saw that log’s head: ${names.join('; ')}.`,
+    ...via,
     `So it was recorded before ${secondsText(latest)}, whatever the log’s own clock said, and the log cannot have ` +
       'shown those witnesses another history.',
     ...(isEarlier ? ['The log’s clock says that this was later: it was wrong, or the witnesses’ clocks were.'] : []),
   ]
 }
 
-/** Nothing in a report stands for witnesses that nobody asked; a person should see that, too. */
-function witnessSteps({ verdict, cosignatures }: Report, { trusted }: Circumstances): Step[] {
-  if (verdict !== 'valid' || (cosignatures ?? []).length > 0) return []
+/** The last joint is always the witnesses: a person should see, too, that none was asked. */
+function witnessSteps({ verdict, cosignatures = [] }: Report, { trusted }: Circumstances): Step[] {
+  if (verdict !== 'valid') return []
+  if (cosignatures.length > 0) {
+    const detail = cosignatures.map(({ witness, time }) => `${printable(witness)} on ${secondsText(time)}`).join('; ')
+    return [{ mark: 'verified', what: WITNESSES, outcome: `${cosignatures.length} saw it`, detail }]
+  }
   const detail =
     trusted === 'key' ? 'a key alone names no witnesses; a policy does' : 'none that the policy knows has cosigned'
-  return [{ mark: 'not yet witnessed', what: 'the witnesses', outcome: 'not witnessed', detail }]
+  return [{ mark: 'not yet witnessed', what: WITNESSES, outcome: 'not witnessed', detail }]
 }
 
 function sentence(text: string): string {

@@ -6,7 +6,7 @@
 import type { Entry, Report } from '../src/index.ts'
 import { sha256, toBase64 } from '../src/index.ts'
 import { printable, type Given } from './inputs.ts'
-import { countText, type Mark, type Step, timeText, type Verdict } from './verdict.ts'
+import { countText, jointsOf, type Mark, type Step, timeText, type Verdict } from './verdict.ts'
 
 const SVG = 'http://www.w3.org/2000/svg'
 /** What of an event is shown; the rest is in its file. */
@@ -51,7 +51,7 @@ export function showNotice(place: HTMLElement, text: string): void {
 }
 
 function ribbon(steps: readonly Step[]): HTMLElement {
-  const joints = steps.map(({ mark, what, outcome }) =>
+  const joints = jointsOf(steps).map(({ mark, what, outcome }) =>
     make('li', ring(mark), make('span', what), hidden(`: ${outcome}`)),
   )
   const list = make('ol', ...joints)

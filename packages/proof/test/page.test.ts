@@ -15,65 +15,11 @@ import { after, before, describe, test } from 'node:test'
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 
-import {
-  contentHash,
-  formatEntry,
-  formatReceipt,
-  hashLeaf,
-  MAX_EVENT_BYTES,
-  MAX_PROOF_BYTES,
-  toBase64Url,
-  utf8,
-} from '../src/index.ts'
+import { MAX_EVENT_BYTES, MAX_PROOF_BYTES, utf8 } from '../src/index.ts'
 import { browserMissing, FOREIGN_HOST, openBrowser, type Browser } from './chromium.ts'
-import { logSigner, signCheckpoint, witnessSigner } from './signers.ts'
-
-const PAGE = new URL('../page/verify.html', import.meta.url)
-const EXAMPLES = new URL('../examples/fixtures/', import.meta.url)
-
-interface GivenFile {
-  readonly name: string
-  readonly bytes: Uint8Array
-}
-
-interface Given {
-  readonly event?: GivenFile
-  readonly receipt?: GivenFile
-  readonly trust?: string
-}
-
-async function example(name: string): Promise<GivenFile> {
-  return { name, bytes: await readFile(new URL(name, EXAMPLES)) }
-}
-
-/** A receipt of a ledger that has one event. */
-function receiptOf(
-  event: Uint8Array,
-  origin: string,
-  witnessTimes: readonly number[] = [],
-): { text: string; policy: string } {
-  const salt = new Uint8Array(16).fill(7)
-  const sha256 = toBase64Url(contentHash(salt, event))
-  const at = '2026-01-02T03:04:05.678Z'
-  const media = 'application/json'
-  const entry = utf8(formatEntry({ at, source: 'generic', by: 'tok-1', media, size: event.length, sha256 }))
-  const log = logSigner(origin)
-  const head = { origin, size: 1, root: hashLeaf(entry) }
-  const witnesses = witnessTimes.map((_, i) => witnessSigner(`witness.example/<i>${i}</i>`))
-  const signed = signCheckpoint(head, log)
-  const [text = ''] = signed.split('\n\n')
-  const cosigned = witnesses.map((witness, i) => witness.cosign(`${text}\n`, witnessTimes[i]!))
-  const checkpoint = `${signed}${cosigned.join('')}`
-  const policy = [
-    `log ${log.vkey}`,
-    ...witnesses.map(({ vkey }, i) => `witness <i>${i}</i> ${vkey}`),
-    witnesses.length === 0
-      ? 'quorum none'
-      : `group all all ${witnesses.map((_, i) => `<i>${i}</i>`).join(' ')}\nquorum all`,
-    '',
-  ].join('\n')
-  return { text: formatReceipt({ salt, entry, index: 0, hashes: [], checkpoint }), policy }
-}
+import { drop, example, examples, PAGE, readPage, settled } from './page-reader.ts'
+import { policyOf, receiptOf, witness } from './page-receipts.ts'
+import { logSigner, witnessSigner } from './signers.ts'
 
 const requested: string[] = []
 const server = createServer((request, response) => {
@@ -108,32 +54,8 @@ describe('the verifier page', { skip: browserMissing }, () => {
 
   const served = (host: string) => `http://${host}:${(server.address() as AddressInfo).port}/verify.html`
 
-  /** Opens the page anew, gives it what there is to give, and answers what a person reads. */
-  async function read(given: Given, address = PAGE.href): Promise<string> {
-    await page.goto(address)
-    for (const slot of ['event', 'receipt'] as const) {
-      const file = given[slot]
-      if (file === undefined) continue
-      const { name, bytes } = file
-      await page.setInputFiles(`#${slot}-file`, { name, mimeType: '', buffer: Buffer.from(bytes) })
-    }
-    if (given.trust !== undefined) await page.fill('#trust', given.trust)
-    return await settled()
-  }
-
-  /** What the page says once it has done its work. */
-  async function settled(): Promise<string> {
-    await page.locator('#verdict[aria-busy=false]').waitFor()
-    return await page.locator('#verdict').innerText()
-  }
-
-  async function given(): Promise<Required<Given>> {
-    const [event, receipt, key] = await Promise.all(['event.json', 'event.tlog-proof', 'log.vkey'].map(example))
-    return { event: event!, receipt: receipt!, trust: Buffer.from(key!.bytes).toString() }
-  }
-
   test('P9: opened from the disk, it says of a receipt and a key that the event is what was recorded, and what no witness has said', async () => {
-    const text = await read(await given())
+    const text = await readPage(page, await examples())
     assert.match(text, /^verified\nThis event is what was recorded\./)
     assert.match(text, /event\.json is, byte for byte, what the log audit\.example\.com\/k3v7q2m5x8r4t\/main recorded/)
     assert.match(
@@ -144,53 +66,63 @@ describe('the verifier page', { skip: browserMissing }, () => {
   })
 
   test('by a policy it names the witnesses and when each saw the head, and a clock that contradicts them', async () => {
-    const { bytes } = await example('trust.policy')
-    const text = await read({ ...(await given()), trust: Buffer.from(bytes).toString() })
+    const policy = await example('trust.policy')
+    const text = await readPage(page, { ...(await examples()), trust: Buffer.from(policy.bytes).toString() })
     assert.match(text, /^verified\n/)
     assert.match(text, /2 witnesses of your policy .*: W1 on 14 November 2023, 22:13:20 UTC; W2 on 14 November 2023/)
     assert.match(text, /The log’s clock says that this was later: it was wrong, or the witnesses’ clocks were\./)
-    const event = utf8('{}')
-    const late = receiptOf(event, 'example.com/log', [1_800_000_000, 9_000_000_000_000_000])
-    const said = await read({
-      event: { name: 'event', bytes: event },
-      receipt: { name: 'receipt', bytes: utf8(late.text) },
-      trust: late.policy,
+    const bytes = utf8('{}')
+    const sights = [
+      [witness(0), 1_800_000_000],
+      [witness(1), 9_000_000_000_000_000],
+    ] as const
+    const receipt = receiptOf(bytes, 'example.com/log', sights)
+    const said = await readPage(page, {
+      event: { name: 'event', bytes },
+      receipt: { name: 'receipt', bytes: utf8(receipt) },
+      trust: policyOf('example.com/log', [witness(0), witness(1)]),
     })
     assert.match(said, /<i>0<\/i> on 15 January 2027, 08:00:00 UTC; <i>1<\/i> on a time that no calendar has/)
     assert.doesNotMatch(said, /was later/)
   })
 
   test('without a key it says that anybody can have made this, and never that it is verified', async () => {
-    const { event, receipt } = await given()
-    const text = await read({ event, receipt })
+    const { event, receipt } = await examples()
+    const text = await readPage(page, { event, receipt })
     assert.match(text, /^not checked\nIt all fits together, and nobody whom you trust vouches for it\./)
     assert.match(text, /Anybody can have made these files: no key was given/)
     assert.doesNotMatch(text, /verified|is what was recorded/)
   })
 
   test('an event with a changed byte, a receipt with a changed byte and a key of another log are said to be broken, and why', async () => {
-    const { event, receipt, trust } = await given()
+    const { event, receipt, trust } = await examples()
     const changed = {
       name: 'event.json',
       bytes: Uint8Array.from(event.bytes, (byte, i) => (i === 9 ? byte ^ 1 : byte)),
     }
     assert.match(
-      await read({ event: changed, receipt, trust }),
+      await readPage(page, { event: changed, receipt, trust }),
       /^broken\nThis is not shown to be what was recorded\. Do not rely on it\.[^]*its salted hash differs\.[^]*an editor that changes/,
     )
     const proof = Buffer.from(receipt.bytes).toString()
     const otherIndex = { name: 'r', bytes: utf8(proof.replace('index 41', 'index 40')) }
     assert.match(
-      await read({ event, receipt: otherIndex, trust }),
+      await readPage(page, { event, receipt: otherIndex, trust }),
       /^broken\n[^]*does not hold is the place in the tree/,
     )
-    assert.match(await read({ event, receipt, trust: logSigner('example.com/log').vkey }), /^broken\n[^]*the signature/)
-    assert.match(await read({ event, receipt: event, trust }), /^broken\n[^]*is not one, or it was changed or cut off/)
+    assert.match(
+      await readPage(page, { event, receipt, trust: logSigner('example.com/log').vkey }),
+      /^broken\n[^]*the signature/,
+    )
+    assert.match(
+      await readPage(page, { event, receipt: event, trust }),
+      /^broken\n[^]*is not one, or it was changed or cut off/,
+    )
   })
 
   test('the steps say each check in words, with its outcome', async () => {
-    const { event, receipt } = await given()
-    await read({ event, receipt })
+    const { event, receipt } = await examples()
+    await readPage(page, { event, receipt })
     await page.locator('summary').first().click()
     const steps = await page.locator('.steps li').allInnerTexts()
     assert.ok(steps.length >= 6)
@@ -203,7 +135,7 @@ describe('the verifier page', { skip: browserMissing }, () => {
 
   test('it asks no network for anything, and could not: its policy blocks what a script in it would try', async () => {
     requested.length = 0
-    assert.match(await read(await given(), served('127.0.0.1')), /^verified\n/)
+    assert.match(await readPage(page, await examples(), served('127.0.0.1')), /^verified\n/)
     assert.deepEqual(requested, ['/verify.html'])
     faults.length = 0
     const outcome = await page.evaluate(`(async () => {
@@ -222,14 +154,14 @@ describe('the verifier page', { skip: browserMissing }, () => {
   })
 
   test('files dropped together find their places by their bytes, and one dropped on a place is for that place', async () => {
-    const { event, receipt, trust } = await given()
+    const { event, receipt, trust } = await examples()
     await page.goto(PAGE.href)
-    await drop('h1', [receipt, { name: 'k', bytes: utf8(trust) }, event])
-    assert.match(await settled(), /^verified\n/)
-    await drop('[data-slot=event]', [receipt])
-    assert.match(await settled(), /^broken\n/)
-    await drop('main', [event, { name: 'second.json', bytes: utf8('[]') }])
-    assert.match(await settled(), /^verified\n/)
+    await drop(page, 'h1', [receipt, { name: 'k', bytes: utf8(trust) }, event])
+    assert.match(await settled(page), /^verified\n/)
+    await drop(page, '[data-slot=event]', [receipt])
+    assert.match(await settled(page), /^broken\n/)
+    await drop(page, 'main', [event, { name: 'second.json', bytes: utf8('[]') }])
+    assert.match(await settled(page), /^verified\n/)
     assert.match(
       await page.locator('#notice').innerText(),
       /second\.json was not taken: event\.json is the event already/,
@@ -237,27 +169,15 @@ describe('the verifier page', { skip: browserMissing }, () => {
     assert.equal(page.url(), PAGE.href, 'a drop does not leave the page')
   })
 
-  async function drop(selector: string, files: readonly GivenFile[]): Promise<void> {
-    const parts = files.map(({ name, bytes }) => ({ name, base64: Buffer.from(bytes).toString('base64') }))
-    await page.evaluate(`{
-      const dataTransfer = new DataTransfer()
-      for (const { name, base64 } of ${JSON.stringify(parts)}) {
-        dataTransfer.items.add(new File([Uint8Array.from(atob(base64), (byte) => byte.charCodeAt(0))], name))
-      }
-      const options = { dataTransfer, bubbles: true, cancelable: true }
-      document.querySelector(${JSON.stringify(selector)}).dispatchEvent(new DragEvent('drop', options))
-    }`)
-  }
-
   test('hostile names, events and origins are shown as the text that they are', async () => {
     const hostile = '<img/src=x/onerror=alert(1)>\u202egnp'
     const event = utf8(`{"x":"</pre><script>alert(1)</script>\u2066\u0000"}`)
-    const { text, policy } = receiptOf(event, hostile, [1_800_000_000])
+    const text = receiptOf(event, hostile, [[witness(0), 1_800_000_000]])
     faults.length = 0
-    const verdict = await read({
+    const verdict = await readPage(page, {
       event: { name: `${hostile}.json`.replaceAll('/', ':'), bytes: event },
       receipt: { name: '<b>r</b>', bytes: utf8(text) },
-      trust: policy,
+      trust: policyOf(hostile, [witness(0)]),
     })
     assert.match(verdict, /^verified\n/)
     assert.match(verdict, /the log <img\/src=x\/onerror=alert\(1\)>\\u\{202e\}gnp recorded/)
@@ -269,53 +189,53 @@ describe('the verifier page', { skip: browserMissing }, () => {
   })
 
   test('where the browser checks no signatures on the page, it says so and how to mend it, and never that it is verified', async () => {
-    const { event, receipt, trust } = await given()
-    const text = await read({ event, receipt, trust }, served(FOREIGN_HOST))
+    const { event, receipt, trust } = await examples()
+    const text = await readPage(page, { event, receipt, trust }, served(FOREIGN_HOST))
     assert.match(text, /^not checked\nIt all fits together, and the signature could not be checked here\./)
     assert.match(text, /Save the page and open the file, or open it by https:\/\/ or from localhost\./)
     const changed = { name: 'e', bytes: utf8('{}') }
-    assert.match(await read({ event: changed, receipt, trust }, served(FOREIGN_HOST)), /^broken\n/)
+    assert.match(await readPage(page, { event: changed, receipt, trust }, served(FOREIGN_HOST)), /^broken\n/)
   })
 
   test('a browser without Ed25519 says which have it, and never that it is verified', async () => {
     const old = await browser.context.newPage()
-    const kept = page
     try {
       await old.addInitScript(() => {
         SubtleCrypto.prototype.importKey = async () => {
           throw new DOMException('Unrecognized name.', 'NotSupportedError')
         }
       })
-      page = old
-      assert.match(await read(await given()), /^not checked\n[^]*does not know the signature Ed25519/)
+      assert.match(await readPage(old, await examples()), /^not checked\n[^]*does not know the signature Ed25519/)
     } finally {
-      page = kept
       await old.close()
     }
   })
 
   test('a key or policy that cannot be used is named at its field, with the line, and gives no verdict', async () => {
-    const { event, receipt } = await given()
+    const { event, receipt } = await examples()
     for (const [trust, words] of [
       ['no', /neither a key .* nor a policy/],
       ['example.com/log+00000000+AdsN+fyBF5NfHhoEA2SAv9Q2WnY24vYowc0fKC69qAC2', /the key id of example\.com\/log/],
       ['quorum none\nquorum none\n', /line 2: the policy has two quorum lines/],
-      [witnessSigner('w').vkey, /not an Ed25519 note key/],
+      [witnessSigner('w').vkey, /the key of w is /],
     ] as const) {
-      assert.match(await read({ event, receipt, trust }), /^Still missing: a key or a policy that can be read\.$/)
+      assert.match(
+        await readPage(page, { event, receipt, trust }),
+        /^Still missing: a key or a policy that can be read\.$/,
+      )
       assert.match(await page.locator('#trust-notice').innerText(), words)
     }
-    assert.match(await read({ event }), /^Still missing: its receipt\.$/)
+    assert.match(await readPage(page, { event }), /^Still missing: its receipt\.$/)
   })
 
   test('a file that is larger than any event or receipt is not read, and one that is no text is no key', async () => {
-    const { event, receipt } = await given()
-    await read({ event, receipt })
+    const { event, receipt } = await examples()
+    await readPage(page, { event, receipt })
     const large = join(folder, 'large')
     await writeFile(large, '')
     for (const [slot, limitBytes] of [
       ['event', MAX_EVENT_BYTES],
-      ['receipt', MAX_PROOF_BYTES],
+      ['receipt', 2 * MAX_PROOF_BYTES],
     ] as const) {
       await truncate(large, limitBytes + 1)
       await page.setInputFiles(`#${slot}-file`, large)
@@ -327,7 +247,7 @@ describe('the verifier page', { skip: browserMissing }, () => {
   })
 
   test('it can be used by keyboard alone, on 360 px, on paper, and a reader who hears it misses nothing', async () => {
-    const { event, receipt, trust } = await given()
+    const { event, receipt, trust } = await examples()
     await page.setViewportSize({ width: 360, height: 740 })
     for (const [colorScheme, inputs] of [
       ['light', { event, receipt, trust }],
@@ -337,7 +257,7 @@ describe('the verifier page', { skip: browserMissing }, () => {
       ['light', {}],
     ] as const) {
       await page.emulateMedia({ colorScheme })
-      await read(inputs)
+      await readPage(page, inputs)
       for (const summary of await page.locator('summary').all()) await summary.press('Enter')
       assert.ok(Number(await page.evaluate('document.documentElement.scrollWidth')) <= 360)
       await page.evaluate(axe.source)
@@ -345,7 +265,7 @@ describe('the verifier page', { skip: browserMissing }, () => {
       assert.deepEqual(violations, [])
       assert.ok(passes.some(({ id }) => id === 'color-contrast') && passes.some(({ id }) => id === 'label'))
     }
-    await read({ event, receipt, trust })
+    await readPage(page, { event, receipt, trust })
     await page.locator('body').click({ position: { x: 1, y: 1 } })
     const visited: string[] = []
     for (let i = 0; i < 7; i++) {
