@@ -32,18 +32,21 @@ class VerifierPage {
   readonly #given: { event?: Given; receipt?: Given } = {}
   readonly #trust = byId('trust', HTMLTextAreaElement)
   readonly #verdict = byId('verdict', HTMLElement)
-  /** Counts verifications: one that was overtaken shows nothing. */
-  #run = 0
-  #workCount = 0
+  /** One change after another, so that what was given last is what counts. */
+  #queue = Promise.resolve()
+  #queuedCount = 0
 
   start(): void {
     for (const slot of SLOTS) {
       const input = byId(`${slot}-file`, HTMLInputElement)
-      input.addEventListener('change', () => this.#work(this.#take([...(input.files ?? [])], slot)))
+      input.addEventListener('change', () => {
+        const files = [...(input.files ?? [])]
+        this.#work(async () => await this.#take(files, slot))
+      })
     }
     this.#trust.addEventListener('input', () => {
       byId('trust-file', HTMLInputElement).value = ''
-      this.#work(this.#verify())
+      this.#work()
     })
     document.addEventListener('dragover', (event) => {
       event.preventDefault()
@@ -54,22 +57,33 @@ class VerifierPage {
     })
     document.addEventListener('drop', (event) => this.#drop(event))
     globalThis.addEventListener('beforeprint', () => openDetails(this.#verdict))
-    this.#work(this.#verify())
+    this.#work()
   }
 
-  /** Says that there is work as long as there is; a failure leaves no verdict, which would be that of other files. */
-  #work(work: Promise<void>): void {
-    const count = (more: number) => {
-      this.#workCount += more
-      this.#verdict.setAttribute('aria-busy', String(this.#workCount > 0))
-    }
-    count(1)
-    work
-      .catch((error: unknown) => {
+  /**
+   * Makes a change and verifies anew, unless another change waits already. A failure leaves no verdict, which would be
+   * that of other files.
+   */
+  #work(change: () => Promise<void> = async () => {}): void {
+    this.#count(1)
+    const previous = this.#queue
+    const next = async () => {
+      await previous
+      try {
+        await change()
+        if (this.#queuedCount === 1) await this.#verify()
+      } catch (error) {
         delete this.#verdict.dataset['mark']
         showNotice(this.#verdict, `The page has failed and says nothing of these files: ${printable(String(error))}`)
-      })
-      .finally(() => count(-1))
+      }
+      this.#count(-1)
+    }
+    this.#queue = next()
+  }
+
+  #count(more: number): void {
+    this.#queuedCount += more
+    this.#verdict.setAttribute('aria-busy', String(this.#queuedCount > 0))
   }
 
   /** A file that is dropped on a place is for that place; beside them its bytes say which it is for. */
@@ -81,10 +95,10 @@ class VerifierPage {
     const place = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-slot]') : null
     const slot = files.length === 1 ? SLOTS.find((slot) => slot === place?.dataset['slot']) : undefined
     const text = event.dataTransfer?.getData('text/plain') ?? ''
-    if (files.length > 0) this.#work(this.#take(files, slot))
+    if (files.length > 0) this.#work(async () => await this.#take(files, slot))
     else if (text !== '' && place?.dataset['slot'] === 'trust') {
       this.#trust.value = text
-      this.#work(this.#verify())
+      this.#work()
     }
   }
 
@@ -106,7 +120,6 @@ class VerifierPage {
       }
     }
     showNotice(byId('notice', HTMLElement), notices.join(' '))
-    await this.#verify()
   }
 
   /** Puts what was given in its place; what is wrong with it, or nothing. */
@@ -125,7 +138,6 @@ class VerifierPage {
   }
 
   async #verify(): Promise<void> {
-    const run = ++this.#run
     const { trust, notice } = readTrustField(this.#trust.value)
     this.#sayTrust(notice)
     const { event, receipt } = this.#given
@@ -134,14 +146,13 @@ class VerifierPage {
       return
     }
     const outcome = await verify(event, receipt, trust)
-    if (run !== this.#run) return
     if (typeof outcome === 'string') {
       this.#sayTrust(outcome)
       this.#sayWhatIsMissing(outcome)
       return
     }
     showVerdict(this.#verdict, readReport(outcome.report, event.name, outcome))
-    showSubject(this.#verdict, event, receipt, outcome.report)
+    showSubject(this.#verdict, { event, receipt, trust: this.#trust.value }, outcome.report)
   }
 
   #sayTrust(notice: string | undefined): void {

@@ -196,22 +196,22 @@ function trustSentences(report: Report, { trusted }: Circumstances): string[] {
     heads === undefined
       ? []
       : [
-          `The head that vouches for it is entry number ${countText(heads.index ?? 0)} of ${printable(heads.origin)}, the log ` +
-            `in which the heads of ${printable(origin)} and of its neighbours are recorded.`,
+          `The head of ${printable(origin)} is itself entry number ${countText(heads.index ?? 0)} of ` +
+            `${printable(heads.origin)}, in which its server records the heads of all its logs.`,
         ]
   if (trusted === 'key') {
     return [
+      ...via,
       'The key that you gave has signed for all of it: the event cannot be changed, dropped or moved without ' +
         'contradicting that signature, which you now hold.',
-      ...via,
       'No witness was asked. That the log shows everybody the same history rests on whoever holds its key; a policy ' +
         'with witnesses would show more.',
     ]
   }
   if (seen.length === 0) {
     return [
-      'A log of your policy has signed for all of it. Your policy demands no witness, and none that it knows cosigned.',
       ...via,
+      'A log of your policy has signed for all of it. Your policy demands no witness, and none that it knows cosigned.',
     ]
   }
   const names = seen.map(({ witness, time }) => `${printable(witness)} on ${secondsText(time)}`)
@@ -219,9 +219,9 @@ function trustSentences(report: Report, { trusted }: Circumstances): string[] {
   const latest = Math.max(...seen.map(({ time }) => time))
   const isEarlier = entry !== undefined && Date.parse(entry.at) > (latest + CLOCK_SLACK_SECONDS) * 1_000
   return [
+    ...via,
     `A log of your policy has signed for all of it, and ${seen.length === 1 ? 'one witness' : `${seen.length} witnesses`} ` +
       `of your policy saw that log’s head: ${names.join('; ')}.`,
-    ...via,
     `So it was recorded before ${secondsText(latest)}, whatever the log’s own clock said, and the log cannot have ` +
       'shown those witnesses another history.',
     ...(isEarlier ? ['The log’s clock says that this was later: it was wrong, or the witnesses’ clocks were.'] : []),

@@ -4,7 +4,7 @@
 // Puts words into the page. Everything goes in as text: nothing here can make markup out of what was given.
 
 import type { Entry, Report } from '../src/index.ts'
-import { sha256, toBase64 } from '../src/index.ts'
+import { sha256, toBase64, utf8 } from '../src/index.ts'
 import { printable, type Given } from './inputs.ts'
 import { countText, jointsOf, type Mark, type Step, timeText, type Verdict } from './verdict.ts'
 
@@ -31,17 +31,25 @@ export function showVerdict(place: HTMLElement, verdict: Verdict): void {
   )
 }
 
-/** Shows what was verified: of an entry only where it is one, whatever it says. */
-export function showSubject(place: HTMLElement, event: Given, receipt: Given, report: Report): void {
+/** What the page was given: two files, and the text that holds what is trusted. */
+export interface Subject {
+  readonly event: Given
+  readonly receipt: Given
+  readonly trust: string
+}
+
+/** Shows what was verified, by what: of an entry only where it is one, whatever it says. */
+export function showSubject(place: HTMLElement, { event, receipt, trust }: Subject, report: Report): void {
   const rows = [
     ...(report.entry === undefined ? [] : entryRows(report.entry)),
     ...(report.root === undefined ? [] : [['root of the tree', toBase64(report.root)] as const]),
     ['event file', fileText(event)] as const,
     ['receipt file', fileText(receipt)] as const,
+    ['trusted', trust.trim() === '' ? 'nothing: no key and no policy was given' : clipped(utf8(trust.trim()))] as const,
   ]
   place.append(
-    details('What the entry says, and the files', table(rows)),
-    details('The event itself', make('pre', eventText(event.bytes))),
+    details('What the entry says, the files, and what was trusted', table(rows)),
+    details('The event itself', make('pre', printable(clipped(event.bytes), 'lines'))),
   )
 }
 
@@ -81,17 +89,22 @@ function entryRows(entry: Entry): (readonly [string, string])[] {
 }
 
 function fileText({ name, bytes }: Given): string {
-  const digits = Array.from(sha256(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('')
-  return `${name}, ${countText(bytes.length)} bytes, SHA-256 ${digits}`
+  return `${printable(name)}, ${countText(bytes.length)} bytes, SHA-256 ${digest(bytes)}`
 }
 
-function eventText(bytes: Uint8Array): string {
-  const shown = printable(new TextDecoder().decode(bytes.subarray(0, SHOWN_BYTES)), 'lines')
-  return bytes.length <= SHOWN_BYTES ? shown : `${shown}\n… and ${countText(bytes.length - SHOWN_BYTES)} more bytes`
+/** The beginning of a text; where that is not all, how much more there is, and the SHA-256 of all. */
+function clipped(bytes: Uint8Array): string {
+  const shown = new TextDecoder().decode(bytes.subarray(0, SHOWN_BYTES))
+  if (bytes.length <= SHOWN_BYTES) return shown
+  return `${shown}\n… and ${countText(bytes.length - SHOWN_BYTES)} more bytes; SHA-256 of all: ${digest(bytes)}`
+}
+
+function digest(bytes: Uint8Array): string {
+  return Array.from(sha256(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 function table(rows: readonly (readonly [string, string])[]): HTMLElement {
-  return make('dl', ...rows.flatMap(([term, text]) => [make('dt', term), make('dd', printable(text))]))
+  return make('dl', ...rows.flatMap(([term, text]) => [make('dt', term), make('dd', printable(text, 'lines'))]))
 }
 
 function details(summary: string, content: HTMLElement): HTMLElement {

@@ -47,7 +47,7 @@ describe('the verifier page over a witnessed receipt', { skip: browserMissing },
       text,
       /2 witnesses .*<i>0<\/i> on 15 January 2027, 08:00:00 UTC; <i>1<\/i> on 15 January 2027, 08:01:00 UTC/,
     )
-    assert.match(text, /entry number 0 of example\.com\/k3v7q2m5x8r4t\/heads/)
+    assert.match(text, /is itself entry number 0 of example\.com\/k3v7q2m5x8r4t\/heads/)
     const shown = await joints()
     assert.deepEqual(shown.slice(-3), ['the signature: not checked', 'heads: holds', 'the witnesses: 2 saw it'])
   })

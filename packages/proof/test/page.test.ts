@@ -169,6 +169,22 @@ describe('the verifier page', { skip: browserMissing }, () => {
     assert.equal(page.url(), PAGE.href, 'a drop does not leave the page')
   })
 
+  test('what is given last is what counts, however long the first takes', async () => {
+    const { event, receipt, trust } = await examples()
+    const large = join(folder, 'large-event')
+    await writeFile(large, '')
+    await truncate(large, MAX_EVENT_BYTES)
+    await readPage(page, { receipt, trust })
+    for (const last of [event, receipt]) {
+      await page.setInputFiles('#event-file', large)
+      await page.setInputFiles('#event-file', { name: last.name, mimeType: '', buffer: Buffer.from(last.bytes) })
+      assert.match(await settled(page), last === event ? /^verified\n/ : /^broken\n/)
+      assert.ok(await page.evaluate(`document.getElementById('event-file').files[0].name === '${last.name}'`))
+    }
+    await page.setInputFiles('#event-file', large)
+    assert.match(await settled(page), /^broken\n/)
+  })
+
   test('hostile names, events and origins are shown as the text that they are', async () => {
     const hostile = '<img/src=x/onerror=alert(1)>\u202egnp'
     const event = utf8(`{"x":"</pre><script>alert(1)</script>\u2066\u0000"}`)
@@ -277,6 +293,7 @@ describe('the verifier page', { skip: browserMissing }, () => {
     await page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert.equal(await page.locator('#inputs').isVisible(), false)
     assert.equal(await page.locator('.steps').isVisible(), true)
+    assert.ok((await page.locator('dl').innerText()).includes(trust.trim()), 'the paper says by which key')
     await page.emulateMedia({ media: null })
   })
 })
