@@ -8,5 +8,12 @@ export default defineConfig({
   semi: false,
   singleQuote: true,
   sortPackageJson: false,
-  ignorePatterns: ['test/golden/*/**', 'test/canaries/**', '**/fixtures/**', '**/*.md', 'package-lock.json'],
+  ignorePatterns: [
+    'test/golden/*/**',
+    'test/canaries/**',
+    '**/fixtures/**',
+    '**/*.md',
+    'package-lock.json',
+    '**/page/*.html',
+  ],
 })

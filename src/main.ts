@@ -87,6 +87,10 @@ const environment: Environment = {
     const { tryStart } = await import('./try-start.ts')
     return await tryStart(place)
   },
+  async verifierPage() {
+    const { readVerifierPage } = await import('./verifier-page.ts')
+    return await readVerifierPage()
+  },
   async openCopy({ dataDirectory, head, sizes = {} }) {
     const { openDirectory, systemParts } = await import('./directory.ts')
     const config = { dataDirectory, head, stateDirectory: dirname(head), name: 'stele.local', version, log: () => {} }

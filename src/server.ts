@@ -24,6 +24,7 @@ import { type IndexChoice, IndexService } from './index/supervised-index.ts'
 import { NodeFiles } from './platform/files.ts'
 import { busyShareOfThread } from './platform/load.ts'
 import { MAPPER_VERSION, normalise } from './sources/normalise.ts'
+import { readVerifierPage } from './verifier-page.ts'
 
 /** Of a record of what Stele itself found. */
 const RECORD_BYTES = 16 * 1024
@@ -56,6 +57,7 @@ export interface ServerParts extends DirectoryParts {
 export async function startServer(config: ServerConfig, parts: ServerParts = systemParts()): Promise<RunningServer> {
   demandSafeListening(config)
   const tls = await readTls(config)
+  const verifierPage = await readVerifierPage()
   const choice = indexChoice(config)
   const { disk, clock, random } = parts
   const opened = await openDirectory(config, parts)
@@ -110,6 +112,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = sys
       index,
       keeper,
       normalise,
+      verifierPage,
       clock,
       version,
       log,

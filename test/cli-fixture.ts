@@ -11,6 +11,7 @@ import { SystemClock } from '../src/platform/clock.ts'
 import { NodeDisk } from '../src/platform/disk.ts'
 import { NodeFiles } from '../src/platform/files.ts'
 import { SystemRandom } from '../src/platform/random.ts'
+import { readVerifierPage } from '../src/verifier-page.ts'
 
 export interface World {
   readonly cwd?: string
@@ -56,6 +57,7 @@ export class Cli {
       serve: () => assert.fail('a server was started'),
       administer: () => assert.fail('a directory was opened'),
       tryStart: () => assert.fail('a start was tried'),
+      verifierPage: readVerifierPage,
       openCopy: () => assert.fail('a copy was opened'),
       ...world.environment,
     }

@@ -4,6 +4,7 @@
 // `stele prove` and `stele tail` against a real server.
 
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -81,6 +82,19 @@ test('prove writes where it is told, into folders that are not there yet, and ag
   assert.equal(readFileSync(join(folder, 'case 1/event'), 'utf8'), '{"other":1}')
 })
 
+test('prove writes the verifier page, too, and its SHA-256, which is that of the page in the tree', async (context) => {
+  const { folder, world } = await ground(context, role)
+  const out = await steleOk(world, 'prove', '0', '--page', 'for auditor/verify.html')
+  const page = readFileSync(join(folder, 'for auditor/verify.html'))
+  assert.ok(page.equals(readFileSync(join(import.meta.dirname, '../packages/proof/page/verify.html'))))
+  const digest = createHash('sha256').update(page).digest('hex')
+  assert.ok(
+    out.includes(`for auditor/verify.html is the page that verifies them in a browser. Its SHA-256: ${digest}\n`),
+  )
+  const told = JSON.parse(await steleOk(world, 'prove', '0', '--page', 'p.html', '--json'))
+  assert.deepEqual([told.page, told.pageSha256], ['p.html', digest])
+})
+
 test('prove with a token that may only verify writes the bare proof and no event', async (context) => {
   const { folder, world, server } = await ground(context, role)
   const token = await server.token(['verify'])
@@ -92,8 +106,9 @@ test('prove with a token that may only verify writes the bare proof and no event
   assert.equal(code, 2)
   assert.equal(
     err,
-    'stele: this token may not read events. Nothing was written. Leave out --event, or use a token with the scope read.\n',
+    'stele: this token may not read events. Nothing was written. Leave out --event and --page, or use a token with the scope read.\n',
   )
+  assert.equal((await stele(world, 'prove', '0', '--token', token, '--page', 'p.html')).code, 2)
 })
 
 test('prove refuses what is not there, what cannot be written, and what a server forged', async (context) => {
@@ -101,7 +116,8 @@ test('prove refuses what is not there, what cannot be written, and what a server
   writeFileSync(join(folder, 'file'), '')
   const wrong: readonly (readonly [argv: string[], code: number, said: RegExp])[] = [
     [['1'], 2, /The ledger has 1 entries, the first is 0\. Nothing was written\.\n$/],
-    [['0', '--out', 'same', '--event', './same'], 2, /name the same file/],
+    [['0', '--out', 'same', '--event', './same'], 2, /two of the files to write have the same name\. /],
+    [['0', '--page', 'main-0.json'], 2, /two of the files to write have the same name\. /],
     [['0', '--out', 'file/below'], 3, /^stele: file\/below could not be written: /],
     [['0', '--out', '.'], 3, /^stele: \. could not be written: it is a directory\.\n$/],
     [['0', '--ledger', 'nope'], 2, /There is no ledger of that name/],

@@ -44,6 +44,7 @@ const expectedRights: Readonly<Record<string, string>> = {
   readMetrics: 'verify',
   readRoot: 'open',
   readOpenApi: 'open',
+  readVerifierPage: 'open',
 }
 
 const NOW = new Date().toISOString()

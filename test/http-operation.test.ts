@@ -99,6 +99,21 @@ test('every answer says that a browser may neither run nor keep nor frame it', a
   assert.equal(headers.get('content-disposition'), 'attachment; filename="main-0"')
 })
 
+test('P9: the verifier page is handed out to anybody as the file that it is, with its own policy, into no frame', async (context) => {
+  const server = await startTestServer(context)
+  const response = await server.ask('/verify.html', { token: undefined })
+  const page = await readFile(join(import.meta.dirname, '../packages/proof/page/verify.html'))
+  assert.ok(Buffer.from(await response.arrayBuffer()).equals(page))
+  const { headers } = response
+  assert.equal(headers.get('content-type'), 'text/html; charset=utf-8')
+  const policy = headers.get('content-security-policy')!
+  assert.ok(policy.endsWith("; frame-ancestors 'none'"))
+  assert.ok(page.includes(`content="${policy.slice(0, policy.lastIndexOf(';'))}"`))
+  assert.match(policy, /^default-src 'none'; script-src 'sha256-[^ ;]+'; style-src 'sha256-[^ ;]+'; /)
+  assert.equal(headers.get('x-content-type-options'), 'nosniff')
+  assert.match(await (await server.ask('/', { token: undefined })).text(), /\/verify\.html/)
+})
+
 test('metrics are in the text format of Prometheus and count what happened', async (context) => {
   const server = await startTestServer(context)
   await server.askJson(EVENTS, { body: '{}\n{}\n{}', type: 'application/x-ndjson' })

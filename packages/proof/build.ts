@@ -35,9 +35,10 @@ const manifest = {
   engines: { node: '>=20' },
   exports: { '.': { types: './src/index.d.ts', default: './src/index.js' } },
   bin: { 'stele-verify': 'bin/stele-verify.js' },
-  files: ['src', 'bin'],
+  files: ['src', 'bin', 'verify.html'],
 }
 writeFileSync(join(out, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
 copyFileSync(join(here, 'README.md'), join(out, 'README.md'))
+copyFileSync(join(here, 'page', 'verify.html'), join(out, 'verify.html'))
 const licence = join(here, '..', '..', 'LICENSE')
 if (existsSync(licence)) copyFileSync(licence, join(out, 'LICENSE'))

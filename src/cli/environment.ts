@@ -76,6 +76,8 @@ export interface Environment {
     readonly version: string
     readonly head?: string
   }): Promise<StartTrial>
+  /** The page that verifies a receipt in a browser, of this version. */
+  verifierPage(): Promise<Uint8Array>
   /** Opens a copy of a data directory, as the server would. */
   readonly openCopy: OpenCopy
 }

@@ -3,7 +3,7 @@
 
 import { dirname } from 'node:path'
 
-import { equalBytes, verifyReceipt } from '@stele/proof'
+import { equalBytes, sha256, verifyReceipt } from '@stele/proof'
 import type { MediaType } from '@stele/proof'
 
 import { replaceFile } from '../platform/disk.ts'
@@ -35,6 +35,11 @@ export const prove = defineCommand({
       value: 'FILE',
       help: "where the event's bytes are written; else LEDGER-INDEX.json, .txt or .bin",
     },
+    page: {
+      type: 'string',
+      value: 'FILE',
+      help: 'also write the verifier page: one HTML file that checks both in a browser, without a network',
+    },
     ...ledgerOption,
     ...serverOptions,
     ...jsonOption,
@@ -44,6 +49,10 @@ export const prove = defineCommand({
     {
       command: 'stele prove 17 --ledger payments --out proof.txt --event event.json',
       does: 'writes them under these names',
+    },
+    {
+      command: 'stele prove 1203 --page verify.html',
+      does: 'writes the page, too, for whoever has a browser and nothing else',
     },
   ],
   run: async ({ options, operands }, environment) => {
@@ -62,17 +71,18 @@ export const prove = defineCommand({
       const { event, entry } = proof.event
       await demandSigned(event, proof.text, vkey)
       eventFile = options.event ?? `${ledger}-${index}.${extensions[entry.media]}`
-      demandApart(out, eventFile, environment)
+      demandApart([out, eventFile, ...(options.page === undefined ? [] : [options.page])], environment)
       await write(eventFile, event, environment)
-    } else if (options.event !== undefined) {
+    } else if (options.event !== undefined || options.page !== undefined) {
       throw new Failure(
         2,
         'this token may not read events',
         NOTHING_WRITTEN,
-        'Leave out --event, or use a token with the scope read',
+        'Leave out --event and --page, or use a token with the scope read',
       )
     }
     await write(out, Buffer.from(proof.text), environment)
+    const page = options.page === undefined ? undefined : await writePage(options.page, environment)
 
     const { origin, size, root } = proof.head
     const next =
@@ -91,6 +101,7 @@ export const prove = defineCommand({
           vkeys,
           out,
           ...(eventFile === undefined ? {} : { event: eventFile }),
+          ...(page === undefined ? {} : { page: page.file, pageSha256: page.sha256 }),
           ...(next === undefined ? {} : { next }),
         }),
       )
@@ -101,9 +112,18 @@ export const prove = defineCommand({
       ...(eventFile === undefined
         ? ['It is a bare proof: the event and its salt take a token that may read.']
         : [`${printable(eventFile)} is the event, byte for byte: ${clipped(printable(sentence), MAX_SENTENCE_CHARS)}`]),
+      ...(page === undefined
+        ? []
+        : [`${printable(page.file)} is the page that verifies them in a browser. Its SHA-256: ${page.sha256}`]),
       ...(next === undefined
         ? []
-        : ['', 'Give both files to whoever asks, and tell them the key some other way. They type:', '', `  ${next}`]),
+        : [
+            '',
+            'Give both files to whoever asks, and tell them the key some other way. They drop both on the page',
+            `${page === undefined ? 'that --page FILE writes' : 'in their browser'}, or type:`,
+            '',
+            `  ${next}`,
+          ]),
     ]
     await environment.stdout.write(`${lines.join('\n')}\n`)
     return 0
@@ -133,9 +153,16 @@ async function demandSigned(event: Uint8Array, receipt: string, vkey: string): P
   )
 }
 
-function demandApart(out: string, eventFile: string, environment: Environment): void {
-  if (pathOf(environment, out) !== pathOf(environment, eventFile)) return
-  throw usageFailure('--out and --event name the same file', 'Give them different names')
+function demandApart(names: readonly string[], environment: Environment): void {
+  if (new Set(names.map((name) => pathOf(environment, name))).size === names.length) return
+  throw usageFailure('two of the files to write have the same name', 'Give them different names')
+}
+
+/** Writes the page of this program, whatever the server hands out; its SHA-256 is what its sources make. */
+async function writePage(file: string, environment: Environment): Promise<{ file: string; sha256: string }> {
+  const bytes = await environment.verifierPage()
+  await write(file, bytes, environment)
+  return { file, sha256: Buffer.from(sha256(bytes)).toString('hex') }
 }
 
 async function write(name: string, bytes: Uint8Array, environment: Environment): Promise<void> {

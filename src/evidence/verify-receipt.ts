@@ -12,6 +12,7 @@ import {
   type Policy,
   ProofError,
   type Report,
+  splitWitnessedReceipt,
   toBase64,
   type Trust,
   verifyReceipt,
@@ -133,7 +134,7 @@ function heldByRetired(retired: RetiredKey, report: Report, trust: ReceiptVerdic
 /** Origin and text of the signed head in a proof; undefined where it can't be read, which the report will say. */
 function headOf(proof: Uint8Array): { readonly origin: string; readonly note: string } | undefined {
   try {
-    const note = parseProof(proof).checkpoint
+    const note = parseProof(splitWitnessedReceipt(proof).receipt).checkpoint
     const checkpoint = readCheckpoint(note)
     return typeof checkpoint === 'string'
       ? undefined

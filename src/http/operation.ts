@@ -23,6 +23,7 @@ export function root(_call: PlainCall, { version }: Services): Answer {
     '',
     '/openapi.json  every call, what it takes and how it refuses',
     '/readyz        whether all is well',
+    '/verify.html   verifies a receipt in this browser; save it, and it works without this server',
     '',
     'Calls take a token (Authorization: Bearer TOKEN); stele --help shows the commands that make them.',
     '',

@@ -28,6 +28,7 @@ import type { LargeAppends } from './large-appends.ts'
 import type { Metrics } from './metrics.ts'
 import type { Searches } from './searches.ts'
 import type { Tails } from './tail.ts'
+import type { VerifierPage } from './verifier-page.ts'
 
 export type Normalise = typeof normalise
 
@@ -120,6 +121,7 @@ export interface Services {
   readonly keeper: KeeperService
   readonly normalise: Normalise
   readonly searches: Searches
+  readonly verifierPage: VerifierPage
   /** Stored content was found changed: it is said where operators look. */
   readonly onDamage: (error: DamagedError) => void
 }

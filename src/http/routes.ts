@@ -45,6 +45,7 @@ import { searchRoutes } from './search-routes.ts'
 import { tail, TAIL_TYPE } from './tail.ts'
 import { CHECKPOINT_TYPE, readCheckpoint, readTile, TILE_TYPE } from './tiles.ts'
 import { verificationRoutes } from './verification.ts'
+import { readVerifierPage, VERIFIER_PAGE_TYPE } from './verifier-page.ts'
 
 /** Whoever may read a ledger's content may see its hashes; `verify` is for those who may see nothing else. */
 const SEES_HASHES = ['verify', 'read'] as const
@@ -350,6 +351,17 @@ export const routes: readonly Route[] = [
     answers: { 200: { description: 'A few lines for people.', type: ROOT_TYPE } },
     refusals: [],
     handler: root,
+  }),
+  route({
+    method: 'GET',
+    path: '/verify.html',
+    operation: 'readVerifierPage',
+    summary: 'Get the page that verifies a receipt in a browser, without a network',
+    permission: 'public',
+    audit: { to: 'none', because: 'It is the same for everybody and holds nothing of any ledger.' },
+    answers: { 200: { description: 'One file. It works from the disk.', type: VERIFIER_PAGE_TYPE } },
+    refusals: [],
+    handler: readVerifierPage,
   }),
   route({
     method: 'GET',

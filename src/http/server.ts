@@ -22,6 +22,7 @@ import { RouteServer } from './serve.ts'
 import { Searches } from './searches.ts'
 import { Tails } from './tail.ts'
 import { TIMEOUTS, type Timeouts } from './timeouts.ts'
+import { VerifierPage } from './verifier-page.ts'
 
 /** Descriptors are what the ledger's own files need too. */
 const MAX_CONNECTIONS = 2_000
@@ -47,6 +48,8 @@ export interface HttpOptions extends Pick<
   /** Other than what is usual. */
   readonly timeouts?: Partial<Timeouts>
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer }
+  /** The file that is handed out to whoever wants to verify a receipt. */
+  readonly verifierPage: Buffer
   /** Takes one line of the log; it gets no event content and no secrets. */
   readonly log: (line: object) => void
 }
@@ -77,6 +80,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     metrics,
     tails,
     searches: new Searches(index, clock, metrics),
+    verifierPage: new VerifierPage(options.verifierPage),
     onDamage,
   }
   const server = new RouteServer(services, log, tls !== undefined)

@@ -6,12 +6,12 @@
 
 import { parseCheckpoint } from './checkpoint.ts'
 import { isEd25519Signature } from './ed25519.ts'
-import { fromUtf8, utf8 } from './encoding.ts'
-import { ProofError } from './error.ts'
-import { HASH_BYTES } from './hash.ts'
+import { concat, fromUtf8, utf8 } from './encoding.ts'
+import { demand } from './error.ts'
+import { HASH_BYTES, type Hash } from './hash.ts'
+import { ALG_ED25519_COSIGNATURE, ALG_MLDSA44, keyOfKind, parseVkey, type VerifierKey } from './key.ts'
 import { isMldsa44Signature } from './mldsa44.ts'
-import { ALG_ED25519_COSIGNATURE, ALG_MLDSA44, parseVkey } from './note.ts'
-import type { Verifier, VerifierKey } from './note.ts'
+import { ed25519Verifier, type Verifier } from './note.ts'
 import { isSubtree } from './tree.ts'
 
 const TIME_BYTES = 8
@@ -28,13 +28,12 @@ export interface CosignedSubtree {
   readonly origin: string
   readonly start: number
   readonly end: number
-  /** 32 bytes: the subtree's root. */
-  readonly root: Uint8Array
+  readonly root: Hash
 }
 
 /** The bytes that an Ed25519 witness signs: header line, time line, the whole text. `time` in Unix seconds. */
 export function cosignatureMessage(time: number, text: Uint8Array): Uint8Array {
-  return join(utf8(`cosignature/v1\ntime ${time}\n`), text)
+  return concat(utf8(`cosignature/v1\ntime ${time}\n`), text)
 }
 
 /**
@@ -43,16 +42,18 @@ export function cosignatureMessage(time: number, text: Uint8Array): Uint8Array {
  */
 export function subtreeMessage(cosigner: string, time: number, subtree: CosignedSubtree): Uint8Array {
   const { origin, start, end, root } = subtree
-  if (!isSubtree(start, end) && end !== 0) throw malformed('the range of leaves is no subtree', 'end')
-  if (root.length !== HASH_BYTES) throw malformed(`a root has ${HASH_BYTES} bytes`, 'root')
-  if (start > 0 && time !== 0) throw malformed('only a subtree that begins at 0 has a time', 'time')
-  const parts = [framed(cosigner, 'cosigner'), uint64(time, 'time'), framed(origin, 'origin'), uint64(start, 'start')]
-  return join(utf8('subtree/v1\n\0'), ...parts, uint64(end, 'end'), root)
+  const isRange = isSubtree(start, end) || (start === 0 && end === 0)
+  demand(isRange, 'checkpoint-malformed', 'the range of leaves is no subtree', { field: 'end' })
+  demand(root.length === HASH_BYTES, 'checkpoint-malformed', 'the root must have 32 bytes', { field: 'root' })
+  const isTime = start === 0 || time === 0
+  demand(isTime, 'checkpoint-malformed', 'only a subtree that begins at 0 has a time', { field: 'time' })
+  const names = [framed(cosigner, 'cosigner'), uint64(time), framed(origin, 'origin')]
+  return concat(utf8('subtree/v1\n\0'), ...names, uint64(start), uint64(end), root)
 }
 
 /** The bytes of a cosignature as a signature line holds them behind the key id. Throws `signature-invalid`. */
 export function formatCosignature({ time, signature }: Cosignature): Uint8Array {
-  const bytes = join(uint64(time, 'time'), signature)
+  const bytes = concat(uint64(time), signature)
   parseCosignature(bytes)
   return bytes
 }
@@ -61,25 +62,14 @@ export function formatCosignature({ time, signature }: Cosignature): Uint8Array 
 export function parseCosignature(bytes: Uint8Array): Cosignature {
   const isWhole = SIGNATURE_BYTES.includes(bytes.length - TIME_BYTES)
   const time = isWhole ? new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0) : 0n
-  if (!isWhole || time > BigInt(Number.MAX_SAFE_INTEGER)) {
-    throw new ProofError('signature-invalid', 'a cosignature is a time of 8 bytes and a signature of 64 or 2,420')
-  }
+  const isCosignature = isWhole && time <= BigInt(Number.MAX_SAFE_INTEGER)
+  demand(isCosignature, 'signature-invalid', 'a cosignature is a time of 8 bytes and a signature of 64 or 2,420')
   return { time: Number(time), signature: bytes.subarray(TIME_BYTES) }
 }
 
 /** A verifier of Ed25519 cosignatures (alg 0x04). Throws `key-malformed`, `algorithm-unsupported`. */
 export function cosignatureVerifier(vkey: string | VerifierKey): Verifier {
-  const key = typeof vkey === 'string' ? parseVkey(vkey) : vkey
-  if (key.alg !== ALG_ED25519_COSIGNATURE) {
-    throw new ProofError('algorithm-unsupported', `the key of ${key.name} is not an Ed25519 cosignature key`)
-  }
-  return {
-    ...key,
-    verify: async (text, bytes) => {
-      const { time, signature } = parseCosignature(bytes)
-      return await isEd25519Signature(key.publicKey, cosignatureMessage(time, text), signature)
-    },
-  }
+  return cosigner(keyOfKind(vkey, ALG_ED25519_COSIGNATURE), isEd25519Signature, cosignatureMessage)
 }
 
 /**
@@ -88,46 +78,47 @@ export function cosignatureVerifier(vkey: string | VerifierKey): Verifier {
  * `checkpoint-malformed` where the text is no checkpoint, or one with extension lines, which that signature leaves out.
  */
 export function mldsa44Verifier(vkey: string | VerifierKey): Verifier {
+  const key = keyOfKind(vkey, ALG_MLDSA44)
+  return cosigner(key, isMldsa44Signature, (time, text) => {
+    const { origin, size, root, extensions } = parseCheckpoint(fromUtf8(text))
+    const isCovered = extensions.length === 0
+    demand(isCovered, 'checkpoint-malformed', 'an ML-DSA-44 signature does not cover extension lines', { line: 4 })
+    return subtreeMessage(key.name, time, { origin, start: 0, end: size, root })
+  })
+}
+
+/** The verifier of a key of any kind that there is one for. Throws `key-malformed`, `algorithm-unsupported`. */
+export function verifierOf(vkey: string | VerifierKey): Verifier {
   const key = typeof vkey === 'string' ? parseVkey(vkey) : vkey
-  if (key.alg !== ALG_MLDSA44) {
-    throw new ProofError('algorithm-unsupported', `the key of ${key.name} is not an ML-DSA-44 key`)
+  if (key.alg === ALG_MLDSA44) return mldsa44Verifier(key)
+  return key.alg === ALG_ED25519_COSIGNATURE ? cosignatureVerifier(key) : ed25519Verifier(key)
+}
+
+function cosigner(
+  key: VerifierKey,
+  isSignature: typeof isEd25519Signature,
+  messageOf: (time: number, text: Uint8Array) => Uint8Array,
+): Verifier {
+  const verify = async (text: Uint8Array, bytes: Uint8Array) => {
+    const { time, signature } = parseCosignature(bytes)
+    return await isSignature(key.publicKey, messageOf(time, text), signature)
   }
-  return {
-    ...key,
-    verify: async (text, bytes) => {
-      const { time, signature } = parseCosignature(bytes)
-      const { origin, size, root, extensions } = parseCheckpoint(fromUtf8(text))
-      if (extensions.length > 0) throw malformed('an ML-DSA-44 signature does not cover extension lines', 'extensions')
-      const message = subtreeMessage(key.name, time, { origin, start: 0, end: size, root })
-      return await isMldsa44Signature(key.publicKey, message, signature)
-    },
-  }
+  return { ...key, verify }
 }
 
 /** A text behind its length in one byte. */
 function framed(text: string, field: string): Uint8Array {
   const bytes = utf8(text)
-  if (bytes.length < 1 || bytes.length > 255) throw malformed('a name has between 1 and 255 bytes', field)
-  return join(Uint8Array.of(bytes.length), bytes)
+  const isName = bytes.length >= 1 && bytes.length <= 255
+  demand(isName, 'checkpoint-malformed', 'a name has between 1 and 255 bytes', { field })
+  return concat(Uint8Array.of(bytes.length), bytes)
 }
 
-function uint64(value: number, field: string): Uint8Array {
-  if (!Number.isSafeInteger(value) || value < 0) throw malformed('a number is an integer from 0 to 2^53 - 1', field)
+/** A size or a time in 8 bytes, big-endian. */
+function uint64(value: number): Uint8Array {
+  const isNumber = Number.isSafeInteger(value) && value >= 0
+  demand(isNumber, 'checkpoint-malformed', 'a size or a time is an integer from 0 to 2^53 - 1', { field: 'time' })
   const bytes = new Uint8Array(8)
   new DataView(bytes.buffer).setBigUint64(0, BigInt(value))
   return bytes
-}
-
-function join(...parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((bytes, { length }) => bytes + length, 0))
-  let at = 0
-  for (const part of parts) {
-    joined.set(part, at)
-    at += part.length
-  }
-  return joined
-}
-
-function malformed(message: string, field: string): ProofError {
-  return new ProofError('checkpoint-malformed', message, { field })
 }

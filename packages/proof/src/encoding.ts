@@ -4,7 +4,7 @@
 // Strict text encodings. The platform's own are lenient (`atob` takes spaces and `AB==`, `Number` takes `0x10`,
 // `TextDecoder` eats a byte order mark), and two readers that differ in leniency can be shown two logs.
 
-import { ProofError } from './error.ts'
+import { demand, ProofError } from './error.ts'
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()
@@ -21,6 +21,17 @@ export function fromUtf8(bytes: Uint8Array): string {
   } catch {
     throw new ProofError('text-malformed', 'the text is not valid UTF-8')
   }
+}
+
+/** The parts, one behind the other, in a copy. */
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(parts.reduce((bytes, { length }) => bytes + length, 0))
+  let at = 0
+  for (const part of parts) {
+    joined.set(part, at)
+    at += part.length
+  }
+  return joined
 }
 
 /** Standard base64 with padding (RFC 4648 section 4). */
@@ -47,22 +58,19 @@ export function fromBase64Url(text: string): Uint8Array {
 
 /** A tree size, an index or a time: decimal, no sign, no leading zero, at most 2^53 - 1. Throws `decimal-malformed`. */
 export function parseDecimal(text: string): number {
-  if (!/^(?:0|[1-9][0-9]{0,15})$/.test(text) || BigInt(text) > BigInt(Number.MAX_SAFE_INTEGER)) {
-    throw new ProofError('decimal-malformed', 'a decimal number from 0 to 2^53 - 1 without leading zeros is expected')
-  }
+  const isDecimal = /^(?:0|[1-9][0-9]{0,15})$/.test(text) && BigInt(text) <= BigInt(Number.MAX_SAFE_INTEGER)
+  const expected = 'a decimal number from 0 to 2^53 - 1 without leading zeros is expected'
+  demand(isDecimal, 'decimal-malformed', expected)
   return Number(text)
 }
 
 /** `atob` is lenient, so what it read is written again and compared. */
 function decode(base64: string, text: string, encode: (bytes: Uint8Array) => string): Uint8Array {
-  let characters: string | undefined
+  let characters = ''
   try {
     characters = atob(base64)
   } catch {}
-  const bytes = new Uint8Array(characters?.length ?? 0)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = characters!.charCodeAt(i)
-  if (characters === undefined || encode(bytes) !== text) {
-    throw new ProofError('base64-malformed', 'the text is not canonical base64')
-  }
+  const bytes = Uint8Array.from(characters, (character) => character.charCodeAt(0))
+  demand(encode(bytes) === text, 'base64-malformed', 'the text is not canonical base64')
   return bytes
 }

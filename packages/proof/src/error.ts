@@ -1,37 +1,22 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
+/** What is malformed has not the form of its kind. */
+type Form = 'decimal' | 'base64' | 'text' | 'bundle' | 'entry' | 'note' | 'key' | 'checkpoint' | 'proof' | 'receipt'
+
 /** Every way in which a check fails: a closed union, so that a caller can match on it. One is added, never renamed. */
 export type ProofErrorCode =
-  | 'decimal-malformed'
-  | 'base64-malformed'
-  | 'text-malformed'
-  | 'hash-length'
-  | 'hashes-length'
-  | 'index-out-of-range'
-  | 'size-out-of-range'
-  | 'proof-length'
-  | 'root-mismatch'
-  | 'tile-out-of-range'
-  | 'bundle-malformed'
-  | 'entry-malformed'
-  | 'entry-version'
-  | 'note-malformed'
-  | 'key-malformed'
-  | 'key-ambiguous'
-  | 'algorithm-unsupported'
-  | 'signature-invalid'
-  | 'signature-missing'
-  | 'checkpoint-malformed'
-  | 'origin-unexpected'
-  | 'proof-malformed'
-  | 'receipt-malformed'
-  | 'content-mismatch'
-  | 'policy-malformed'
-  | 'quorum-missing'
-  | 'rotation-malformed'
+  | `${Form | 'policy' | 'rotation'}-malformed`
+  | `${'index' | 'size' | 'tile'}-out-of-range`
+  | `${'hash' | 'hashes' | 'proof'}-length`
+  | `${'root' | 'content'}-mismatch`
+  | `key-${'ambiguous' | 'retired'}`
+  | `signature-${'invalid' | 'missing'}`
   | 'rotation-broken'
-  | 'key-retired'
+  | 'entry-version'
+  | 'origin-unexpected'
+  | 'algorithm-unsupported'
+  | 'quorum-missing'
 
 /** Where in the input the fault lies, as far as it is known. */
 export interface ProofErrorPlace {
@@ -58,11 +43,22 @@ export class ProofError extends Error {
   }
 }
 
+/** Throws a `ProofError` where `condition` does not hold. */
+export function demand(
+  condition: boolean,
+  code: ProofErrorCode,
+  message: string,
+  place?: ProofErrorPlace,
+): asserts condition {
+  if (!condition) throw new ProofError(code, message, place)
+}
+
 /** Runs `read` and gives its `ProofError`, if any, the code of the format that is being read, and the place in it. */
-export function within<T>(code: ProofErrorCode, place: ProofErrorPlace, read: () => T): T {
+export function within<T>(code: ProofErrorCode | undefined, place: ProofErrorPlace, read: () => T): T {
   try {
     return read()
   } catch (error) {
-    throw error instanceof ProofError ? new ProofError(code, error.message, { ...error.place, ...place }) : error
+    if (!(error instanceof ProofError)) throw error
+    throw new ProofError(code ?? error.code, error.message, { ...error.place, ...place })
   }
 }

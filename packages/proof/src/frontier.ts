@@ -4,8 +4,8 @@
 // The right edge of the Merkle tree of RFC 6962 section 2.1: what has to be kept to append to it. Sizes are safe
 // integers, so no 32-bit operator touches them.
 
-import { ProofError } from './error.ts'
-import { EMPTY_ROOT, HASH_BYTES, hashNodeInto } from './hash.ts'
+import { demand, ProofError } from './error.ts'
+import { EMPTY_ROOT, HASH_BYTES, hashNodeInto, type Hash, type NodeHasher } from './hash.ts'
 
 /** Binary levels of a tile: 256 hashes are 8 levels. */
 export const TILE_HEIGHT = 8
@@ -14,19 +14,6 @@ const MAX_HEIGHT = 53
 
 /** Called for each completed subtree of 256^tileLevel leaves; `hash` is valid at `offset`, during the call only. */
 export type SubtreeListener = (tileLevel: number, hash: Uint8Array, offset: number) => void
-
-/**
- * Writes SHA-256(0x01 ‖ left ‖ right) to `out`, all 32 bytes at their offsets; `out` may overlap either. Where a platform
- * has a faster one than this package, which runs on any.
- */
-export type NodeHasher = (
-  out: Uint8Array,
-  outOffset: number,
-  left: Uint8Array,
-  leftOffset: number,
-  right: Uint8Array,
-  rightOffset: number,
-) => void
 
 /** The right edge of a tree: the roots of its complete subtrees, largest first. Enough to append and to know the root. */
 export class Frontier {
@@ -46,9 +33,8 @@ export class Frontier {
   static from(size: number, hashes: Uint8Array, hashNode?: NodeHasher): Frontier {
     const edge = new Frontier(hashNode)
     const subtrees = completeSubtrees(0, checkSize(size))
-    if (hashes.length !== subtrees.length * HASH_BYTES) {
-      throw new ProofError('hashes-length', `an edge of ${subtrees.length} hashes is expected for the size ${size}`)
-    }
+    const expected = `an edge of ${subtrees.length} hashes is expected for the size ${size}`
+    demand(hashes.length === subtrees.length * HASH_BYTES, 'hashes-length', expected)
     for (const [i, { height }] of subtrees.entries()) {
       edge.#slots.set(hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES), height * HASH_BYTES)
       edge.#used[height] = 1
@@ -64,7 +50,7 @@ export class Frontier {
 
   /** Appends a leaf, given its 32-byte hash at `offset` of `leaf`. Throws `hash-length`, `size-out-of-range`. */
   append(leaf: Uint8Array, offset = 0, emit?: SubtreeListener): void {
-    if (offset + HASH_BYTES > leaf.length) throw new ProofError('hash-length', 'a leaf hash has 32 bytes')
+    demand(offset + HASH_BYTES <= leaf.length, 'hash-length', 'a leaf hash has 32 bytes', { offset })
     checkSize(this.#size + 1)
     if (this.#used[0] === 0) {
       copyHash(this.#slots, 0, leaf, offset)
@@ -76,8 +62,8 @@ export class Frontier {
     this.#size += 1
   }
 
-  /** Root hash, 32 bytes. */
-  root(): Uint8Array {
+  /** Root of the tree. */
+  root(): Hash {
     if (this.#size === 0) return EMPTY_ROOT.slice()
     const root = new Uint8Array(HASH_BYTES)
     let isBegun = false
@@ -145,7 +131,7 @@ export function completeSubtrees(start: number, end: number): Subtree[] {
 /** Throws `size-out-of-range` where `size` is none. */
 export function checkSize(size: number): number {
   if (Number.isSafeInteger(size) && size >= 0) return size
-  throw new ProofError('size-out-of-range', `a size is an integer from 0 to 2^53 - 1, not ${size}`)
+  throw new ProofError('size-out-of-range', `a size is an integer from 0 to 2^53 - 1, not ${size}`, { field: 'size' })
 }
 
 function copyHash(to: Uint8Array, toOffset: number, from: Uint8Array, fromOffset: number): void {

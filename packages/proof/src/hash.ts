@@ -7,6 +7,9 @@
 /** Bytes of a SHA-256 hash. */
 export const HASH_BYTES = 32
 
+/** A hash: 32 bytes. */
+export type Hash = Uint8Array
+
 const ROUND_CONSTANTS = new Int32Array([
   0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98,
   0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786,
@@ -31,74 +34,59 @@ const LEAF_PREFIX = new Uint8Array([0])
 const NO_PREFIX = new Uint8Array(0)
 
 /** Root of the empty tree: the hash of nothing (RFC 6962 section 2.1). */
-export const EMPTY_ROOT: Uint8Array = sha256(NO_PREFIX)
+export const EMPTY_ROOT: Hash = sha256(NO_PREFIX)
 
-/** SHA-256 of `prefix ‖ data`, 32 bytes. `prefix` (at most 64 bytes) saves the caller a copy. */
-export function sha256(data: Uint8Array, prefix: Uint8Array = NO_PREFIX): Uint8Array {
+/** SHA-256 of `prefix ‖ data`. `prefix` (at most 63 bytes) saves the caller a copy. */
+export function sha256(data: Uint8Array, prefix: Uint8Array = NO_PREFIX): Hash {
   state.set(INITIAL_STATE)
   block.set(prefix)
-  let read = Math.min((64 - prefix.length) % 64, data.length)
-  let filled = copy(data, 0, read, prefix.length)
-  if (filled === 64) {
-    compress(block, 0)
+  let filled = prefix.length
+  let read = 0
+  while (data.length - read >= 64 - filled) {
+    if (filled === 0) compress(data, read)
+    else compress(fill(data, read, filled, 64), 0)
+    read += 64 - filled
     filled = 0
   }
-  if (filled === 0) {
-    for (; read + 64 <= data.length; read += 64) compress(data, read)
-    filled = copy(data, read, data.length, 0)
-  }
+  fill(data, read, filled, filled + data.length - read)
+  filled += data.length - read
   block[filled++] = 0x80
-  if (filled > 56) {
-    block.fill(0, filled)
-    compress(block, 0)
-    filled = 0
-  }
-  block.fill(0, filled, 56)
+  if (filled > 56) compress(block.fill(0, filled), 0)
+  block.fill(0, filled > 56 ? 0 : filled, 56)
   // The length in bits, big-endian, in two words; the bytes may be more than 2^29, so the upper word is a division.
   const totalBytes = prefix.length + data.length
   putWord(block, 56, Math.floor(totalBytes / 2 ** 29))
   putWord(block, 60, (totalBytes % 2 ** 29) * 8)
   compress(block, 0)
-  const hash = new Uint8Array(HASH_BYTES)
-  for (let i = 0; i < 8; i++) putWord(hash, 4 * i, state[i]!)
-  return hash
+  return putState(new Uint8Array(HASH_BYTES), 0)
 }
 
 /** Hash of a leaf: SHA-256(0x00 ‖ entry) (RFC 6962 section 2.1). */
-export function hashLeaf(entry: Uint8Array): Uint8Array {
+export function hashLeaf(entry: Uint8Array): Hash {
   return sha256(entry, LEAF_PREFIX)
 }
 
-/** Hash of an inner node: SHA-256(0x01 ‖ left ‖ right) (RFC 6962 section 2.1). `left` and `right` are 32 bytes each. */
-export function hashNode(left: Uint8Array, right: Uint8Array): Uint8Array {
+/** Hash of an inner node: SHA-256(0x01 ‖ left ‖ right) (RFC 6962 section 2.1). */
+export function hashNode(left: Hash, right: Hash): Hash {
   const hash = new Uint8Array(HASH_BYTES)
   hashNodeInto(hash, 0, left, 0, right, 0)
   return hash
 }
 
 /**
- * `hashNode` without an allocation: reads 32 bytes of `left` and `right` at their offsets and writes 32 bytes to `out`,
- * which may overlap either. Offsets are the caller's to check.
+ * Writes SHA-256(0x01 ‖ left ‖ right) to `out`, all 32 bytes at their offsets, which are the caller's to check; `out` may
+ * overlap either. Where a platform has a faster one than this package, which runs on any, it can be injected.
  */
-export function hashNodeInto(
-  out: Uint8Array,
-  outOffset: number,
-  left: Uint8Array,
-  leftOffset: number,
-  right: Uint8Array,
-  rightOffset: number,
-): void {
+export type NodeHasher = (out: Hash, outAt: number, left: Hash, leftAt: number, right: Hash, rightAt: number) => void
+
+/** `hashNode` without an allocation. */
+export const hashNodeInto: NodeHasher = (out, outAt, left, leftAt, right, rightAt) => {
   state.set(INITIAL_STATE)
   // The prefix byte shifts every word by one byte: word i holds the last byte before it and three of its own.
   let carry = 0x01
-  for (let i = 0; i < 8; i++) {
-    const word = getWord(left, leftOffset + 4 * i)
+  for (let i = 0; i < 16; i++) {
+    const word = i < 8 ? getWord(left, leftAt + 4 * i) : getWord(right, rightAt + 4 * i - 32)
     schedule[i] = (carry << 24) | (word >>> 8)
-    carry = word & 255
-  }
-  for (let i = 0; i < 8; i++) {
-    const word = getWord(right, rightOffset + 4 * i)
-    schedule[8 + i] = (carry << 24) | (word >>> 8)
     carry = word & 255
   }
   compressSchedule()
@@ -107,35 +95,35 @@ export function hashNodeInto(
   schedule.fill(0, 1, 15)
   schedule[15] = 520
   compressSchedule()
-  for (let i = 0; i < 8; i++) putWord(out, outOffset + 4 * i, state[i]!)
+  putState(out, outAt)
 }
 
 /** Whether two byte strings are equal. Not constant-time: nothing here is secret. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
-  return true
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }
 
-/** Copies [start, end) of `data` into the block; says where it ends there. A `subarray` would cost more than this. */
-function copy(data: Uint8Array, start: number, end: number, offset: number): number {
-  for (let i = start; i < end; i++) block[offset + i - start] = data[i]!
-  return offset + end - start
+/** Copies `data` from `read` on into the block's [start, end). A `subarray` would cost more than this. */
+function fill(data: Uint8Array, read: number, start: number, end: number): Uint8Array {
+  for (let i = start; i < end; i++) block[i] = data[read + i - start]!
+  return block
 }
 
-function getWord(bytes: Uint8Array, offset: number): number {
-  return (bytes[offset]! << 24) | (bytes[offset + 1]! << 16) | (bytes[offset + 2]! << 8) | bytes[offset + 3]!
+function getWord(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
 }
 
-function putWord(bytes: Uint8Array, offset: number, word: number): void {
-  bytes[offset] = word >>> 24
-  bytes[offset + 1] = word >>> 16
-  bytes[offset + 2] = word >>> 8
-  bytes[offset + 3] = word
+function putWord(bytes: Uint8Array, at: number, word: number): void {
+  for (let i = 0; i < 4; i++) bytes[at + i] = word >>> (24 - 8 * i)
 }
 
-function compress(bytes: Uint8Array, offset: number): void {
-  for (let i = 0; i < 16; i++) schedule[i] = getWord(bytes, offset + 4 * i)
+function putState(out: Uint8Array, at: number): Uint8Array {
+  for (let i = 0; i < 8; i++) putWord(out, at + 4 * i, state[i]!)
+  return out
+}
+
+function compress(bytes: Uint8Array, at: number): void {
+  for (let i = 0; i < 16; i++) schedule[i] = getWord(bytes, at + 4 * i)
   compressSchedule()
 }
 

@@ -2,16 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // What a verifier trusts, as a file (C2SP tlog-policy): which logs, and which of which witnesses must have cosigned.
-// What can't be checked here (ML-DSA-44) is read, so that one file serves everywhere, and counts for nothing.
+// A key that this platform can't check is read, so that one file serves everywhere, and counts for nothing.
 
-import { parseCheckpoint } from './checkpoint.ts'
-import type { Checkpoint } from './checkpoint.ts'
-import { cosignatureVerifier, parseCosignature } from './cosignature.ts'
+import { parseCheckpoint, type Checkpoint } from './checkpoint.ts'
+import { parseCosignature, verifierOf } from './cosignature.ts'
 import { fromUtf8, parseDecimal, utf8 } from './encoding.ts'
-import { ProofError, within } from './error.ts'
+import { demand, ProofError, within } from './error.ts'
 import { equalBytes } from './hash.ts'
-import { ALG_ED25519, ALG_ED25519_COSIGNATURE, ALG_MLDSA44, ed25519Verifier, openNote, parseVkey } from './note.ts'
-import type { Verifier, VerifierKey } from './note.ts'
+import { ALG_ED25519, ALG_ED25519_COSIGNATURE, ALG_MLDSA44, kindOf, parseVkey, type VerifierKey } from './key.ts'
+import { canVerifyMldsa44 } from './mldsa44.ts'
+import { sortSignatures, type NoteSignature } from './note.ts'
 
 /** Longest policy that is read. */
 export const MAX_POLICY_BYTES = 1_000_000
@@ -47,11 +47,13 @@ export interface Policy {
   readonly quorum: string
 }
 
-/** A checkpoint that a policy accepts, and who of its witnesses cosigned it when (Unix seconds). */
+/** A checkpoint that a policy accepts, by which log's key, and who of its witnesses cosigned it when (Unix seconds). */
 export interface WitnessedCheckpoint {
   readonly checkpoint: Checkpoint
   readonly log: PolicyLog
   readonly cosignatures: readonly { readonly witness: string; readonly time: number }[]
+  /** Signatures by keys that the policy doesn't list: they say nothing. */
+  readonly unknown: readonly NoteSignature[]
 }
 
 /**
@@ -60,22 +62,15 @@ export interface WitnessedCheckpoint {
  */
 export function parsePolicy(policy: string | Uint8Array): Policy {
   const octets = typeof policy === 'string' ? utf8(policy) : policy
-  if (octets.length > MAX_POLICY_BYTES) throw malformed(`a policy has at most ${MAX_POLICY_BYTES} bytes`, 1)
-  const text = asCharacters(octets)
-  const lines = text.split('\n')
-  if (lines.pop() !== '') throw malformed('the last line is not ended by a newline', lines.length + 1)
+  demand(octets.length <= MAX_POLICY_BYTES, 'policy-malformed', `a policy has at most ${MAX_POLICY_BYTES} bytes`, {
+    line: 1,
+  })
+  const lines = asCharacters(octets).split('\n')
+  const last = lines.pop()
+  demand(last === '', 'policy-malformed', 'the last line is not ended by a newline', { line: lines.length + 1 })
   const draft = new PolicyDraft()
-  for (const [i, line] of lines.entries()) {
-    if (/[^\t -~\u0080-\u00ff]/.test(line)) throw malformed('the line holds a control character', i + 1)
-    const [keyword, ...items] = line.split(/[ \t]+/).filter((item) => item !== '')
-    if (keyword === undefined || keyword.startsWith('#')) continue
-    try {
-      draft.add(keyword, items)
-    } catch (error) {
-      throw error instanceof ProofError ? new ProofError(error.code, error.message, { line: i + 1 }) : error
-    }
-  }
-  return draft.finish(lines.length)
+  for (const [i, line] of lines.entries()) within(undefined, { line: i + 1 }, () => draft.read(line))
+  return within(undefined, { line: lines.length }, () => draft.finish())
 }
 
 /** Whether the witnesses of these names make the quorum of the policy. */
@@ -88,47 +83,63 @@ export function hasQuorum(policy: Policy, witnesses: ReadonlySet<string>): boole
   return policy.quorum === 'none' || witnessed.has(policy.quorum)
 }
 
-/** Names of the witnesses and origins of the logs whose keys this package can't check. They count for nothing. */
-export function uncheckedKeys(policy: Policy): string[] {
-  const logs = policy.logs.filter(({ key }) => key.alg !== ALG_ED25519)
-  const witnesses = policy.witnesses.filter(({ key }) => key.alg !== ALG_ED25519_COSIGNATURE)
+/**
+ * Names of the witnesses and origins of the logs whose keys this platform can't check (ML-DSA-44, where its WebCrypto
+ * hasn't got it). They count for nothing.
+ */
+export async function uncheckedKeys(policy: Policy): Promise<string[]> {
+  const unchecked = await uncheckedOf(policy)
+  const logs = policy.logs.filter(({ key }) => unchecked.includes(key))
+  const witnesses = policy.witnesses.filter(({ key }) => unchecked.includes(key))
   return [...logs.map(({ key }) => key.name), ...witnesses.map(({ name }) => nameText(name))]
 }
 
 /**
  * Verifies a signed checkpoint by a policy: a listed log signed it under its own origin, and the quorum cosigned it.
- * Throws what `openNote` and `parseCheckpoint` throw, `origin-unexpected`, `signature-missing`, `quorum-missing`.
+ * Throws what `openNote` and `parseCheckpoint` throw, `origin-unexpected`, `signature-missing`, `quorum-missing`, and
+ * `algorithm-unsupported` where it hangs on signatures of a kind that this platform can't check.
  */
 export async function openByPolicy(note: Uint8Array, policy: Policy): Promise<WitnessedCheckpoint> {
-  const { verified, text } = await openNote(note, policyVerifiers(policy))
+  const unchecked = await uncheckedOf(policy)
+  const keys = [...policy.logs, ...policy.witnesses].map(({ key }) => key).filter((key) => !unchecked.includes(key))
+  const { verified, unverified, text } = await sortSignatures(note, keys.map(verifierOf))
   const checkpoint = parseCheckpoint(text)
-  if (!policy.logs.some(({ key }) => key.name === checkpoint.origin)) {
-    throw new ProofError('origin-unexpected', `the policy lists no log with the origin ${checkpoint.origin}`)
+  const ofOrigin = policy.logs.filter(({ key }) => key.name === checkpoint.origin)
+  const listed = `the policy lists no log with the origin ${checkpoint.origin}`
+  demand(ofOrigin.length > 0, 'origin-unexpected', listed)
+
+  const hasSigned = ({ key }: { key: VerifierKey }) => verified.some(({ verifier }) => isSameKey(verifier, key))
+  const isBy = (key: VerifierKey, { name, keyId }: NoteSignature) => name === key.name && keyId === key.keyId
+  const mayHaveSigned = ({ key }: { key: VerifierKey }) =>
+    unchecked.includes(key) && unverified.some((signature) => isBy(key, signature))
+  const log = ofOrigin.find(hasSigned)
+  const witnessed = policy.witnesses.filter(hasSigned)
+  const isWitnessed = hasQuorum(policy, namesOf(witnessed))
+  if (log === undefined || !isWitnessed) {
+    const open = [...ofOrigin, ...policy.witnesses].filter(mayHaveSigned)
+    const mayBeWitnessed = hasQuorum(policy, namesOf([...witnessed, ...policy.witnesses.filter(mayHaveSigned)]))
+    const isOpen = mayBeWitnessed && (log !== undefined || ofOrigin.some(mayHaveSigned))
+    const who = open.map(({ key }) => `${key.name} (${kindOf(key.alg)})`).join(', ')
+    demand(!isOpen, 'algorithm-unsupported', `signature kind not checked here: ${who}`)
   }
-  const log = policy.logs.find(
-    ({ key }) => key.name === checkpoint.origin && verified.some(({ verifier }) => isSameKey(verifier, key)),
-  )
-  if (log === undefined)
-    throw new ProofError('signature-missing', 'no key that the policy lists for the log has signed')
-  const witnessed = verified.flatMap(({ verifier, signature }) => {
+  demand(log !== undefined, 'signature-missing', 'no key that the policy lists for the log has signed')
+  const missing = `the quorum ${nameText(policy.quorum)} has not cosigned this checkpoint`
+  demand(isWitnessed, 'quorum-missing', missing)
+  const cosignatures = verified.flatMap(({ verifier, signature }) => {
     const witness = policy.witnesses.find(({ key }) => isSameKey(verifier, key))
-    return witness === undefined ? [] : [{ name: witness.name, time: parseCosignature(signature).time }]
+    return witness === undefined ? [] : [{ witness: nameText(witness.name), time: parseCosignature(signature).time }]
   })
-  if (!hasQuorum(policy, new Set(witnessed.map(({ name }) => name)))) {
-    const unchecked = uncheckedKeys(policy)
-    const detail = unchecked.length === 0 ? '' : ` (of an algorithm that is not checked here: ${unchecked.join(', ')})`
-    throw new ProofError(
-      'quorum-missing',
-      `the quorum ${nameText(policy.quorum)} has not cosigned this checkpoint${detail}`,
-    )
-  }
-  return { checkpoint, log, cosignatures: witnessed.map(({ name, time }) => ({ witness: nameText(name), time })) }
+  const unknown = unverified.filter((signature) => !unchecked.some((key) => isBy(key, signature)))
+  return { checkpoint, log, cosignatures, unknown }
 }
 
-function policyVerifiers(policy: Policy): Verifier[] {
-  const logs = policy.logs.filter(({ key }) => key.alg === ALG_ED25519)
-  const witnesses = policy.witnesses.filter(({ key }) => key.alg === ALG_ED25519_COSIGNATURE)
-  return [...logs.map(({ key }) => ed25519Verifier(key)), ...witnesses.map(({ key }) => cosignatureVerifier(key))]
+async function uncheckedOf({ logs, witnesses }: Policy): Promise<readonly VerifierKey[]> {
+  const asked = [...logs, ...witnesses].flatMap(({ key }) => (key.alg === ALG_MLDSA44 ? [key] : []))
+  return asked.length === 0 || (await canVerifyMldsa44()) ? [] : asked
+}
+
+function namesOf(witnesses: readonly PolicyWitness[]): ReadonlySet<string> {
+  return new Set(witnesses.map(({ name }) => name))
 }
 
 class PolicyDraft {
@@ -139,93 +150,102 @@ class PolicyDraft {
   readonly #names = new Map<string, boolean>()
   #quorum: string | undefined
 
-  add(keyword: string, items: readonly string[]): void {
+  read(line: string): void {
+    demand(!/[^\t -~\u0080-\u00ff]/.test(line), 'policy-malformed', 'the line holds a control character')
+    const [keyword, ...items] = line.split(/[ \t]+/).filter((item) => item !== '')
+    if (keyword === undefined || keyword.startsWith('#')) return
     if (keyword === 'log') this.#addLog(items)
     else if (keyword === 'witness') this.#addWitness(items)
     else if (keyword === 'group') this.#addGroup(items)
     else if (keyword === 'quorum') this.#setQuorum(items)
-    else throw malformed('the line begins with none of log, witness, group, quorum, #')
+    else throw new ProofError('policy-malformed', 'the line begins with none of log, witness, group, quorum, #')
   }
 
-  finish(line: number): Policy {
-    if (this.#quorum === undefined) throw malformed('the policy has no quorum line', line)
-    return { logs: this.#logs, witnesses: this.#witnesses, groups: this.#groups, quorum: this.#quorum }
+  finish(): Policy {
+    const quorum = this.#quorum
+    demand(quorum !== undefined, 'policy-malformed', 'the policy has no quorum line')
+    return { logs: this.#logs, witnesses: this.#witnesses, groups: this.#groups, quorum }
   }
 
   #addLog([vkey, url, ...rest]: readonly string[]): void {
-    if (vkey === undefined || rest.length > 0) throw malformed('a log line is: log <vkey> [<url>]')
-    const key = readKey(vkey, ALG_ED25519, this.#logs)
+    const isLine = vkey !== undefined && rest.length === 0
+    demand(isLine, 'policy-malformed', 'a log line is: log <vkey> [<url>]')
+    const key = this.#readKey(vkey, ALG_ED25519, this.#logs, this.#witnesses)
     this.#logs.push({ key, ...(url === undefined ? {} : { url }) })
   }
 
   #addWitness([name, vkey, url, ...rest]: readonly string[]): void {
-    if (name === undefined || vkey === undefined || rest.length > 0) {
-      throw malformed('a witness line is: witness <name> <vkey> [<url>]')
-    }
-    const key = readKey(vkey, ALG_ED25519_COSIGNATURE, this.#witnesses)
+    const isLine = name !== undefined && vkey !== undefined && rest.length === 0
+    demand(isLine, 'policy-malformed', 'a witness line is: witness <name> <vkey> [<url>]')
+    const key = this.#readKey(vkey, ALG_ED25519_COSIGNATURE, this.#witnesses, this.#logs)
     this.#define(name)
     this.#witnesses.push({ name, key, ...(url === undefined ? {} : { url }) })
   }
 
   #addGroup([name, rule, ...members]: readonly string[]): void {
-    if (name === undefined || rule === undefined || members.length === 0) {
-      throw malformed('a group line is: group <name> all|any|<k> <name>…')
-    }
+    const isLine = name !== undefined && rule !== undefined && members.length > 0
+    demand(isLine, 'policy-malformed', 'a group line is: group <name> all|any|<k> <name>…')
     for (const member of members) {
-      const isTaken = this.#names.get(member)
-      if (isTaken === undefined) throw malformed(`${nameText(member)} is not defined above`)
-      if (isTaken) throw malformed(`${nameText(member)} is a member of a group already`)
+      this.#demandDefined(member)
+      const isFree = this.#names.get(member) === false
+      demand(isFree, 'policy-malformed', `${nameText(member)} is a member of a group already`)
       this.#names.set(member, true)
     }
-    const threshold =
-      rule === 'any' ? 1 : rule === 'all' ? members.length : within('policy-malformed', {}, () => parseDecimal(rule))
-    if (threshold < 1 || threshold > members.length) throw malformed('the threshold is not within the group')
+    const count = rule === 'any' ? '1' : rule === 'all' ? `${members.length}` : rule
+    const threshold = within('policy-malformed', {}, () => parseDecimal(count))
+    const isWithin = threshold >= 1 && threshold <= members.length
+    demand(isWithin, 'policy-malformed', 'the threshold is not within the group')
     this.#define(name)
     this.#groups.push({ name, threshold, members })
   }
 
   #setQuorum([name, ...rest]: readonly string[]): void {
-    if (name === undefined || rest.length > 0) throw malformed('a quorum line is: quorum <name>|none')
-    if (this.#quorum !== undefined) throw malformed('the policy has two quorum lines')
-    if (name !== 'none' && !this.#names.has(name)) throw malformed(`${nameText(name)} is not defined above`)
+    const isLine = name !== undefined && rest.length === 0
+    demand(isLine, 'policy-malformed', 'a quorum line is: quorum <name>|none')
+    demand(this.#quorum === undefined, 'policy-malformed', 'the policy has two quorum lines')
+    if (name !== 'none') this.#demandDefined(name)
     this.#quorum = name
   }
 
   #define(name: string): void {
-    if (name === 'none' || this.#names.has(name)) throw malformed(`the name ${nameText(name)} is taken`)
+    const isFree = name !== 'none' && !this.#names.has(name)
+    demand(isFree, 'policy-malformed', `the name ${nameText(name)} is taken`)
     this.#names.set(name, false)
+  }
+
+  #demandDefined(name: string): void {
+    demand(this.#names.has(name), 'policy-malformed', `${nameText(name)} is not defined above`)
+  }
+
+  /** A log's key can be a witness's, too, unless both sign the same: one signature would count as two. */
+  #readKey(item: string, alg: number, others: readonly PolicyKey[], peers: readonly PolicyKey[]): VerifierKey {
+    const key = parseVkey(fromUtf8(fromCharacters(item)))
+    const isOfUse = key.alg === alg || key.alg === ALG_MLDSA44
+    demand(isOfUse, 'algorithm-unsupported', `the key of ${key.name} is of the kind ${kindOf(key.alg)}: of no use here`)
+    const isNew =
+      !others.some((other) => equalBytes(other.key.publicKey, key.publicKey)) &&
+      !peers.some((peer) => isSameKey(peer.key, key))
+    demand(isNew, 'policy-malformed', `the public key of ${key.name} is listed already`)
+    return key
   }
 }
 
-function readKey(item: string, alg: number, others: readonly { readonly key: VerifierKey }[]): VerifierKey {
-  const key = parseVkey(fromCharacters(item))
-  if (key.alg !== alg && key.alg !== ALG_MLDSA44) {
-    throw new ProofError('algorithm-unsupported', `the key of ${key.name} is of an algorithm that has no use here`)
-  }
-  if (others.some((other) => equalBytes(other.key.publicKey, key.publicKey))) {
-    throw malformed(`the public key of ${key.name} is listed already`)
-  }
-  return key
-}
+type PolicyKey = Pick<PolicyLog, 'key'>
 
 function isSameKey(a: VerifierKey, b: VerifierKey): boolean {
   return a.name === b.name && a.alg === b.alg && equalBytes(a.publicKey, b.publicKey)
 }
 
-/** A policy is octets, opaque above 0x7F. */
+/** A policy is octets, opaque above 0x7F: a character each. */
 function asCharacters(octets: Uint8Array): string {
   return Array.from(octets, (octet) => String.fromCharCode(octet)).join('')
 }
 
-function fromCharacters(text: string): string {
-  return fromUtf8(Uint8Array.from(text, (character) => character.charCodeAt(0)))
+function fromCharacters(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0))
 }
 
 /** A name for a message. */
 function nameText(name: string): string {
-  return new TextDecoder().decode(Uint8Array.from(name, (character) => character.charCodeAt(0)))
-}
-
-function malformed(message: string, line?: number): ProofError {
-  return new ProofError('policy-malformed', message, line === undefined ? {} : { line })
+  return new TextDecoder().decode(fromCharacters(name))
 }

@@ -4,29 +4,30 @@
 // The top-level verifier: it makes every check that it can and says in plain words what each showed. It alone returns a
 // verdict; everything below it throws, so that a forgotten check fails closed. It reads no clock and no network.
 
-import { openCheckpoint, parseCheckpoint } from './checkpoint.ts'
+import { openCheckpoint, parseCheckpoint, type TreeHead } from './checkpoint.ts'
+import { mldsa44Verifier } from './cosignature.ts'
+import { fromBase64Url, utf8 } from './encoding.ts'
+import { contentHash, parseEntry, type Entry } from './entry.ts'
+import { demand, ProofError, type ProofErrorCode, type ProofErrorPlace } from './error.ts'
 import { equalBytes, hashLeaf } from './hash.ts'
-import { fromBase64Url } from './encoding.ts'
-import { contentHash, parseEntry } from './entry.ts'
-import type { Entry } from './entry.ts'
-import { ProofError } from './error.ts'
-import type { ProofErrorCode, ProofErrorPlace } from './error.ts'
-import { ed25519Verifier, parseNote } from './note.ts'
-import type { Verifier } from './note.ts'
-import { openByPolicy, uncheckedKeys } from './policy.ts'
-import type { Policy } from './policy.ts'
-import { parseProof, parseReceipt } from './receipt.ts'
-import type { Proof, Receipt } from './receipt.ts'
+import { ALG_MLDSA44, kindOf, parseVkey } from './key.ts'
+import { ed25519Verifier, parseNote, type NoteSignature, type Verifier } from './note.ts'
+import { openByPolicy, uncheckedKeys, type Policy, type WitnessedCheckpoint } from './policy.ts'
+import { parseProof, parseReceipt, splitWitnessedReceipt, type Proof } from './receipt.ts'
+import { isSettled, openByPeriods, verifyRotations } from './rotation.ts'
+import { summaryOf } from './summary.ts'
 import { verifyInclusion } from './tree.ts'
 
 /**
- * A key to trust. Its name must be the log's origin, and `origin`, where given, is compared with it. `pinned` is false
- * for a key that came from whoever is to be verified: such a key shows that things fit together and nothing more.
+ * A key to trust, Ed25519 or ML-DSA-44. Its name must be the log's origin, and `origin`, where given, is compared with
+ * it. `pinned` is false for a key that came from whoever is to be verified: such a key shows that things fit together and
+ * nothing more. `rotations` are statements that lead from this key to later ones, from anybody.
  */
 export interface KeyTrust {
   readonly vkey: string
   readonly origin?: string
   readonly pinned?: boolean
+  readonly rotations?: readonly (string | Uint8Array)[]
 }
 
 /** What the verifier trusts: a policy or a key. Without either, only consistency in itself can be shown. */
@@ -41,57 +42,82 @@ export interface Check {
   readonly place?: ProofErrorPlace
 }
 
+/** A leaf's place: its index, from 0, in the tree whose head a checkpoint signs. */
+export interface Place extends TreeHead {
+  readonly index?: number
+}
+
 /**
  * What was found. `valid`: everything fits and a trusted key vouches for it. `self-consistent`: everything fits, and no
  * trusted key vouches for it. `invalid`: a check failed. The fields are of use only where the verdict isn't `invalid`.
  */
-export interface Report {
+export interface Report extends Partial<Place> {
   readonly verdict: 'valid' | 'invalid' | 'self-consistent'
+  /** The same in sentences. Names in them are the log's and the witnesses' own words. */
+  readonly summary: readonly string[]
   readonly checks: readonly Check[]
-  readonly origin?: string
-  readonly index?: number
-  /** Number of leaves of the tree that the checkpoint is of. */
-  readonly size?: number
-  /** Root of that tree, 32 bytes. */
-  readonly root?: Uint8Array
   readonly entry?: Entry
   /** Ledger time of the entry, as the log says. */
   readonly time?: string
-  /** When which witness of the policy saw the checkpoint, in Unix seconds. */
-  readonly cosignatures?: readonly { readonly witness: string; readonly time: number }[]
+  /** Of a witnessed receipt: where in which log of heads the checkpoint is recorded. */
+  readonly heads?: Place
+  /** The trusted keys that have signed: name and kind. */
+  readonly keys?: readonly { readonly name: string; readonly kind: string }[]
+  /** When which witness of the policy saw the checkpoint (of `heads`, where there is one), in Unix seconds. */
+  readonly cosignatures?: WitnessedCheckpoint['cosignatures']
 }
 
 /**
- * Verifies a receipt of Stele: that `event` is byte for byte what was recorded, where, and under whose signature. Throws
- * only where `trust` itself is not usable (`key-malformed`, `algorithm-unsupported`, `origin-unexpected`).
+ * Verifies a receipt of Stele, witnessed or not: that `event` is byte for byte what was recorded, where, and under whose
+ * signature. Throws only where `trust` itself is not usable (`key-malformed`, `algorithm-unsupported`,
+ * `origin-unexpected`).
  */
 export async function verifyReceipt(event: Uint8Array, receipt: Uint8Array | string, trust?: Trust): Promise<Report> {
-  const checks = new Checklist()
-  const parsed = await checks.run('the receipt', () => parseReceipt(receipt), 'it is a receipt of Stele')
-  if (parsed === undefined) return await conclude(checks, undefined, undefined, trust)
-  const entry = await checks.run('the entry', () => parseEntry(parsed.entry), 'it is in its one serialisation')
-  if (entry !== undefined) {
-    await checks.run(
-      'the event',
-      () => checkContent(event, parsed, entry),
-      'it is byte for byte what the entry commits to',
-    )
-  }
-  const report = await conclude(checks, parsed, parsed.entry, trust)
-  return entry === undefined ? report : { ...report, entry, time: entry.at }
+  const work = new Verification(trust)
+  const parts = splitWitnessedReceipt(typeof receipt === 'string' ? utf8(receipt) : receipt)
+  const ledger = await work.readReceipt('', event, parts.receipt)
+  if (ledger.head === undefined || parts.headsReceipt === undefined) return await work.conclude(ledger)
+  const heads = await work.readReceipt('heads: ', ledger.note, parts.headsReceipt)
+  if (heads.head !== undefined) await work.checkFamily(ledger.head.origin, heads.head.origin)
+  return await work.conclude(ledger, heads)
 }
 
 /** Verifies that a log holds `entry`, given a C2SP tlog-proof, of Stele or of another log. Throws as `verifyReceipt`. */
 export async function verifyProof(entry: Uint8Array, proof: Uint8Array | string, trust?: Trust): Promise<Report> {
-  const checks = new Checklist()
-  const parsed = await checks.run('the proof', () => parseProof(proof), 'it has the form of a tlog-proof')
-  return await conclude(checks, parsed, entry, trust)
+  const work = new Verification(trust)
+  const parsed = await work.run('the proof', () => parseProof(proof), 'it has the form of a tlog-proof')
+  return await work.conclude(parsed === undefined ? NOTHING : await work.readPlace('', parsed, entry))
 }
 
-class Checklist {
-  readonly list: Check[] = []
+/** Verifies a signed checkpoint: who vouches for how many entries. Throws as `verifyReceipt`. */
+export async function verifyCheckpoint(note: Uint8Array | string, trust?: Trust): Promise<Report> {
+  const work = new Verification(trust)
+  return await work.conclude(await work.readHead('', typeof note === 'string' ? utf8(note) : note))
+}
 
-  /** Makes a check; undefined where it failed, which is then on the list. */
+/** A signed head, and what was shown to be below it; the head is undefined where it could not be read. */
+interface Signed {
+  readonly note: Uint8Array
+  readonly head?: Place
+  readonly entry?: Entry
+}
+
+const NOTHING: Signed = { note: new Uint8Array(0) }
+
+class Verification {
+  readonly #checks: Check[] = []
+  readonly #trust: Trust | undefined
+  readonly #verifier: Verifier | undefined
+  readonly #keys: { readonly name: string; readonly kind: string }[] = []
+  #cosignatures: Report['cosignatures']
+  #isVouched = false
+
+  constructor(trust: Trust | undefined) {
+    this.#trust = trust
+    this.#verifier = trust === undefined || 'quorum' in trust ? undefined : trustedVerifier(trust)
+  }
+
+  /** Makes a check; undefined where it failed or could not be made, which is then on the list. */
   async run<T>(
     what: string,
     check: () => T | Promise<T>,
@@ -99,99 +125,169 @@ class Checklist {
   ): Promise<T | undefined> {
     try {
       const result = await check()
-      this.list.push({ what, ok: true, detail: typeof detail === 'string' ? detail : detail(result) })
+      this.#checks.push({ what, ok: true, detail: typeof detail === 'string' ? detail : detail(result) })
       return result
     } catch (error) {
       if (!(error instanceof ProofError)) throw error
-      this.list.push({ what, ok: false, detail: error.message, code: error.code, place: error.place })
+      const { message, code, place } = error
+      this.#checks.push({ what, ok: code === 'algorithm-unsupported' && 'not checked', detail: message, code, place })
       return undefined
     }
   }
 
-  skip(what: string, detail: string): void {
-    this.list.push({ what, ok: 'not checked', detail })
+  async readReceipt(prefix: string, event: Uint8Array, bytes: Uint8Array): Promise<Signed> {
+    const receipt = await this.run(`${prefix}the receipt`, () => parseReceipt(bytes), 'it is a receipt of Stele')
+    if (receipt === undefined) return NOTHING
+    const form = 'it is written in the one form that there is'
+    const entry = await this.run(`${prefix}the entry`, () => parseEntry(receipt.entry), form)
+    if (entry !== undefined) {
+      const detail = 'it is byte for byte what the entry commits to'
+      await this.run(`${prefix}the event`, () => checkContent(event, receipt.salt, entry), detail)
+    }
+    const place = await this.readPlace(prefix, receipt, receipt.entry)
+    return entry === undefined ? place : { ...place, entry }
   }
-}
 
-async function conclude(
-  checks: Checklist,
-  proof: Proof | undefined,
-  entry: Uint8Array | undefined,
-  trust: Trust | undefined,
-): Promise<Report> {
-  const verifier = trust === undefined || 'quorum' in trust ? undefined : trustedVerifier(trust)
-  if (proof === undefined || entry === undefined) return { verdict: 'invalid', checks: checks.list }
-  const { index, hashes, checkpoint: note } = proof
-  const head = await checks.run(
-    'the checkpoint',
-    () => parseCheckpoint(parseNote(note).text),
-    'it has the form of a tree head',
-  )
-  if (head === undefined) return { verdict: 'invalid', checks: checks.list, index }
-  const { origin, size, root } = head
-  await checks.run(
-    'the place in the tree',
-    () => verifyInclusion(hashLeaf(entry), index, size, hashes, root),
-    `the entry is number ${index} of ${size}, counted from 0`,
-  )
-  let cosignatures: Report['cosignatures']
-  if (verifier !== undefined) {
-    const pinned = isPinned(trust) ? '' : ', with a key that is not pinned'
-    await checks.run(
-      'the signature',
-      () => openCheckpoint(note, verifier, verifier.name),
-      `signed by ${verifier.name}${pinned}`,
+  async readPlace(prefix: string, { index, hashes, checkpoint }: Proof, entry: Uint8Array): Promise<Signed> {
+    const { note, head } = await this.readHead(prefix, checkpoint)
+    if (head === undefined) return { note }
+    const { size, root } = head
+    await this.run(
+      `${prefix}the place in the tree`,
+      () => verifyInclusion(hashLeaf(entry), index, size, hashes, root),
+      `the entry is number ${index} of ${size}, counted from 0`,
     )
-  } else if (trust !== undefined && 'quorum' in trust) {
-    cosignatures = await checkPolicy(checks, note, trust)
-  } else {
-    checks.skip('the signature', `no key was given: anybody can have written this in the name of ${origin}`)
+    return { note, head: { ...head, index } }
   }
-  const isInvalid = checks.list.some(({ ok }) => ok === false)
-  const verdict = isInvalid ? 'invalid' : isPinned(trust) ? 'valid' : 'self-consistent'
-  return {
-    verdict,
-    checks: checks.list,
-    origin,
-    index,
-    size,
-    root,
-    ...(cosignatures === undefined ? {} : { cosignatures }),
+
+  async readHead(prefix: string, note: Uint8Array): Promise<Signed> {
+    const read = () => parseCheckpoint(parseNote(note).text)
+    const head = await this.run(`${prefix}the checkpoint`, read, ({ size }) => `it names the root of ${size} entries`)
+    return head === undefined ? { note } : { note, head }
+  }
+
+  /** A log's heads are recorded by the same server only: `NAME/ID/heads` for `NAME/ID/LEDGER`. */
+  async checkFamily(origin: string, heads: string): Promise<void> {
+    const expected = `${origin.slice(0, origin.lastIndexOf('/'))}/heads`
+    const message = `${heads} does not record the heads of ${origin}, but ${expected} would`
+    const check = () => demand(heads === expected, 'origin-unexpected', message)
+    await this.run('heads: the log', check, `it records the heads of ${origin}`)
+  }
+
+  async conclude(ledger: Signed, heads: Signed = NOTHING): Promise<Report> {
+    if (ledger.head !== undefined) {
+      if (heads.head === undefined) await this.#checkSignature('', ledger, true)
+      else {
+        const isVouched = this.#knows(heads.head.origin)
+        await this.#checkSignature('', ledger, !isVouched)
+        await this.#checkSignature('heads: ', heads, isVouched)
+      }
+    }
+    const isInvalid = ledger.head === undefined || this.#checks.some(({ ok }) => ok === false)
+    const { entry } = ledger
+    const report = {
+      verdict: isInvalid ? 'invalid' : this.#isVouched ? 'valid' : 'self-consistent',
+      checks: this.#checks,
+      ...ledger.head,
+      ...(entry === undefined ? {} : { entry, time: entry.at }),
+      ...(heads.head === undefined ? {} : { heads: heads.head }),
+      ...(this.#keys.length === 0 ? {} : { keys: this.#keys }),
+      ...(this.#cosignatures === undefined ? {} : { cosignatures: this.#cosignatures }),
+    } as const
+    return { ...report, summary: summaryOf(report) }
+  }
+
+  #knows(origin: string): boolean {
+    const trust = this.#trust
+    if (trust === undefined || !('quorum' in trust)) return this.#verifier?.name === origin
+    return trust.logs.some(({ key }) => key.name === origin)
+  }
+
+  /** `isDeciding`: this is the head whose signature is to vouch for all; the other may go without. */
+  async #checkSignature(prefix: string, { note, head }: Signed, isDeciding: boolean): Promise<void> {
+    const { origin = '' } = head ?? {}
+    const trust = this.#trust
+    const what = `${prefix}the signature`
+    if (trust === undefined)
+      this.#skip(what, `no key was given: anybody can have written this in the name of ${origin}`)
+    else if (!isDeciding && !this.#knows(origin)) this.#skip(what, `no key of ${origin} was given`)
+    else if ('quorum' in trust) {
+      await this.#checkPolicy(prefix, note, isDeciding ? trust : { ...trust, quorum: 'none' }, isDeciding)
+    } else if (trust.rotations !== undefined) await this.#checkPeriods(what, note, trust)
+    else {
+      const check = () => openCheckpoint(note, this.#verifier!, this.#verifier!.name)
+      const detail = `signed by ${this.#verifier!.name}${trust.pinned === false ? ', with a key that is not pinned' : ''}`
+      const opened = await this.run(what, check, detail)
+      if (opened === undefined) return
+      this.#vouch(trust.pinned !== false, this.#verifier!)
+      this.#skipUnknown(prefix, opened.note.unverified)
+    }
+  }
+
+  async #checkPolicy(prefix: string, note: Uint8Array, policy: Policy, isDeciding: boolean): Promise<void> {
+    const unchecked = await uncheckedKeys(policy)
+    if (unchecked.length > 0) {
+      this.#skip(
+        `${prefix}other keys`,
+        `signature kind not checked here, so they count for nothing: ${unchecked.join()}`,
+      )
+    }
+    const what = isDeciding ? 'the signatures' : 'the signature'
+    const opened = await this.run(
+      prefix + what,
+      () => openByPolicy(note, policy),
+      ({ log, cosignatures: { length } }) =>
+        `signed by ${log.key.name}${isDeciding ? `, with ${length} cosignatures that the policy knows` : ''}`,
+    )
+    if (opened === undefined) return
+    this.#vouch(isDeciding, opened.log.key)
+    if (isDeciding) this.#cosignatures = opened.cosignatures
+    this.#skipUnknown(prefix, opened.unknown)
+  }
+
+  async #checkPeriods(what: string, note: Uint8Array, trust: KeyTrust): Promise<void> {
+    const { vkey, rotations = [], pinned } = trust
+    const lead = ({ length }: { length: number }) => `${length - 1} rotations lead from the given key to the newest`
+    const periods = await this.run('the rotations', () => verifyRotations(vkey, rotations), lead)
+    if (periods === undefined) return
+    const opened = await this.run(what, () => openByPeriods(note, periods), 'signed by a key of that chain')
+    if (opened === undefined) return
+    const { checkpoint, period } = opened
+    const settled = isSettled(checkpoint, period)
+    if (!settled) {
+      const end = `size ${period.until?.size}`
+      this.#skip('the retired key', `it counts only where this head is shown to be the start of the log at ${end}`)
+    }
+    this.#vouch(settled && pinned !== false, ed25519Verifier(period.vkey))
+  }
+
+  #vouch(isVouched: boolean, { name, alg }: { readonly name: string; readonly alg: number }): void {
+    this.#isVouched ||= isVouched
+    this.#keys.push({ name, kind: kindOf(alg) })
+  }
+
+  #skipUnknown(prefix: string, signatures: readonly NoteSignature[]): void {
+    const names = signatures.map(({ name }) => name).join(', ')
+    if (names !== '')
+      this.#skip(`${prefix}other signatures`, `by keys that were not given, so they say nothing: ${names}`)
+  }
+
+  #skip(what: string, detail: string): void {
+    this.#checks.push({ what, ok: 'not checked', detail })
   }
 }
 
-async function checkPolicy(checks: Checklist, note: Uint8Array, policy: Policy): Promise<Report['cosignatures']> {
-  const unchecked = uncheckedKeys(policy)
-  if (unchecked.length > 0) {
-    checks.skip('other keys', `their algorithm is not checked here, so they count for nothing: ${unchecked.join(', ')}`)
-  }
-  const opened = await checks.run(
-    'the signatures',
-    () => openByPolicy(note, policy),
-    ({ log, cosignatures }) =>
-      `signed by ${log.key.name}, with ${cosignatures.length} cosignatures that the policy knows`,
-  )
-  return opened?.cosignatures
-}
-
-/** Whether somebody chose to trust this, rather than take it from whoever is to be verified. */
-function isPinned(trust: Trust | undefined): boolean {
-  return trust !== undefined && ('quorum' in trust || trust.pinned !== false)
-}
-
-function trustedVerifier(trust: KeyTrust): Verifier {
-  const verifier = ed25519Verifier(trust.vkey)
-  if (trust.origin !== undefined && trust.origin !== verifier.name) {
-    throw new ProofError('origin-unexpected', `the key is of ${verifier.name}, not of ${trust.origin}`)
-  }
+function trustedVerifier({ vkey, origin }: KeyTrust): Verifier {
+  const key = parseVkey(vkey)
+  const verifier = key.alg === ALG_MLDSA44 ? mldsa44Verifier(key) : ed25519Verifier(key)
+  const isExpected = origin === undefined || origin === key.name
+  demand(isExpected, 'origin-unexpected', `the key is of ${key.name}, not of ${origin}`)
   return verifier
 }
 
-function checkContent(event: Uint8Array, receipt: Receipt, entry: Entry): void {
-  if (event.length !== entry.size) {
-    throw new ProofError('content-mismatch', `the event has ${event.length} bytes and the entry says ${entry.size}`)
-  }
-  if (!equalBytes(contentHash(receipt.salt, event), fromBase64Url(entry.sha256))) {
-    throw new ProofError('content-mismatch', 'the event is not the one that was recorded: its salted hash differs')
-  }
+function checkContent(event: Uint8Array, salt: Uint8Array, { size, sha256 }: Entry): void {
+  const { length } = event
+  demand(length === size, 'content-mismatch', `the event has ${length} bytes and the entry says ${size}`)
+  const isSame = equalBytes(contentHash(salt, event), fromBase64Url(sha256))
+  demand(isSame, 'content-mismatch', 'the event is not the one that was recorded: its salted hash differs')
 }

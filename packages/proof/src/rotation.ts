@@ -4,18 +4,19 @@
 // Rotations of a ledger's keys (docs/format.md, "Key rotation"): signed notes in which the old key names its successor
 // and the last head that it stands for. A chain of them leads from a key that somebody pinned to today's.
 
-import { openCheckpoint, parseCheckpoint } from './checkpoint.ts'
-import type { Checkpoint } from './checkpoint.ts'
+import { openCheckpoint, parseCheckpoint, type Checkpoint, type TreeHead } from './checkpoint.ts'
 import { toBase64, utf8 } from './encoding.ts'
-import { ProofError, within } from './error.ts'
-import { ALG_ED25519, ALG_MLDSA44, ed25519Verifier, noteMessage, openNote, parseNote, parseVkey } from './note.ts'
+import { demand, ProofError, within } from './error.ts'
+import { equalBytes, type Hash } from './hash.ts'
+import { ALG_ED25519, ALG_MLDSA44, keyOfKind, parseVkey } from './key.ts'
+import { ed25519Verifier, noteMessage, openNote, parseNote } from './note.ts'
 
 const HEADER = 'stele/key-rotation/v1'
 
 /** The last head of an old key: a number of leaves and their 32-byte root. */
 export interface RotationEnd {
   readonly size: number
-  readonly root: Uint8Array
+  readonly root: Hash
 }
 
 /** What a rotation says: from `end` on, heads of `origin` are signed by the new keys. */
@@ -72,18 +73,18 @@ export async function verifyRotations(
     if (position < first - 1) continue
     const last = periods.at(-1)!
     const isPinned = position < first
-    const broken = (message: string) => new ProofError('rotation-broken', message, { position })
     const { origin, end, vkey, mldsaVkey } = rotation
-    if (origin !== pinned.name) throw broken(`the rotation is of ${origin}, not of ${pinned.name}`)
-    if (isPinned && vkey !== pinnedVkey) throw broken('the rotations neither begin nor end with the key that is pinned')
-    if (!isPinned && periods.some((period) => period.vkey === vkey)) throw broken('the new key was in use before')
-    if (end.size < last.from) throw broken('the rotation ends at a smaller size than the one before it')
+    const unbroken = (isSo: boolean, message: string) => demand(isSo, 'rotation-broken', message, { position })
+    unbroken(origin === pinned.name, `the rotation is of ${origin}, not of ${pinned.name}`)
+    unbroken(!isPinned || vkey === pinnedVkey, 'the rotations neither begin nor end with the key that is pinned')
+    unbroken(isPinned || periods.every((period) => period.vkey !== vkey), 'the new key was in use before')
+    unbroken(end.size >= last.from, 'the rotation ends at a smaller size than the one before it')
     // Of the rotation that brought the pinned key only that key's own word can be checked.
     const vkeys = isPinned ? [vkey] : [last.vkey, vkey]
     const opened = await openNote(bytes, vkeys.map(ed25519Verifier)).catch((error: unknown) => {
-      throw error instanceof ProofError ? broken(error.message) : error
+      throw error instanceof ProofError ? new ProofError('rotation-broken', error.message, { position }) : error
     })
-    if (opened.verified.length !== vkeys.length) throw broken('the key before this rotation has not signed it')
+    unbroken(opened.verified.length === vkeys.length, 'the key before this rotation has not signed it')
     const next: KeyPeriod = { vkey, ...(mldsaVkey === undefined ? {} : { mldsaVkey }), from: end.size }
     periods.splice(-1, 1, ...(isPinned ? [] : [{ ...last, until: end }]), next)
   }
@@ -92,23 +93,28 @@ export async function verifyRotations(
 
 /**
  * Verifies a checkpoint that a key of one of these periods signed. Throws what `openCheckpoint` throws, and
- * `key-retired` where the key's period ended at a smaller size. A checkpoint of a retired key counts only where somebody
- * shows that it is the start of the tree at `period.until`: that is the caller's to do.
+ * `key-retired` where the key's period ended at a smaller size, or at this one with another root. A checkpoint of a
+ * retired key counts only where `isSettled`, or where the caller shows that it is the start of the tree at `until`.
  */
 export async function openByPeriods(
   note: Uint8Array,
   periods: readonly KeyPeriod[],
 ): Promise<{ checkpoint: Checkpoint; period: KeyPeriod }> {
   const verifiers = periods.map(({ vkey }) => ed25519Verifier(vkey))
-  const opened = await openCheckpoint(note, verifiers, verifiers[0]?.name ?? '')
-  const { checkpoint } = opened
-  const signed = periods.filter((_, i) => opened.note.verified.some(({ verifier }) => verifier === verifiers[i]))
-  const period = signed.find(({ until }) => until === undefined || checkpoint.size <= until.size)
-  if (period !== undefined) return { checkpoint, period }
-  throw new ProofError(
-    'key-retired',
-    `a checkpoint of ${checkpoint.size} entries is signed by a key that was retired at ${signed[0]?.until?.size}`,
-  )
+  const { checkpoint, note: opened } = await openCheckpoint(note, verifiers, verifiers[0]?.name ?? '')
+  const { size, root } = checkpoint
+  const signed = periods.filter((_, i) => opened.verified.some(({ verifier }) => verifier === verifiers[i]))
+  const allows = ({ until }: KeyPeriod) =>
+    until === undefined || size < until.size || (size === until.size && equalBytes(root, until.root))
+  const period = signed.find(allows)
+  const end = signed[0]?.until?.size
+  demand(period !== undefined, 'key-retired', `a head of ${size} entries is signed by a key that was retired at ${end}`)
+  return { checkpoint, period }
+}
+
+/** Whether a head of this period needs no proof: the key is not retired, or the head is the very one that it ended with. */
+export function isSettled({ size }: TreeHead, { until }: KeyPeriod): boolean {
+  return until === undefined || size === until.size
 }
 
 function readStatement(note: string | Uint8Array): { rotation: Rotation; bytes: Uint8Array; oldKeyId: number } {
@@ -116,35 +122,29 @@ function readStatement(note: string | Uint8Array): { rotation: Rotation; bytes: 
   const { text, signatures } = within('rotation-malformed', {}, () => parseNote(bytes))
   const rotation = readText(text)
   const [old, renewed, ...rest] = signatures
-  if (old?.name !== rotation.origin || renewed?.name !== rotation.origin || rest.length > 0) {
-    throw malformed('a rotation has two signatures, of the old key and of the new one')
-  }
-  const { keyId } = parseVkey(rotation.vkey)
-  if (renewed.keyId !== keyId || old.keyId === keyId) throw malformed('the second signature alone is of the new key')
+  const { origin, vkey } = rotation
+  const isPair = old?.name === origin && renewed?.name === origin && rest.length === 0
+  demand(isPair, 'rotation-malformed', 'a rotation has two signatures, of the old key and of the new one')
+  const { keyId } = parseVkey(vkey)
+  const isOrdered = renewed.keyId === keyId && old.keyId !== keyId
+  demand(isOrdered, 'rotation-malformed', 'the second signature alone is of the new key')
   return { rotation, bytes, oldKeyId: old.keyId }
 }
 
 function readText(text: string): Rotation {
   within('rotation-malformed', {}, () => noteMessage(text))
-  const [header, ...lines] = text.split('\n')
-  if (header !== HEADER) throw malformed(`the first line is not ${HEADER}`, 1)
-  const [origin = '', size = '', root = '', vkey = '', ...rest] = lines
-  if (rest.pop() !== '' || rest.length > 1) throw malformed('a rotation has one line or two of new keys', 5)
-  const head = within('rotation-malformed', {}, () => parseCheckpoint(`${origin}\n${size}\n${root}\n`))
+  const [header, origin = '', size = '', root = '', vkey = '', ...rest] = text.split('\n')
+  demand(header === HEADER, 'rotation-malformed', `the first line is not ${HEADER}`, { line: 1 })
+  const isWhole = rest.pop() === '' && rest.length <= 1
+  demand(isWhole, 'rotation-malformed', 'a rotation has one line or two of new keys', { line: 5 })
+  const end = within('rotation-malformed', {}, () => parseCheckpoint(`${origin}\n${size}\n${root}\n`))
   const [mldsaVkey] = rest
   checkKey(vkey, ALG_ED25519, origin, 5)
   if (mldsaVkey !== undefined) checkKey(mldsaVkey, ALG_MLDSA44, origin, 6)
-  const end = { size: head.size, root: head.root }
-  return { origin, end, vkey, ...(mldsaVkey === undefined ? {} : { mldsaVkey }) }
+  return { origin, end: { size: end.size, root: end.root }, vkey, ...(mldsaVkey === undefined ? {} : { mldsaVkey }) }
 }
 
 function checkKey(vkey: string, alg: number, origin: string, line: number): void {
-  const key = within('rotation-malformed', { line }, () => parseVkey(vkey))
-  if (key.alg !== alg || key.name !== origin) {
-    throw malformed(`the key is not of ${origin}, or not of the kind that stands in this line`, line)
-  }
-}
-
-function malformed(message: string, line?: number): ProofError {
-  return new ProofError('rotation-malformed', message, line === undefined ? {} : { line })
+  const key = within('rotation-malformed', { line }, () => keyOfKind(vkey, alg))
+  demand(key.name === origin, 'rotation-malformed', `the key is of ${key.name}, not of ${origin}`, { line })
 }

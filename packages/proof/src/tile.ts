@@ -3,7 +3,8 @@
 
 // Paths of tiles and the form of entry bundles (C2SP tlog-tiles).
 
-import { ProofError } from './error.ts'
+import { concat } from './encoding.ts'
+import { demand } from './error.ts'
 import { TILE_WIDTH } from './tree.ts'
 
 export { TILE_WIDTH } from './tree.ts'
@@ -22,7 +23,7 @@ export interface TileAddress {
 
 /** Path of a tile below the log's prefix, as `tile/0/x001/067` or `tile/0/x001/067.p/8`. Throws `tile-out-of-range`. */
 export function tilePath(tileLevel: number, index: number, width: number = TILE_WIDTH): string {
-  if (!isWithin(tileLevel, 0, MAX_TILE_LEVEL)) throw outOfRange('level')
+  checkRange('level', tileLevel, 0, MAX_TILE_LEVEL)
   return `tile/${tileLevel}/${numberPath(index, width)}`
 }
 
@@ -54,18 +55,13 @@ export function tileWidthAt(size: number, tileLevel: number, index: number): num
 
 /** An entry bundle: each entry behind its length as a big-endian uint16. Throws `bundle-malformed`. */
 export function formatBundle(entries: readonly Uint8Array[]): Uint8Array {
-  const bundle = new Uint8Array(entries.reduce((bytes, entry) => bytes + 2 + entry.length, 0))
-  let at = 0
-  for (const [position, entry] of entries.entries()) {
-    if (entry.length > MAX_ENTRY_BYTES) {
-      throw new ProofError('bundle-malformed', `an entry has at most ${MAX_ENTRY_BYTES} bytes`, { position })
-    }
-    bundle[at] = entry.length >>> 8
-    bundle[at + 1] = entry.length
-    bundle.set(entry, at + 2)
-    at += 2 + entry.length
-  }
-  return bundle
+  const framed = entries.map((entry, position) => {
+    const { length } = entry
+    const isEntry = length <= MAX_ENTRY_BYTES
+    demand(isEntry, 'bundle-malformed', `an entry has at most ${MAX_ENTRY_BYTES} bytes`, { position })
+    return concat(Uint8Array.of(length >>> 8, length), entry)
+  })
+  return concat(...framed)
 }
 
 /** The `count` entries of a bundle, as views into it. Throws `bundle-malformed` where it holds fewer or more bytes. */
@@ -74,19 +70,18 @@ export function parseBundle(bundle: Uint8Array, count: number): Uint8Array[] {
   let at = 0
   for (let position = 0; position < count; position++) {
     const start = at + 2
-    if (start > bundle.length)
-      throw new ProofError('bundle-malformed', 'the bundle ends early', { offset: at, position })
+    demand(start <= bundle.length, 'bundle-malformed', 'the bundle ends early', { offset: at, position })
     at = start + bundle[at]! * 256 + bundle[at + 1]!
-    if (at > bundle.length) throw new ProofError('bundle-malformed', 'an entry is cut off', { offset: start, position })
+    demand(at <= bundle.length, 'bundle-malformed', 'an entry is cut off', { offset: start, position })
     entries.push(bundle.subarray(start, at))
   }
-  if (at !== bundle.length) throw new ProofError('bundle-malformed', 'bytes follow the last entry', { offset: at })
+  demand(at === bundle.length, 'bundle-malformed', 'bytes follow the last entry', { offset: at })
   return entries
 }
 
 function numberPath(index: number, width: number): string {
-  if (!isWithin(index, 0, Number.MAX_SAFE_INTEGER)) throw outOfRange('index')
-  if (!isWithin(width, 1, TILE_WIDTH)) throw outOfRange('width')
+  checkRange('index', index, 0, Number.MAX_SAFE_INTEGER)
+  checkRange('width', width, 1, TILE_WIDTH)
   const digits = String(index)
   const groups = digits.padStart(Math.ceil(digits.length / 3) * 3, '0').match(/.../g)!
   const path = groups.map((group, i) => (i === groups.length - 1 ? group : `x${group}`)).join('/')
@@ -97,6 +92,6 @@ function isWithin(value: number, least: number, most: number): boolean {
   return Number.isSafeInteger(value) && value >= least && value <= most
 }
 
-function outOfRange(field: string): ProofError {
-  return new ProofError('tile-out-of-range', `the ${field} of a tile is out of range`, { field })
+function checkRange(field: string, value: number, least: number, most: number): void {
+  demand(isWithin(value, least, most), 'tile-out-of-range', `the ${field} of a tile is out of range`, { field })
 }

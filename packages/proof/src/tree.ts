@@ -5,9 +5,9 @@
 // Prover and verifier take the same walk from the root to a leaf or an old edge; the number of hashes that this walk
 // needs is known before the first one is read. Sizes and indexes are safe integers, so no 32-bit operator touches them.
 
-import { ProofError } from './error.ts'
-import { checkSize, completeSubtrees, Frontier, type NodeHasher, type Subtree, TILE_HEIGHT } from './frontier.ts'
-import { EMPTY_ROOT, equalBytes, HASH_BYTES, hashNode, hashNodeInto } from './hash.ts'
+import { demand } from './error.ts'
+import { checkSize, completeSubtrees, Frontier, type Subtree, TILE_HEIGHT } from './frontier.ts'
+import { EMPTY_ROOT, equalBytes, HASH_BYTES, hashNode, hashNodeInto, type Hash, type NodeHasher } from './hash.ts'
 
 /** Hashes of one tile, and the factor between the leaves below one hash of a level and of the next. */
 export const TILE_WIDTH = 256
@@ -18,8 +18,11 @@ export const TILE_WIDTH = 256
  */
 export type HashReader = (tileLevel: number, start: number, count: number) => Promise<Uint8Array>
 
+/** A proof: the hashes of a path, the leaf's or the old tree's sibling first. */
+export type Path = readonly Hash[]
+
 /** Root of the first `size` leaves. Throws `size-out-of-range`, `hashes-length` where the reader answers short. */
-export async function rootAt(size: number, read: HashReader): Promise<Uint8Array> {
+export async function rootAt(size: number, read: HashReader): Promise<Hash> {
   if (checkSize(size) === 0) return EMPTY_ROOT.slice()
   const [root] = await rangeHashes([{ start: 0, end: size }], read)
   return root!
@@ -41,7 +44,7 @@ export async function frontierAt(size: number, read: HashReader, hashNode?: Node
  * Inclusion proof (RFC 6962 section 2.1.1) of leaf `index` in the tree of `size` leaves: 32-byte hashes from the
  * leaf's sibling up. Reads one tile a level, two where the right edge isn't one. Throws `index-out-of-range` and as `rootAt`.
  */
-export async function inclusionProof(index: number, size: number, read: HashReader): Promise<Uint8Array[]> {
+export async function inclusionProof(index: number, size: number, read: HashReader): Promise<Hash[]> {
   return await rangeHashes(inclusionWalk(index, { start: 0, end: checkSize(size) }), read)
 }
 
@@ -51,7 +54,7 @@ export async function subtreeInclusionProof(
   start: number,
   end: number,
   read: HashReader,
-): Promise<Uint8Array[]> {
+): Promise<Hash[]> {
   return await rangeHashes(inclusionWalk(index, checkSubtree(start, end)), read)
 }
 
@@ -59,7 +62,7 @@ export async function subtreeInclusionProof(
  * Consistency proof (RFC 6962 section 2.1.2) between the trees of `oldSize` and `size` leaves; empty where `oldSize`
  * is 0 or equals `size`. Reads at most two tiles a level. Throws `size-out-of-range` and as `rootAt`.
  */
-export async function consistencyProof(oldSize: number, size: number, read: HashReader): Promise<Uint8Array[]> {
+export async function consistencyProof(oldSize: number, size: number, read: HashReader): Promise<Hash[]> {
   checkSizes(oldSize, size)
   return oldSize === 0 ? [] : await subtreeConsistencyProof(0, oldSize, size, read)
 }
@@ -73,7 +76,7 @@ export async function subtreeConsistencyProof(
   end: number,
   size: number,
   read: HashReader,
-): Promise<Uint8Array[]> {
+): Promise<Hash[]> {
   checkSizes(end, size)
   const { seed, siblings } = walk(checkSubtree(start, end), { start: 0, end: size })
   return await rangeHashes(seed === undefined ? siblings : [seed, ...siblings], read)
@@ -84,24 +87,18 @@ export async function subtreeConsistencyProof(
  * (RFC 9162 section 2.1.3.2). Throws `index-out-of-range`, `size-out-of-range`, `hash-length`, `proof-length`
  * before anything is hashed, and `root-mismatch`.
  */
-export function verifyInclusion(
-  leafHash: Uint8Array,
-  index: number,
-  size: number,
-  proof: readonly Uint8Array[],
-  root: Uint8Array,
-): void {
+export function verifyInclusion(leafHash: Hash, index: number, size: number, proof: Path, root: Hash): void {
   verifyPath(leafHash, index, { start: 0, end: checkSize(size) }, proof, root)
 }
 
 /** As `verifyInclusion`, within the subtree of the leaves [start, end), whose root is `root`. Throws as `verifyInclusion`. */
 export function verifySubtreeInclusion(
-  leafHash: Uint8Array,
+  leafHash: Hash,
   index: number,
   start: number,
   end: number,
-  proof: readonly Uint8Array[],
-  root: Uint8Array,
+  proof: Path,
+  root: Hash,
 ): void {
   verifyPath(leafHash, index, checkSubtree(start, end), proof, root)
 }
@@ -111,17 +108,11 @@ export function verifySubtreeInclusion(
  * (RFC 9162 section 2.1.4.2). With `oldSize` 0 the proof must be empty and `oldRoot` the empty root; with equal sizes
  * the proof must be empty and the roots equal. Throws as `verifyInclusion`.
  */
-export function verifyConsistency(
-  oldSize: number,
-  oldRoot: Uint8Array,
-  size: number,
-  root: Uint8Array,
-  proof: readonly Uint8Array[],
-): void {
+export function verifyConsistency(oldSize: number, oldRoot: Hash, size: number, root: Hash, proof: Path): void {
   checkSizes(oldSize, size)
   if (oldSize > 0) return verifySubtreeConsistency(0, oldSize, oldRoot, size, root, proof)
   checkHashes(proof, 0, [oldRoot, root])
-  if (!equalBytes(oldRoot, EMPTY_ROOT) || (size === 0 && !equalBytes(root, EMPTY_ROOT))) throw notPart(0, 0, size)
+  demandPart(equalBytes(oldRoot, EMPTY_ROOT) && (size > 0 || equalBytes(root, EMPTY_ROOT)), 0, 0, size)
 }
 
 /**
@@ -131,10 +122,10 @@ export function verifyConsistency(
 export function verifySubtreeConsistency(
   start: number,
   end: number,
-  subtreeRoot: Uint8Array,
+  subtreeRoot: Hash,
   size: number,
-  root: Uint8Array,
-  proof: readonly Uint8Array[],
+  root: Hash,
+  proof: Path,
 ): void {
   checkSizes(end, size)
   const { seed, siblings } = walk(checkSubtree(start, end), { start: 0, end: size })
@@ -148,7 +139,7 @@ export function verifySubtreeConsistency(
     if (sibling.start >= start && sibling.end <= end) part = hashNode(hash, part)
     whole = sibling.start >= end ? hashNode(whole, hash) : hashNode(hash, whole)
   }
-  if (!equalBytes(part, subtreeRoot) || !equalBytes(whole, root)) throw notPart(start, end, size)
+  demandPart(equalBytes(part, subtreeRoot) && equalBytes(whole, root), start, end, size)
 }
 
 /**
@@ -166,29 +157,21 @@ interface Range {
   readonly end: number
 }
 
-function verifyPath(
-  leafHash: Uint8Array,
-  index: number,
-  tree: Range,
-  proof: readonly Uint8Array[],
-  root: Uint8Array,
-): void {
+function verifyPath(leafHash: Hash, index: number, tree: Range, proof: Path, root: Hash): void {
   const siblings = inclusionWalk(index, tree)
   checkHashes(proof, siblings.length, [leafHash, root])
   let hash = leafHash
   for (const [i, sibling] of siblings.entries()) {
     hash = sibling.start > index ? hashNode(hash, proof[i]!) : hashNode(proof[i]!, hash)
   }
-  if (!equalBytes(hash, root)) {
-    throw new ProofError('root-mismatch', `the proof does not lead from leaf ${index} to the root of size ${tree.end}`)
-  }
+  const isRoot = equalBytes(hash, root)
+  demand(isRoot, 'root-mismatch', `the proof does not lead from leaf ${index} to the root of size ${tree.end}`)
 }
 
 /** The siblings on the way from leaf `index` up to the root of `tree`. */
 function inclusionWalk(index: number, tree: Range): Range[] {
-  if (!Number.isSafeInteger(index) || index < tree.start || index >= tree.end) {
-    throw new ProofError('index-out-of-range', `the index must be below the size: ${index} of ${tree.end}`)
-  }
+  const isIndex = Number.isSafeInteger(index) && index >= tree.start && index < tree.end
+  demand(isIndex, 'index-out-of-range', `the index must be below the size: ${index} of ${tree.end}`, { field: 'index' })
   return walk({ start: index, end: index + 1 }, tree).siblings
 }
 
@@ -221,7 +204,7 @@ function splitOf(count: number): number {
 }
 
 /** The hash of each range, out of tiles each of which is read once, all at the same time. */
-async function rangeHashes(ranges: readonly Range[], read: HashReader): Promise<Uint8Array[]> {
+async function rangeHashes(ranges: readonly Range[], read: HashReader): Promise<Hash[]> {
   const parts = ranges.map(({ start, end }) => completeSubtrees(start, end).map(spanBelow))
   const needed = new Map<string, Span>()
   for (const span of parts.flat()) {
@@ -259,12 +242,13 @@ function tileOf({ level, start }: Span): string {
 
 async function readSpan({ level, start, end }: Span, read: HashReader): Promise<Uint8Array> {
   const hashes = await read(level, start, end - start)
-  if (hashes.length === (end - start) * HASH_BYTES) return hashes
-  throw new ProofError('hashes-length', `${end - start} hashes of level ${level} are expected from number ${start} on`)
+  const expected = `${end - start} hashes of level ${level} are expected from number ${start} on`
+  demand(hashes.length === (end - start) * HASH_BYTES, 'hashes-length', expected)
+  return hashes
 }
 
 /** Root over a power of two of hashes. Copies by `new`, because `slice` of a Node Buffer would be a view of the reader's. */
-function fold(view: Uint8Array): Uint8Array {
+function fold(view: Uint8Array): Hash {
   const hashes = new Uint8Array(view)
   for (let bytes = hashes.length / 2; bytes >= HASH_BYTES; bytes /= 2) {
     for (let at = 0; at < bytes; at += HASH_BYTES) hashNodeInto(hashes, at, hashes, 2 * at, hashes, 2 * at + HASH_BYTES)
@@ -273,27 +257,24 @@ function fold(view: Uint8Array): Uint8Array {
 }
 
 function checkSizes(oldSize: number, size: number): void {
-  if (checkSize(oldSize) > checkSize(size)) {
-    throw new ProofError('size-out-of-range', `the old size must not be above the new one: ${oldSize}, ${size}`)
-  }
-}
-
-function checkHashes(proof: readonly Uint8Array[], count: number, hashes: readonly Uint8Array[]): void {
-  if (proof.length !== count) {
-    throw new ProofError('proof-length', `the proof must have ${count} hashes and has ${proof.length}`)
-  }
-  if ([...hashes, ...proof].some((hash) => hash.length !== HASH_BYTES)) {
-    throw new ProofError('hash-length', 'a hash must have 32 bytes')
-  }
+  const isOrdered = checkSize(oldSize) <= checkSize(size)
+  demand(isOrdered, 'size-out-of-range', `the old size must not be above the new one: ${oldSize}, ${size}`)
 }
 
 function checkSubtree(start: number, end: number): Range {
-  if (isSubtree(start, end)) return { start, end }
-  throw new ProofError('size-out-of-range', `the leaves from ${start} to ${end} are no subtree`)
+  demand(isSubtree(start, end), 'size-out-of-range', `the leaves from ${start} to ${end} are no subtree`)
+  return { start, end }
 }
 
-function notPart(start: number, end: number, size: number): ProofError {
+function checkHashes(proof: Path, count: number, roots: Path): void {
+  demand(proof.length === count, 'proof-length', `the proof must have ${count} hashes and has ${proof.length}`)
+  const position = proof.findIndex((hash) => hash.length !== HASH_BYTES)
+  const isWhole = position < 0 && roots.every((hash) => hash.length === HASH_BYTES)
+  demand(isWhole, 'hash-length', 'a hash must have 32 bytes', position < 0 ? {} : { position })
+}
+
+function demandPart(isPart: boolean, start: number, end: number, size: number): void {
   const part = start === 0 ? `tree of size ${end}` : `subtree from ${start} to ${end}`
   const relation = start === 0 ? 'the start' : 'a part'
-  return new ProofError('root-mismatch', `the ${part} is not shown to be ${relation} of that of ${size}`)
+  demand(isPart, 'root-mismatch', `the ${part} is not shown to be ${relation} of that of ${size}`)
 }

@@ -5,36 +5,29 @@
 // same inputs as Node and must come to the same verdicts.
 
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { stripTypeScriptTypes } from 'node:module'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
-import { chromium, type BrowserContext, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 
 import * as proof from '../src/index.ts'
+import { browserMissing, openBrowser, type Browser } from './chromium.ts'
 import { fixture, unhex } from './signers.ts'
-import { readVectors, vectorsMissing, type Ed25519Vector } from './vectors.ts'
+import {
+  readMldsa44Vectors,
+  readVectors,
+  readVerdicts,
+  vectorsMissing,
+  verdictsOf,
+  type Ed25519Vector,
+  type Mldsa44Vector,
+} from './vectors.ts'
 
 const SOURCES = new URL('../src/', import.meta.url)
-const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
-const isCi = process.env['CI'] === 'true'
-const browserMissing = existsSync(executablePath) ? false : `no browser at ${executablePath}: set CHROMIUM`
-
-const LAUNCH_ARGUMENTS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
 
 declare global {
   /** The package, in the page. */
@@ -57,24 +50,21 @@ async function answer(path: string): Promise<[type: string, body: string]> {
   return ['text/html; charset=utf-8', `<!doctype html><title>proof</title><script type="module">${script}</script>`]
 }
 
-describe('in a browser', { skip: isCi ? false : browserMissing }, () => {
-  let folder: string
-  let context: BrowserContext
+describe('in a browser', { skip: browserMissing }, () => {
+  let browser: Browser
   let page: Page
 
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'stele-proof-browser-'))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    context = await chromium.launchPersistentContext(folder, { executablePath, args: LAUNCH_ARGUMENTS })
-    page = await context.newPage()
+    browser = await openBrowser()
+    page = await browser.context.newPage()
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
     await page.waitForFunction(() => globalThis.stele !== undefined)
   })
 
   after(async () => {
-    await context?.close()
+    await browser?.close()
     server.close()
-    await rm(folder, { recursive: true, force: true })
   })
 
   test('it exports what it exports in Node', async () => {
@@ -110,7 +100,77 @@ describe('in a browser', { skip: isCi ? false : browserMissing }, () => {
     )
     assert.equal(there.length, 914 + 151)
     assert.deepEqual(there, here)
-    assert.ok(here.includes(true) && here.includes(false))
+    const written = readVerdicts()
+    assert.deepEqual(verdictsOf(there.slice(0, 914)), written['cctv-ed25519'])
+    assert.deepEqual(verdictsOf(there.slice(914)), written['wycheproof-ed25519'])
+  })
+
+  test(
+    'every ML-DSA-44 vector gets the verdict that it gets in Node, or none where the browser lacks it',
+    { skip: vectorsMissing },
+    async (context) => {
+      const { canVerify, verdicts } = await page.evaluate(async (vectors: Mldsa44Vector[]) => {
+        const { canVerifyMldsa44, isMldsa44Signature, ProofError } = globalThis.stele
+        const bytes = (text: string) => Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
+        const verdicts = vectors.map(async ({ key, message, signature }) => {
+          try {
+            return await isMldsa44Signature(bytes(key), bytes(message), bytes(signature))
+          } catch (error) {
+            if (error instanceof ProofError) return error.code
+            throw error
+          }
+        })
+        return { canVerify: await canVerifyMldsa44(), verdicts: await Promise.all(verdicts) }
+      }, readMldsa44Vectors())
+      if (!canVerify) {
+        context.diagnostic('this browser has no ML-DSA-44: its signatures are reported as not checked')
+        assert.deepEqual(new Set(verdicts), new Set([false, 'algorithm-unsupported']))
+        return
+      }
+      assert.deepEqual(verdictsOf(verdicts.map((verdict) => verdict === true)), readVerdicts()['wycheproof-mldsa-44'])
+      assert.ok(!verdicts.includes('algorithm-unsupported'))
+    },
+  )
+
+  test('a browser without ML-DSA-44 never says of such a signature that it is good or bad', async () => {
+    const codes = await page.evaluate(async () => {
+      const { canVerifyMldsa44, isMldsa44Signature } = globalThis.stele
+      const { subtle } = crypto
+      subtle.importKey = async () => {
+        throw new DOMException('Unrecognized name.', 'NotSupportedError')
+      }
+      const verdict = isMldsa44Signature(new Uint8Array(1_312), new Uint8Array(1), new Uint8Array(2_420))
+      const code = await verdict.catch((error: { code: string }) => error.code)
+      const can = await canVerifyMldsa44()
+      Reflect.deleteProperty(subtle, 'importKey')
+      return [can, code]
+    })
+    assert.deepEqual(codes, [false, 'algorithm-unsupported'])
+  })
+
+  test('a receipt with any byte changed gets the report that it gets in Node', async () => {
+    const example = (name: string) => readFileSync(new URL(`../examples/fixtures/${name}`, import.meta.url))
+    const [event, receipt] = [example('event.json'), example('event.tlog-proof')]
+    const policy = example('trust.policy').toString('latin1')
+    const changed = Array.from({ length: Math.ceil(receipt.length / 5) }, (_, i) => {
+      const bytes = Buffer.from(receipt)
+      bytes[i * 5]! ^= 1
+      return bytes.toString('latin1')
+    })
+    const inputs = [event.toString('latin1'), [receipt.toString('latin1'), ...changed], policy] as const
+    const verify = async ({ parsePolicy, verifyReceipt }: typeof proof, [event, receipts, policy]: typeof inputs) => {
+      const bytes = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0))
+      const reports = receipts.map(
+        async (receipt) => await verifyReceipt(bytes(event), bytes(receipt), parsePolicy(bytes(policy))),
+      )
+      return (await Promise.all(reports)).map((report) => JSON.stringify(report))
+    }
+    const there = await page.evaluate(`(${verify.toString()})(globalThis.stele, ${JSON.stringify(inputs)})`)
+    const here = await verify(proof, inputs)
+    assert.deepEqual(there, here)
+    assert.match(here[0]!, /^\{"verdict":"valid"/)
+    assert.ok(here.slice(1).every((report) => /^\{"verdict":"(?:valid|invalid)"/.test(report)))
+    assert.ok(here.filter((report) => report.startsWith('{"verdict":"invalid"')).length > changed.length / 2)
   })
 
   test('a checkpoint of a public log opens by a policy, and one with a changed bit does not', async () => {

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import {
+  ALG_MLDSA44,
   cosignatureVerifier,
   formatCheckpoint,
   formatNote,
@@ -17,7 +18,7 @@ import {
   uncheckedKeys,
   utf8,
 } from '../src/index.ts'
-import { fixture, logSigner, signCheckpoint, witnessSigner } from './signers.ts'
+import { fixture, logSigner, mldsaSigner, signCheckpoint, withoutMldsa44, witnessSigner } from './signers.ts'
 
 const log = logSigner('example.com/log')
 const witnesses = ['X1', 'X2', 'X3', 'Y1', 'Y2', 'Y3'].map((name) => ({
@@ -25,7 +26,6 @@ const witnesses = ['X1', 'X2', 'X3', 'Y1', 'Y2', 'Y3'].map((name) => ({
   signer: witnessSigner(`${name}.example.com`),
 }))
 const head = { origin: log.name, size: 5, root: new Uint8Array(32).fill(7) }
-const mldsa = fixture('mldsa.vkey').toString().trimEnd()
 
 /** The example of tlog-policy, with keys. */
 const example = `log ${log.vkey}
@@ -134,16 +134,54 @@ test('a policy that lists several logs accepts each under its own origin only', 
   })
 })
 
-test('a key of an algorithm that is not checked here is named and never counts', async () => {
-  const policy = parsePolicy(lines(`log ${log.vkey}`, `witness W ${mldsa}`, 'quorum W'))
-  assert.deepEqual(uncheckedKeys(policy), ['W'])
-  await assert.rejects(openByPolicy(utf8(signCheckpoint(head, log)), policy), {
+test('ML-DSA-44 keys of logs and of witnesses count where the platform checks them', async () => {
+  const [signer, other] = [mldsaSigner(log.name), mldsaSigner('w.example.com')]
+  const policy = parsePolicy(lines(`log ${signer.vkey}`, `witness M ${other.vkey}`, 'quorum M'))
+  assert.deepEqual(await uncheckedKeys(policy), [])
+  const text = formatCheckpoint(head)
+  const both = formatNote(text, [signer.cosign(text, 1_700_000_000), other.cosign(text, 1_700_000_001)])
+  const opened = await openByPolicy(utf8(both), policy)
+  assert.deepEqual(opened.cosignatures, [{ witness: 'M', time: 1_700_000_001 }])
+  assert.equal(opened.log.key.alg, ALG_MLDSA44)
+  await assert.rejects(openByPolicy(utf8(formatNote(text, [signer.cosign(text, 1)])), policy), {
     code: 'quorum-missing',
-    message: /W\)$/,
   })
-  const unchecked = parsePolicy(lines(`log ${mldsa}`, 'quorum none'))
-  assert.deepEqual(uncheckedKeys(unchecked), ['witness.navigli.sunlight.geomys.org'])
-  await assert.rejects(openByPolicy(utf8(signCheckpoint(head, log)), unchecked), { code: 'signature-missing' })
+  await assert.rejects(openByPolicy(utf8(formatNote(text, [other.cosign(text, 1)])), policy), {
+    code: 'signature-missing',
+  })
+  const changed = both.replace('\n5\n', '\n6\n')
+  await assert.rejects(openByPolicy(utf8(changed), policy), { code: 'signature-invalid' })
+})
+
+test('an ML-DSA-44 key that the platform cannot check is named and never counts', async (context) => {
+  withoutMldsa44(context)
+  const [signer, other, w] = [mldsaSigner(log.name), mldsaSigner('w.example.com'), witnesses[0]!.signer]
+  const text = formatCheckpoint(head)
+  const [byLog, byMldsa] = [log.sign(text), signer.cosign(text, 1)]
+  const cosigned = [other.cosign(text, 1), w.cosign(text, 2)]
+  const unchecked = { name: 'ProofError', code: 'algorithm-unsupported', message: /^signature kind not checked here: / }
+  const open = async (note: readonly string[], ...policy: readonly string[]) =>
+    await openByPolicy(utf8(formatNote(text, note)), parsePolicy(lines(...policy)))
+
+  const keys = [`log ${log.vkey}`, `log ${signer.vkey}`, `witness W ${w.vkey}`, `witness M ${other.vkey}`]
+  assert.deepEqual(await uncheckedKeys(parsePolicy(lines(...keys, 'quorum none'))), [log.name, 'M'])
+  const any = await open([byLog, byMldsa, ...cosigned], ...keys, 'group G any W M', 'quorum G')
+  assert.deepEqual(any.cosignatures, [{ witness: 'W', time: 2 }], 'what can be checked is enough')
+  await assert.rejects(open([byLog, ...cosigned], ...keys, 'group G all W M', 'quorum G'), unchecked)
+  await assert.rejects(open([byMldsa, ...cosigned], ...keys, 'quorum W'), unchecked)
+  await assert.rejects(open([byMldsa, ...cosigned], keys[1]!, keys[3]!, 'quorum M'), unchecked)
+  await assert.rejects(open([byLog, cosigned[1]!], ...keys, 'quorum M'), { code: 'quorum-missing' }, 'it is not there')
+  await assert.rejects(open([cosigned[1]!], ...keys, 'quorum W'), { code: 'signature-missing' })
+})
+
+test('one ML-DSA-44 signature is never both the log’s and a witness’s', () => {
+  const signer = mldsaSigner(log.name)
+  for (const policy of [
+    lines(`log ${signer.vkey}`, `witness M ${signer.vkey}`, 'quorum M'),
+    lines(`witness M ${signer.vkey}`, `log ${signer.vkey}`, 'quorum M'),
+  ]) {
+    assert.throws(() => parsePolicy(policy), { code: 'policy-malformed', place: { line: 2 } })
+  }
 })
 
 test('a key of the wrong kind is refused: a cosignature key for a log, a log’s key for a witness', () => {
@@ -214,7 +252,7 @@ test('a policy that is not one is refused, with the line', () => {
   }
   assert.throws(() => parsePolicy(`log ${log.vkey.slice(0, -1)}\nquorum none\n`), {
     code: 'key-malformed',
-    place: { line: 1 },
+    place: { line: 1, field: 'key' },
   })
 })
 

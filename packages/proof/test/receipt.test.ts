@@ -10,7 +10,6 @@ import {
   formatEntry,
   formatProof,
   formatReceipt,
-  formatWitnessedReceipt,
   Frontier,
   hashLeaf,
   inclusionProof,
@@ -18,7 +17,6 @@ import {
   parsePolicy,
   parseProof,
   parseReceipt,
-  splitWitnessedReceipt,
   toBase64,
   toBase64Url,
   utf8,
@@ -27,7 +25,15 @@ import {
   type Report,
 } from '../src/index.ts'
 import { NumberedLog } from './numbered-log.ts'
-import { fixture, hex, logSigner, signCheckpoint, witnessSigner, type TestSigner } from './signers.ts'
+import {
+  hex,
+  logSigner,
+  mldsaSigner,
+  signCheckpoint,
+  withoutMldsa44,
+  witnessSigner,
+  type TestSigner,
+} from './signers.ts'
 
 const log = logSigner('stele.local/abcdefghijklm/main')
 const witness = witnessSigner('witness.example.com')
@@ -230,14 +236,25 @@ test('a policy demands its witnesses, and the report names them and their time',
   assert.equal((await verifyReceipt(event, receipt, parsePolicy(`${base}quorum none\n`))).verdict, 'valid')
 })
 
-test('an algorithm that is not checked here is said to be not checked, and is never counted', async () => {
-  const base = `log ${log.vkey}\nwitness W ${witness.vkey}\nwitness M ${fixture('mldsa.vkey').toString()}`
-  const witnessed = formatReceipt({ salt, entry, index: 1, hashes, checkpoint: checkpoint(log, [witness]) })
+test('a kind of signature that is not checked here is said to be so, and never makes a receipt valid', async (context) => {
+  withoutMldsa44(context)
+  const mldsa = mldsaSigner('m.example.com')
+  const base = `log ${log.vkey}\nwitness W ${witness.vkey}\nwitness M ${mldsa.vkey}\n`
+  const witnessed = formatReceipt({ salt, entry, index: 1, hashes, checkpoint: checkpoint(log, [witness, mldsa]) })
   const any = await verifyReceipt(event, witnessed, parsePolicy(`${base}group G any W M\nquorum G\n`))
   assert.equal(any.verdict, 'valid')
   assert.deepEqual(any.checks.find(({ ok }) => ok === 'not checked')?.what, 'other keys')
   const all = await verifyReceipt(event, witnessed, parsePolicy(`${base}group G all W M\nquorum G\n`))
-  assert.equal(all.verdict, 'invalid')
+  assert.equal(all.verdict, 'self-consistent')
+  assert.match(
+    all.checks.find(({ what }) => what === 'the signatures')!.detail,
+    /^signature kind not checked here: m\./,
+  )
+  assert.match(all.summary.join(' '), /no key that you trust vouches for it here.* signature kind not checked here/)
+  const alone = formatReceipt({ salt, entry, index: 1, hashes, checkpoint: checkpoint(mldsaSigner(log.name)) })
+  const byKey = await verifyReceipt(event, alone, { vkey: mldsaSigner(log.name).vkey })
+  assert.equal(byKey.verdict, 'self-consistent')
+  assert.equal(byKey.checks.at(-1)?.ok, 'not checked')
 })
 
 test('trust that is itself not usable is an error of the caller, not a verdict', async () => {
@@ -278,16 +295,4 @@ test('a failure that is no verdict, as of the platform, is not reported as one',
   } finally {
     platform.mock.restore()
   }
-})
-
-test('a witnessed receipt is two receipts in one file, and comes apart where it was joined', () => {
-  const file = formatWitnessedReceipt({ receipt, headsReceipt: receipt })
-  assert.equal(file, receipt + receipt)
-  const parts = splitWitnessedReceipt(utf8(file))
-  assert.deepEqual(parts, { receipt: utf8(receipt), headsReceipt: utf8(receipt) })
-  assert.deepEqual(splitWitnessedReceipt(utf8(receipt)), { receipt: utf8(receipt) })
-  for (const headsReceipt of ['', '\n', `\n${receipt}`, receipt.slice(1), receipt.replace('extra ', 'extra  ')]) {
-    assert.throws(() => formatWitnessedReceipt({ receipt, headsReceipt }), { name: 'ProofError' })
-  }
-  assert.throws(() => formatWitnessedReceipt({ receipt: file, headsReceipt: receipt }), { name: 'ProofError' })
 })

@@ -5,6 +5,7 @@
 
 import { createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import type { TestContext } from 'node:test'
 
 import {
   ALG_ED25519,
@@ -85,7 +86,8 @@ export function mldsaSigner(name: string, seed?: string): TestSigner {
 /** A signed checkpoint: by `log`, and by each witness at 1,700,000,000. */
 export function signCheckpoint(head: TreeHead, log: TestSigner, witnesses: readonly TestSigner[] = []): string {
   const text = formatCheckpoint(head)
-  return formatNote(text, [log.sign(text), ...witnesses.map((witness) => witness.cosign(text, 1_700_000_000))])
+  const own = log.alg === ALG_MLDSA44 ? log.cosign(text, 1_700_000_000) : log.sign(text)
+  return formatNote(text, [own, ...witnesses.map((witness) => witness.cosign(text, 1_700_000_000))])
 }
 
 /** A file of test/fixtures/. */
@@ -99,4 +101,15 @@ export function hex(bytes: Uint8Array): string {
 
 export function unhex(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text, 'hex'))
+}
+
+/** For the length of a test, a platform as older browsers are: its WebCrypto knows no ML-DSA-44. */
+export function withoutMldsa44(context: TestContext): void {
+  const importKey = crypto.subtle.importKey.bind(crypto.subtle)
+  const refusing = async (format: string, ...rest: readonly unknown[]) => {
+    if (JSON.stringify(rest).includes('ML-DSA'))
+      throw new DOMException('Unrecognized algorithm name', 'NotSupportedError')
+    return await (importKey as (...args: readonly unknown[]) => Promise<unknown>)(format, ...rest)
+  }
+  context.mock.method(crypto.subtle, 'importKey', refusing as typeof importKey)
 }

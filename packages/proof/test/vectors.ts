@@ -1,9 +1,12 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The Ed25519 vectors of C2SP/CCTV and C2SP/wycheproof, which lie beside the project and are not copied into it.
+// The vectors of C2SP/CCTV and C2SP/wycheproof, which lie beside the project and are not copied into it, and the verdict
+// that each gets here (fixtures/verdicts.json).
 
 import { existsSync, readFileSync } from 'node:fs'
+
+import { fixture } from './signers.ts'
 
 const FOLDER = new URL('../../../../shared/vectors/', import.meta.url)
 
@@ -17,6 +20,21 @@ export interface Ed25519Vector {
   readonly signature: string
   readonly flags: readonly string[]
   readonly result?: string
+}
+
+/** In hexadecimal; `result` is Wycheproof's, and `context` what the signature is bound to beside the message. */
+export interface Mldsa44Vector {
+  readonly key: string
+  readonly message: string
+  readonly signature: string
+  readonly context: string
+  readonly result: string
+}
+
+/** What is written down of a file of vectors: how many it has, and the positions of those that are valid here, from 0. */
+export interface Verdicts {
+  readonly count: number
+  readonly valid: readonly number[]
 }
 
 interface CctvVector {
@@ -36,6 +54,41 @@ interface WycheproofGroup {
   }[]
 }
 
+interface WycheproofMldsa44Group {
+  readonly publicKey: string
+  readonly tests: readonly {
+    readonly msg: string
+    readonly sig: string
+    readonly ctx?: string
+    readonly result: string
+  }[]
+}
+
+export function readVerdicts(): Readonly<
+  Record<'cctv-ed25519' | 'wycheproof-ed25519' | 'wycheproof-mldsa-44', Verdicts>
+> {
+  return JSON.parse(fixture('verdicts.json').toString())
+}
+
+/** The verdicts in the form in which they are written down. */
+export function verdictsOf(outcomes: readonly boolean[]): Verdicts {
+  return { count: outcomes.length, valid: outcomes.flatMap((isValid, position) => (isValid ? [position] : [])) }
+}
+
+export function readMldsa44Vectors(): Mldsa44Vector[] {
+  const { testGroups } = read('wycheproof-mldsa-44-verify.json') as { testGroups: WycheproofMldsa44Group[] }
+  return testGroups.flatMap(({ publicKey, tests }) =>
+    tests.map(({ msg, sig, ctx = '', result }) => ({
+      key: publicKey,
+      message: msg,
+      signature: sig,
+      context: ctx,
+      result,
+    })),
+  )
+}
+
+/** Those of CCTV, then those of Wycheproof. */
 export function readVectors(): Ed25519Vector[] {
   const cctv = read('cctv-ed25519.json') as CctvVector[]
   const { testGroups } = read('wycheproof-ed25519.json') as { testGroups: WycheproofGroup[] }

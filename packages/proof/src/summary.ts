@@ -1,0 +1,50 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// A report in sentences, for whoever decides by it and is no programmer. They say nothing that the report doesn't.
+
+import type { Report } from './report.ts'
+
+/** The last second of the year 9999. */
+const LAST_SECOND = 253_402_300_799
+
+/** What was found, up to which size and time, against which keys and witnesses, and what was not checked and why. */
+export function summaryOf(report: Omit<Report, 'summary'>): string[] {
+  const { verdict, checks } = report
+  if (verdict === 'invalid') {
+    const failed = checks.find(({ ok }) => ok === false)
+    return [`Do not rely on this. What does not hold is ${failed?.what}: ${failed?.detail}.`]
+  }
+  const unchecked = checks.flatMap(({ what, ok, detail }) => (ok === true ? [] : [`Not checked: ${what}: ${detail}.`]))
+  if (verdict === 'valid') return [`${subject(report)}.`, ...vouchers(report), ...unchecked]
+  const open = 'It all fits together, and no key that you trust vouches for it here: anybody can have made it.'
+  return [open, `If it is true: ${subject(report)}.`, ...unchecked]
+}
+
+function subject({ origin, index, size, entry, time }: Omit<Report, 'summary'>): string {
+  if (index === undefined) return `This is a head of the log ${origin}, of ${size} entries`
+  const place = `as number ${index}, counted from 0, of its first ${size} entries`
+  if (entry === undefined) return `The log ${origin} holds this entry ${place}`
+  return `This event is, byte for byte, what the log ${origin} recorded ${place}, on ${time} by its own clock`
+}
+
+function vouchers({ origin, size, heads, keys = [], cosignatures = [] }: Omit<Report, 'summary'>): string[] {
+  const named = keys.map(({ name, kind }) => `the ${kind} key of ${name}`).join(' and ')
+  const via =
+    heads === undefined ? '' : `The head of ${size} entries of ${origin} is number ${heads.index} of ${heads.origin}.`
+  const signed = `Signed by ${named}, up to ${heads?.size ?? size} entries.`
+  const latest = Math.max(...cosignatures.map(({ time }) => time))
+  const seen = cosignatures.map(({ witness, time }) => `${witness} on ${timeText(time)}`).join(', ')
+  const witnessed =
+    cosignatures.length === 0
+      ? 'No witness vouches for it: that the log shows everybody the same entries rests on whoever holds its key.'
+      : `Seen by these witnesses: ${seen}. So it was there on ${timeText(latest)} at the latest, as all of them say.`
+  return [...(via === '' ? [] : [via]), signed, witnessed]
+}
+
+/** A time in Unix seconds; a witness can name one that no calendar has. */
+function timeText(seconds: number): string {
+  if (seconds > LAST_SECOND) return `second ${seconds} after 1970, which no calendar has,`
+  // oxlint-disable-next-line no-restricted-globals -- it is handed the time: no clock is read
+  return `${new Date(seconds * 1_000).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+}
