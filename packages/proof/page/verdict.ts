@@ -63,7 +63,8 @@ const ADVICE: Readonly<Partial<Record<ProofErrorCode, string>>> = {
   'signature-invalid': 'A line claims to be the signature of a key that you trust, and it is not.',
   'signature-missing':
     'No key that you trust has signed the log’s head in this receipt. Is it the key of this log? The name before the ' +
-    'first plus sign is the log’s.',
+    'first plus sign is the log’s. A log may have changed its key since you got yours: ask for the new one in the way ' +
+    'in which you got the old one.',
   'origin-unexpected': 'The receipt is of another log than the key.',
   'quorum-missing':
     'Too few of the witnesses that your policy demands have cosigned. Ask for a receipt with their cosignatures; until ' +
