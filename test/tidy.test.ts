@@ -171,6 +171,35 @@ test('every dependency is written down with its reason, and nothing else is', ()
   assert.deepEqual(JSON.parse(tree.get('packages/proof/package.json') ?? '').dependencies ?? {}, {})
 })
 
+/** Names that a lockfile gives as dependency of a package, and of which it has no package: `npm ci` refuses those. */
+function missingFromLock(text: string): readonly string[] {
+  const { packages } = JSON.parse(text) as {
+    packages: Record<string, Partial<Record<'dependencies' | 'optionalDependencies', Record<string, string>>>>
+  }
+  return Object.entries(packages).flatMap(([place, { dependencies, optionalDependencies }]) =>
+    Object.keys({ ...dependencies, ...optionalDependencies })
+      .filter((name) => {
+        const levels = place
+          .split('/node_modules/')
+          .map((_, at, parts) => parts.slice(0, at + 1).join('/node_modules/'))
+        return ![...levels.map((level) => `${level}/node_modules/${name}`), `node_modules/${name}`].some(
+          (at) => packages[at] !== undefined,
+        )
+      })
+      .map((name) => `${place} needs ${name}`),
+  )
+}
+
+test('the lockfile has every package that it names, of other platforms too, without which npm ci refuses it', () => {
+  const lock = tree.get('package-lock.json') ?? ''
+  assert.deepEqual(missingFromLock(lock), [])
+  const binding = '"node_modules/@rolldown/binding-darwin-arm64"'
+  assert.ok(lock.includes(binding))
+  assert.deepEqual(missingFromLock(lock.replace(binding, '"node_modules/gone"')), [
+    'node_modules/rolldown needs @rolldown/binding-darwin-arm64',
+  ])
+})
+
 test('every area has a folder, a rank, and may not import what is above it', () => {
   for (const area of layers.flat()) {
     const file = area === 'main' ? 'src/main.ts' : `${folderOf(area)}/some-file.ts`
