@@ -114,8 +114,9 @@ export class GuardedHttpClient {
 /** What `work` resolves to, unless the signal fires first; `work` itself cannot be ended. */
 async function within<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return await new Promise<T>((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    if (signal.aborted) reject(signal.reason)
+    const end = () => reject(signal.reason instanceof Error ? signal.reason : new Error('the request was ended'))
+    signal.addEventListener('abort', end, { once: true })
+    if (signal.aborted) end()
     work.then(resolve, reject)
   })
 }
