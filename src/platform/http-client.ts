@@ -65,6 +65,12 @@ export function isPrivateAddress(address: string): boolean {
   return blocked.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 }
 
+/** Whether the host of a URL is such an address, as far as that can be told without looking it up. */
+export function isPrivateHost(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '')
+  return host === 'localhost' || host.endsWith('.localhost') || (isIP(host) !== 0 && isPrivateAddress(host))
+}
+
 export class GuardedHttpClient {
   #lookups = 0
   readonly #waiting: (() => void)[] = []

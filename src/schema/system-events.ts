@@ -102,7 +102,7 @@ export type LedgerRequest = z.infer<typeof ledgerRequestSchema>
 const witnessName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'use 1 to 63 letters, digits, dots, hyphens and underscores')
-  .refine((name) => name !== 'none' && name !== 'quorum', { message: 'none and quorum have a meaning in policies' })
+  .refine((name) => !['none', 'policy', 'quorum'].includes(name), { message: 'none, policy and quorum are taken' })
 
 /** The body of `POST /v1/witnesses`. */
 export const witnessRequestSchema = z.strictObject({
