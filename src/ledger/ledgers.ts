@@ -33,7 +33,7 @@ import {
   type Opened,
   type Opening,
 } from './opening.ts'
-import { checkKeptHead, type HeadFault, Publisher } from './publish.ts'
+import { checkKeptHead, Publisher } from './publish.ts'
 import { type Admit, Reader, type StoredEvent } from './read.ts'
 import { PublishedFeed } from './published-feed.ts'
 import type { Published } from './published-head.ts'
@@ -234,11 +234,6 @@ export class Ledgers {
   /** Why nothing is appended any more, if the writer has stopped. */
   get failure(): Error | undefined {
     return this.#committer.failure
-  }
-
-  /** Ends appending for good: somebody elsewhere holds what contradicts these ledgers. */
-  stop(error: HeadFault): void {
-    this.#committer.stop(error)
   }
 
   /** What was accepted and waits for the disk. */

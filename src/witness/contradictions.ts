@@ -52,7 +52,7 @@ export class Contradictions {
       }
     }
     const fault = shown === undefined ? undefined : await contradicted(ledgers, witness, shown)
-    if (fault !== undefined) ledgers.stop(fault)
+    if (fault !== undefined) ledgers.appending.stop(fault)
   }
 
   async #record(witness: WitnessRecord, contradiction: Contradiction, shown: Buffer | undefined): Promise<void> {
