@@ -121,7 +121,9 @@ async function setQuorum(
 }
 
 function readPolicy(_call: PlainCall, { administration, ledgers }: Services): Answer {
-  return { type: POLICY_TYPE, body: policyText(administration.state.witnesses, [ledgers.vkey('heads')]) }
+  const { vkey, mldsaVkey } = ledgers.signer('heads')
+  const vkeys = mldsaVkey === undefined ? [vkey] : [vkey, mldsaVkey]
+  return { type: POLICY_TYPE, body: policyText(administration.state.witnesses, vkeys) }
 }
 
 /** A name is looked up, and its addresses are checked, when it is asked; an address can be refused at once. */

@@ -150,7 +150,8 @@ export class Administration {
   async addWitness(request: WitnessRequest, by: string): Promise<WitnessRecord> {
     return await this.#inTurn(async () => {
       const { ledgers, witnesses } = this.state
-      const own = [...ledgers.values()].map(({ vkey }) => vkey)
+      const periods = [...ledgers.values()].flatMap(({ keys }) => keys.periods)
+      const own = periods.flatMap(({ vkey, mldsaVkey }) => (mldsaVkey === undefined ? [vkey] : [vkey, mldsaVkey]))
       const witness = witnesses.demandNew(parsed(witnessRequestSchema, request), own)
       await this.#record([{ type: 'witness.added', v: 1, ...witness, by }], by)
       const record = witnesses.get(witness.name)

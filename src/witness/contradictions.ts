@@ -7,7 +7,7 @@
  * it shows and that our own key has signed is another matter: there is a second history, and the writer stops.
  */
 import { join } from 'node:path'
-import { ed25519Verifier, openCheckpoint, ProofError, rootAt } from '@stele/proof'
+import { openByPeriods, ProofError, rootAt } from '@stele/proof'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import { HeadFault } from '../ledger/publish.ts'
 import { WITNESSED_EVIDENCE } from '../ledger/witnessed-head.ts'
@@ -81,7 +81,7 @@ export async function contradicted(
     'There is a second history under the same key: an older copy of the directory was restored, or two servers run on ' +
     'copies of it, or somebody has the key. Bring back the newest copy, and run one server on it.'
   try {
-    const { checkpoint } = await openCheckpoint(shown, ed25519Verifier(ledgers.vkey(HEADS)), ledgers.origin(HEADS))
+    const { checkpoint } = await openByPeriods(shown, ledgers.keyring.periods(HEADS))
     const { hashes, size: present } = ledgers.log(HEADS)
     const { size, root } = checkpoint
     if (size > present) {

@@ -8,7 +8,7 @@
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { ed25519Verifier, openCheckpoint, ProofError, rootAt } from '@stele/proof'
+import { ed25519Verifier, mldsa44Verifier, openCheckpoint, ProofError, rootAt, type Verifier } from '@stele/proof'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import { WITNESSED, WITNESSED_HEAD } from '../ledger/witnessed-head.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -186,7 +186,7 @@ export class CosigningService {
     try {
       const bytes = await disk.readFile(path)
       if (bytes === undefined) return
-      await openCheckpoint(bytes, ed25519Verifier(ledgers.vkey(HEADS)), ledgers.origin(HEADS))
+      await openCheckpoint(bytes, ownVerifiers(ledgers), ledgers.origin(HEADS))
       const { size, root, text, ownLines, cosignatures } = await readCosigned(
         bytes,
         ledgers.origin(HEADS),
@@ -313,6 +313,12 @@ function ownHead(bytes: Buffer): Omit<PendingHead, 'cosignatures' | 'asked'> {
     text: text.slice(0, end),
     ownLines,
   }
+}
+
+/** Of the keys in force: what was signed by others is asked for again. */
+function ownVerifiers(ledgers: Ledgers): Verifier[] {
+  const { vkey, mldsaVkey } = ledgers.signer(HEADS)
+  return [ed25519Verifier(vkey), ...(mldsaVkey === undefined ? [] : [mldsa44Verifier(mldsaVkey)])]
 }
 
 function isSame(a: WitnessRecord, b: WitnessRecord): boolean {
