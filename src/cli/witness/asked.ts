@@ -8,7 +8,7 @@ import type { Witness, Witnesses } from '@stele/sdk'
 import { administering } from '../administering.ts'
 import { type Command, defineCommand, type ExitCode } from '../command.ts'
 import { connect, jsonOption, serverOptions } from '../connect.ts'
-import { count, counted, jsonLine, printable } from '../display.ts'
+import { count, jsonLine, printable } from '../display.ts'
 import type { Environment } from '../environment.ts'
 import { usageFailure } from '../failure.ts'
 
@@ -108,7 +108,7 @@ const policy = defineCommand({
   description:
     'It is a C2SP tlog-policy: the keys of heads, the witnesses and the quorum. The server says so: an auditor compares each key with what its owner publishes, and keeps the file.',
   operands: '',
-  options: serverOptions,
+  options: { ...serverOptions, ...jsonOption },
   examples: [
     { command: 'stele witness policy > policy.txt', does: 'writes the policy' },
     { command: 'stele verify grant.json grant.tlog-proof --policy policy.txt', does: 'verifies by it' },
@@ -117,7 +117,7 @@ const policy = defineCommand({
     const connection = await connect(options, environment)
     const text = await connection.call({ safe: '' }, (client) => client.witnessPolicy())
     // A policy holds no control characters: that was checked.
-    await environment.stdout.write(text)
+    await environment.stdout.write(options.json === true ? jsonLine({ policy: text }) : text)
     return 0
   },
 })
@@ -130,7 +130,7 @@ async function removeOnDisk(name: string, data: string, isJson: boolean, environ
     await administration.removeWitness(name, LOCAL)
     return administration.state.witnesses.asked.map((witness) => witness.name)
   })
-  const text = `${printable(name)} is asked no more; ${counted(left.length, 'witness')} left.\n`
+  const text = `${printable(name)} is asked no more; ${left.length === 1 ? '1 witness' : `${count(left.length)} witnesses`} left.\n`
   await environment.stdout.write(isJson ? jsonLine({ removed: name, left }) : text)
   return 0
 }
