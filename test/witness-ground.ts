@@ -100,7 +100,7 @@ export class TestWitness {
   }
 }
 
-export function answer(response: ServerResponse, status: number, body: string, type = 'text/plain'): void {
+function answer(response: ServerResponse, status: number, body: string, type = 'text/plain'): void {
   response.writeHead(status, { 'content-type': type })
   response.end(body)
 }

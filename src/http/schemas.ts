@@ -74,7 +74,7 @@ export const checkpointQuery = z.strictObject({
   witnessed: flag('false', 'Of `heads` alone: the newest head that the quorum of witnesses has cosigned.'),
 })
 
-export const MAX_WITNESS_WAIT_SECONDS = 60
+const MAX_WITNESS_WAIT_SECONDS = 60
 export const proofQuery = z.strictObject({
   witnessed: flag('false', 'Whether the proof leads up to a head that the quorum of witnesses has cosigned.'),
   timeout: decimal

@@ -19,7 +19,7 @@ export type WitnessEvent = Extract<SystemEvent, { type: `witness.${string}` }>
 type Contradicted = Extract<SystemEvent, { type: 'witness.contradicted' }>
 
 /** What a witness has said that cannot be, if we are right: on record until somebody removes the witness. */
-export interface WitnessContradiction extends Pick<Contradicted, 'kind' | 'size' | 'told' | 'evidence'> {
+interface WitnessContradiction extends Pick<Contradicted, 'kind' | 'size' | 'told' | 'evidence'> {
   readonly at: string
 }
 
