@@ -22,6 +22,7 @@ import { type Lock, tryLock } from './platform/lock.ts'
 import { type Random, randomBase32, SystemRandom } from './platform/random.ts'
 import { NativeIdFinder } from './sources/native-id.ts'
 import { Administration } from './state/administration.ts'
+import type { SystemState } from './state/system-state.ts'
 
 const INSTALL_ID_CHARS = 13
 /** With an install id, the longest ledger name and two slashes, an origin has at most 255 bytes. */
@@ -41,6 +42,8 @@ export interface DirectoryConfig {
   /** Whether an empty directory may be begun; it may where that is not said. */
   readonly mayBegin?: boolean
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void
+  /** Throws where somebody elsewhere knows more of these ledgers; nothing was written by then. */
+  readonly hold?: (ledgers: Ledgers, state: SystemState) => Promise<void>
 }
 
 const SHOWN_STRANGERS = 3
@@ -182,6 +185,7 @@ export async function openDirectory(
       version: config.version,
       mintToken: () => mintToken(random),
       keepAdminToken: async (token) => await replaceFile(disk, adminTokenPath, Buffer.from(`${token}\n`)),
+      hold: async (state) => await config.hold?.(ledgers, state),
     })
     await noteKeys()
     for (const jump of jumps) await administration.clockJumped(jump)

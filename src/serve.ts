@@ -15,7 +15,7 @@ import { DataFault } from './ledger/data-fault.ts'
 import { SystemClock, timeText } from './platform/clock.ts'
 import { type DemoPlayed, playDemo } from './play-demo.ts'
 import { type RunningServer, startServer } from './server.ts'
-import { StateFault } from './state/system-state.ts'
+import { StateFault } from './state/state-fault.ts'
 
 const DEFAULT_PORT = 7835
 const DEMO_INDEXED_MS = 10_000

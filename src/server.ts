@@ -22,12 +22,17 @@ import type { Timeouts } from './http/timeouts.ts'
 import { parseIndexUrl } from './index/connection.ts'
 import { type IndexChoice, IndexService } from './index/supervised-index.ts'
 import { NodeFiles } from './platform/files.ts'
+import { GuardedHttpClient } from './platform/http-client.ts'
+import type { SystemEvent } from './schema/system-events.ts'
 import { busyShareOfThread } from './platform/load.ts'
 import { MAPPER_VERSION, normalise } from './sources/normalise.ts'
 import { readVerifierPage } from './verifier-page.ts'
+import { CosigningService } from './witness/cosigning.ts'
+import { holdAgainstWitnesses } from './witness/start-check.ts'
 
 /** Of a record of what Stele itself found. */
 const RECORD_BYTES = 16 * 1024
+const WITNESS_ALARM_MS = 300_000
 
 export interface ServerConfig extends DirectoryConfig {
   readonly listenHost: string
@@ -39,12 +44,17 @@ export interface ServerConfig extends DirectoryConfig {
   /** The embedded index where neither is given. */
   readonly indexUrl?: string
   readonly noIndex?: boolean
+  /** Witnesses may be at loopback and private addresses; the machine's operator alone can say so. */
+  readonly privateWitnesses?: boolean
+  /** A published head may wait so long for its quorum of witnesses; 5 minutes where it is not said. */
+  readonly witnessAlarmMs?: number
 }
 
 export interface RunningServer extends OpenDirectory {
   readonly url: string
   readonly index: IndexService
   readonly keeper: KeeperService
+  readonly cosigning: CosigningService
 }
 
 /** What tests put in the place of the machine's, and have happen sooner or not at all. */
@@ -60,7 +70,10 @@ export async function startServer(config: ServerConfig, parts: ServerParts = sys
   const verifierPage = await readVerifierPage()
   const choice = indexChoice(config)
   const { disk, clock, random } = parts
-  const opened = await openDirectory(config, parts)
+  const asking = { http: new GuardedHttpClient(), privateAllowed: config.privateWitnesses === true, log: config.log }
+  const hold: NonNullable<DirectoryConfig['hold']> = async (ledgers, { witnesses }) =>
+    await holdAgainstWitnesses({ ...asking, ledgers, witnesses })
+  const opened = await openDirectory({ ...config, hold }, parts)
   const { ledgers, administration } = opened
   const space = await SpaceGuard.open(disk, config.dataDirectory, clock)
   const audit = new Audit(ledgers, administration, space, clock)
@@ -79,6 +92,21 @@ export async function startServer(config: ServerConfig, parts: ServerParts = sys
     random,
     log,
   })
+  const record = async (event: SystemEvent) => {
+    await space.admit('audit', RECORD_BYTES, 1, async () => await administration.record([event]))
+  }
+  const { witnesses } = administration.state
+  const alarmAfterMs = config.witnessAlarmMs ?? WITNESS_ALARM_MS
+  const cosigning = await CosigningService.start({
+    ...asking,
+    ledgers,
+    witnesses,
+    disk,
+    directory,
+    clock,
+    alarmAfterMs,
+    record,
+  })
   const { keeping = DAILY } = parts
   const keeper = KeeperService.start({
     ledgers,
@@ -88,15 +116,13 @@ export async function startServer(config: ServerConfig, parts: ServerParts = sys
     schedule: keeping === 'none' ? DAILY : keeping,
     busyShare: busyShareOfThread(),
     clock,
-    record: async (event) => {
-      await space.admit('audit', RECORD_BYTES, 1, async () => await administration.record([event]))
-    },
+    record,
     log,
   })
   const closeAll = async () => {
     space.close()
     try {
-      await Promise.all([audit.close(), index.close(), keeper.close()])
+      await Promise.all([audit.close(), index.close(), keeper.close(), cosigning.close()])
     } finally {
       await opened.close()
     }
@@ -111,6 +137,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = sys
       space,
       index,
       keeper,
+      cosigning,
       normalise,
       verifierPage,
       clock,
@@ -125,8 +152,10 @@ export async function startServer(config: ServerConfig, parts: ServerParts = sys
       url,
       index,
       keeper,
+      cosigning,
       async close() {
         ledgers.endWaiting()
+        cosigning.endWaiting()
         try {
           await http.close()
         } finally {

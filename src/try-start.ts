@@ -11,7 +11,7 @@ import { type HeadStore, sameBytes } from './ledger/head-store.ts'
 import { KeyFault } from './ledger/signing.ts'
 import { HeadFault } from './ledger/publish.ts'
 import { ShadowDisk } from './platform/shadow-disk.ts'
-import { StateFault } from './state/system-state.ts'
+import { StateFault } from './state/state-fault.ts'
 import type { StartTrial } from './evidence/start-trial.ts'
 
 type TrialConfig = Pick<DirectoryConfig, 'dataDirectory' | 'stateDirectory' | 'head' | 'version'>

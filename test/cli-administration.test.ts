@@ -200,6 +200,8 @@ test('serve hands on what it was told, with paths made absolute and defaults fil
     stateDirectory: '/state/stele',
     insecurePlaintext: false,
     demo: false,
+    privateWitnesses: false,
+    witnessAlarmMs: 300_000,
   })
   await steleOk(
     { ...world, variables: { XDG_STATE_HOME: 'relative' } },
@@ -211,6 +213,9 @@ test('serve hands on what it was told, with paths made absolute and defaults fil
     '--name',
     'a.example',
     '--demo',
+    '--allow-private-witnesses',
+    '--witness-alarm',
+    '2',
     '--head',
     'h',
     '--tls-cert',
@@ -228,6 +233,8 @@ test('serve hands on what it was told, with paths made absolute and defaults fil
     tls: { certPath: '/here/c', keyPath: '/k' },
     insecurePlaintext: false,
     demo: true,
+    privateWitnesses: true,
+    witnessAlarmMs: 120_000,
   })
   await steleOk(world, 'serve', '--listen', '0.0.0.0:80', '--insecure-plaintext', '--head', 'https://heads.example/h')
   assert.equal(served?.head, 'https://heads.example/h')

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { routes } from '../src/http/routes.ts'
 import type { Route } from '../src/http/route.ts'
 import { SCOPES } from '../src/schema/system-events.ts'
+import { witnessSigner } from '../packages/proof/test/signers.ts'
 import { ListedIndex } from './listed-index.ts'
 import { type Ask, eventsOf, problemOf, startTestServer, type TestServer } from './server-fixture.ts'
 
@@ -39,6 +40,11 @@ const expectedRights: Readonly<Record<string, string>> = {
   revokeToken: 'admin',
   readVerification: 'verify admin',
   startVerification: 'admin',
+  listWitnesses: 'read verify admin',
+  addWitness: 'admin',
+  removeWitness: 'admin',
+  setWitnessQuorum: 'admin',
+  readWitnessPolicy: 'read verify admin',
   confirmClock: 'admin',
   readStatus: 'verify admin',
   readHealth: 'open',
@@ -55,15 +61,34 @@ let numbered = 0
 /** A request that is granted to whoever has the right. */
 async function soundRequest(server: TestServer, route: Route, ledger: string): Promise<{ path: string; ask: Ask }> {
   const id = route.operation === 'revokeToken' ? (await server.token(['read'])).split('_')[1]! : ''
-  const path = route.path.replace(':ledger', ledger).replace(':index', '0').replace(':id', id).replace('*', '0/000.p/1')
+  const name = route.operation === 'removeWitness' ? await addedWitness(server) : ''
+  const path = route.path
+    .replace(':ledger', ledger)
+    .replace(':index', '0')
+    .replace(':id', id)
+    .replace(':name', name)
+    .replace('*', '0/000.p/1')
   const bodies: Record<string, string> = {
     appendEvents: '{"granted":true}',
     createLedger: `{"name":"made-${numbered++}"}`,
     createToken: '{"scopes":["read"],"ledgers":["*"]}',
+    addWitness: JSON.stringify(nextWitness()),
+    setWitnessQuorum: '{"count":"all"}',
   }
   const body = bodies[route.operation]
   const query = route.operation === 'readFacets' ? '?fields=actor' : ''
   return { path: path + query, ask: { method: route.method, ...(body === undefined ? {} : { body }) } }
+}
+
+function nextWitness() {
+  const name = `witness-${numbered++}`
+  return { name, vkey: witnessSigner(name).vkey, url: 'https://witness.invalid/w' }
+}
+
+async function addedWitness(server: TestServer): Promise<string> {
+  const witness = nextWitness()
+  await server.askJson('/v1/witnesses', { body: JSON.stringify(witness) })
+  return witness.name
 }
 
 async function outcome(server: TestServer, route: Route, ledger: string, token: string | undefined): Promise<string> {

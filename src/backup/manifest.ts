@@ -20,7 +20,8 @@ const path = z.string().regex(/^(?:keys|segments|wal)(?:\/(?!\.)[A-Za-z0-9._-]+)
 const fileSchema = z.strictObject({ path, sizeBytes: index, sha256: digest })
 
 const manifestSchema = z.strictObject({
-  v: z.literal(1),
+  /** 2 where it has what 1 does not know: a witnessed head. */
+  v: z.union([z.literal(1), z.literal(2)]),
   originPrefix: z.string(),
   takenAt: z.string(),
   /** By which version of Stele. */
@@ -33,6 +34,8 @@ const manifestSchema = z.strictObject({
   seal: z.string().optional(),
   /** What `cut.json` holds, where it is there. */
   cut: z.string().optional(),
+  /** What `witnessed/head` holds, where it is there. */
+  witnessed: z.string().optional(),
   withKeys: z.boolean(),
   /** A file may have grown since: then its first bytes are meant. */
   files: z.array(fileSchema),
@@ -65,7 +68,7 @@ export async function readManifest(disk: Disk, folder: string): Promise<Manifest
   const text = bytes.toString('utf8')
   const line = text.slice(0, text.indexOf('\n') + 1)
   const version = /^\{"v":(\d+),/.exec(line)?.[1]
-  if (version !== undefined && version !== '1') {
+  if (version !== undefined && !['1', '2'].includes(version)) {
     const mend = 'Use the Stele version that made it, or a newer one'
     throw new BackupFault(`${folder} is a backup in another form than this version of Stele knows`, mend)
   }

@@ -9,13 +9,14 @@
 import { join } from 'node:path'
 import { CUT_NOTE } from '../ledger/cut-note.ts'
 import { RESTORE_BEGUN } from '../ledger/opening.ts'
+import { WITNESSED } from '../ledger/witnessed-head.ts'
 import { type Disk, replaceFile } from '../platform/disk.ts'
 import type { Lock } from '../platform/lock.ts'
 import { BackupFault } from './manifest.ts'
 
 const LOCK = 'LOCK'
 /** What a restore puts there, in the order in which it is removed: the mark goes last. */
-const MADE = ['segments', 'wal', 'keys', CUT_NOTE, RESTORE_BEGUN]
+const MADE = ['segments', 'wal', 'keys', WITNESSED, CUT_NOTE, RESTORE_BEGUN]
 /** The lock stays, for whoever waits for it; the other is what a fresh file system has. */
 const LEFT = [LOCK, 'lost+found']
 

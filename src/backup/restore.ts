@@ -16,6 +16,7 @@ import { CUT_NOTE } from '../ledger/cut-note.ts'
 import { BACKUP_BEGUN } from '../ledger/opening.ts'
 import { DirectoryStore } from '../ledger/store/directory-store.ts'
 import { ObjectMissing } from '../ledger/store/object-store.ts'
+import { WITNESSED, WITNESSED_HEAD } from '../ledger/witnessed-head.ts'
 import { type Disk, replaceFile } from '../platform/disk.ts'
 import type { Lock } from '../platform/lock.ts'
 import { type Random, randomBase32 } from '../platform/random.ts'
@@ -166,7 +167,7 @@ class Copying {
 
   async run(): Promise<void> {
     const { disk } = this.#options
-    const { files, seal, cut } = this.#manifest
+    const { files, seal, cut, witnessed } = this.#manifest
     const [source, target] = [this.#from, this.#to].map((folder) => new DirectoryStore(disk, join(folder, 'segments')))
     for (const file of files) {
       try {
@@ -182,6 +183,9 @@ class Copying {
     await this.#target.demandOwn()
     if (seal !== undefined) await target!.swapHead(undefined, Buffer.from(seal))
     if (cut !== undefined) await replaceFile(disk, join(this.#to, CUT_NOTE), Buffer.from(cut))
+    if (witnessed === undefined) return
+    await disk.makeDirectory(join(this.#to, WITNESSED))
+    await replaceFile(disk, join(this.#to, WITNESSED_HEAD), Buffer.from(witnessed))
   }
 
   async #copyObject(source: DirectoryStore, target: DirectoryStore, { path, sizeBytes }: ManifestFile): Promise<void> {

@@ -18,6 +18,7 @@ import { DirectoryStore } from '../ledger/store/directory-store.ts'
 import { type ObjectInfo, ObjectMissing } from '../ledger/store/object-store.ts'
 import { isWalName } from '../ledger/wal/files.ts'
 import { BLOCK_BYTES, decodeFileHeader } from '../ledger/wal/format.ts'
+import { readWitnessedHead } from '../ledger/witnessed-head.ts'
 import { type Clock, timeText } from '../platform/clock.ts'
 import { type Disk, readExactly } from '../platform/disk.ts'
 import type { Lock } from '../platform/lock.ts'
@@ -170,6 +171,8 @@ class Backup {
   async #takeOf(begin: Begin): Promise<BackupReport> {
     const { clock, withKeys, version, disk, from } = this.#options
     const target = this.#target
+    // Before the log: what it counts must be in the copy.
+    const witnessed = (await readWitnessedHead(disk, from))?.toString('utf8')
     const trees = new Trees(target.former?.ledgers ?? [])
     const objects = await this.#copySegments(begin, trees)
     const keysBefore = withKeys ? await readKeys(disk, from) : new Map<string, Buffer>()
@@ -183,7 +186,7 @@ class Backup {
       files.push({ path, sizeBytes: bytes.length, sha256: hash('sha256', bytes) })
     }
     const manifest: Manifest = {
-      v: 1,
+      v: witnessed === undefined ? 1 : 2,
       originPrefix: begin.originPrefix,
       takenAt: timeText(clock.wallMs()),
       version,
@@ -191,6 +194,7 @@ class Backup {
       ledgers: trees.heads,
       ...(begin.sealText === undefined ? {} : { seal: begin.sealText }),
       ...(cut === undefined ? {} : { cut }),
+      ...(witnessed === undefined ? {} : { witnessed }),
       withKeys,
       files,
     }

@@ -105,6 +105,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./token.ts')).token,
   },
   {
+    name: 'witness',
+    group: 'Administer',
+    summary: 'Adds, lists and removes the witnesses of the published head',
+    load: async () => (await import('./witness.ts')).witness,
+  },
+  {
     name: 'clock',
     group: 'Administer',
     summary: "Confirms a jump of the server's clock",

@@ -44,6 +44,8 @@ export interface ServeConfig {
   /** The index that is there already, instead of one of its own. */
   readonly indexUrl?: string
   readonly noIndex?: boolean
+  readonly privateWitnesses: boolean
+  readonly witnessAlarmMs: number
 }
 
 export interface Environment {

@@ -3,18 +3,21 @@
 
 import { dirname } from 'node:path'
 
-import { equalBytes, sha256, verifyReceipt } from '@stele/proof'
-import type { MediaType } from '@stele/proof'
+import { equalBytes, parsePolicy, sha256, verifyReceipt } from '@stele/proof'
+import type { MediaType, Trust } from '@stele/proof'
+import type { LedgerHead } from '@stele/sdk'
 
 import { replaceFile } from '../platform/disk.ts'
 import { defineCommand } from './command.ts'
 import { connect, DEFAULT_LEDGER, jsonOption, ledgerOption, serverOptions } from './connect.ts'
-import { clipped, count, jsonLine, printable, shellQuoted, shellWord } from './display.ts'
+import { clipped, count, jsonLine, printable, shellQuoted, shellWord, wrapped } from './display.ts'
 import { type Environment, pathOf } from './environment.ts'
 import { Failure, fileFailure, usageFailure } from './failure.ts'
 import { sentenceOf } from './search/hit-words.ts'
 
 const MAX_SENTENCE_CHARS = 120
+const DEFAULT_WAIT_SECONDS = 30
+const MAX_WAIT_SECONDS = 60
 const NOTHING_WRITTEN = 'Nothing was written'
 const extensions: Readonly<Record<MediaType, string>> = {
   'application/json': 'json',
@@ -40,11 +43,21 @@ export const prove = defineCommand({
       value: 'FILE',
       help: 'also write the verifier page: one HTML file that checks both in a browser, without a network',
     },
+    witnessed: {
+      type: 'boolean',
+      help: "has the proof lead up to a head that the server's witnesses have cosigned, and waits for that: 'stele verify EVENT PROOF --policy FILE' then needs no word of the server",
+    },
+    wait: {
+      type: 'string',
+      value: 'SECONDS',
+      help: `with --witnessed: for how long; else ${DEFAULT_WAIT_SECONDS}, at most ${MAX_WAIT_SECONDS}`,
+    },
     ...ledgerOption,
     ...serverOptions,
     ...jsonOption,
   },
   examples: [
+    { command: 'stele prove 1203 --witnessed', does: 'writes a proof that witnesses vouch for' },
     { command: 'stele prove 1203', does: 'writes main-1203.tlog-proof and main-1203.json' },
     {
       command: 'stele prove 17 --ledger payments --out proof.txt --event event.json',
@@ -62,14 +75,19 @@ export const prove = defineCommand({
     const words = { safe: NOTHING_WRITTEN }
     const { vkeys } = await connection.call(words, (client) => client.ledger(ledger))
     const [vkey = ''] = vkeys
-    const proof = await connection.call(words, (client) => client.receipt(ledger, index))
+    const witnessed = options.witnessed === true
+    const asked = witnessed ? { witnessed, waitSeconds: waitOf(options.wait) } : {}
+    const proof = await connection.call(words, (client) => client.receipt(ledger, index, asked))
     const out = options.out ?? `${ledger}-${index}.tlog-proof`
     let eventFile: string | undefined
     let sentence = ''
     if (proof.event !== undefined) {
       sentence = sentenceOf(proof.event)
       const { event, entry } = proof.event
-      await demandSigned(event, proof.text, vkey)
+      const trust = witnessed
+        ? parsePolicy(await connection.call(words, (client) => client.witnessPolicy()))
+        : { vkey, pinned: false }
+      await demandSigned(event, proof.text, trust)
       eventFile = options.event ?? `${ledger}-${index}.${extensions[entry.media]}`
       demandApart([out, eventFile, ...(options.page === undefined ? [] : [options.page])], environment)
       await write(eventFile, event, environment)
@@ -88,7 +106,7 @@ export const prove = defineCommand({
     const next =
       eventFile === undefined
         ? undefined
-        : `stele verify ${shellWord(eventFile)} ${shellWord(out)} --key ${shellQuoted(vkey)}`
+        : `stele verify ${shellWord(eventFile)} ${shellWord(out)} ${witnessed ? '--policy policy.txt' : `--key ${shellQuoted(vkey)}`}`
     if (options.json === true) {
       const hex = Buffer.from(root).toString('base64')
       await environment.stdout.write(
@@ -102,33 +120,47 @@ export const prove = defineCommand({
           out,
           ...(eventFile === undefined ? {} : { event: eventFile }),
           ...(page === undefined ? {} : { page: page.file, pageSha256: page.sha256 }),
+          ...(proof.witnessed === undefined ? {} : { witnessed: headJson(proof.witnessed) }),
           ...(next === undefined ? {} : { next }),
         }),
       )
       return 0
     }
+    const { witnessed: witnessedHead } = proof
+    const where = page === undefined ? 'that --page FILE writes' : 'in their browser'
+    const means = witnessed
+      ? `Give both files to whoever asks. The policy is what 'stele witness policy' prints, its keys compared with what the witnesses publish. They drop all three on the page ${where}, or type:`
+      : `Give both files to whoever asks, and tell them the key some other way. They drop both on the page ${where}, or type:`
     const lines = [
       `${printable(out)} proves that entry ${index} is one of the ${count(size)} of ${printable(origin)}.`,
+      ...(witnessedHead === undefined
+        ? []
+        : [
+            `That is vouched for by the head of size ${count(witnessedHead.size)} of ${printable(witnessedHead.origin)}, which witnesses have cosigned.`,
+          ]),
       ...(eventFile === undefined
         ? ['It is a bare proof: the event and its salt take a token that may read.']
         : [`${printable(eventFile)} is the event, byte for byte: ${clipped(printable(sentence), MAX_SENTENCE_CHARS)}`]),
       ...(page === undefined
         ? []
         : [`${printable(page.file)} is the page that verifies them in a browser. Its SHA-256: ${page.sha256}`]),
-      ...(next === undefined
-        ? []
-        : [
-            '',
-            'Give both files to whoever asks, and tell them the key some other way. They drop both on the page',
-            `${page === undefined ? 'that --page FILE writes' : 'in their browser'}, or type:`,
-            '',
-            `  ${next}`,
-          ]),
+      ...(next === undefined ? [] : ['', ...wrapped(means, environment.stdout.columns), '', `  ${next}`]),
     ]
     await environment.stdout.write(`${lines.join('\n')}\n`)
     return 0
   },
 })
+
+function waitOf(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_WAIT_SECONDS
+  const seconds = /^[0-9]{1,2}$/.test(text) ? Number(text) : MAX_WAIT_SECONDS + 1
+  if (seconds <= MAX_WAIT_SECONDS) return seconds
+  throw usageFailure(`--wait ${printable(text)} is not a number of seconds up to ${MAX_WAIT_SECONDS}`, 'Write it as 30')
+}
+
+function headJson({ origin, size, root }: LedgerHead): object {
+  return { origin, size, root: Buffer.from(root).toString('base64') }
+}
 
 function indexOf(operands: readonly string[]): number {
   const [text, surplus] = operands
@@ -139,9 +171,9 @@ function indexOf(operands: readonly string[]): number {
   return Number(text)
 }
 
-/** What is handed on as a proof must be one under the key that the reader is told, whatever the server sent. */
-async function demandSigned(event: Uint8Array, receipt: string, vkey: string): Promise<void> {
-  const { verdict, checks } = await verifyReceipt(event, receipt, { vkey, pinned: false })
+/** What is handed on as a proof must be one under the key, or the policy, that the reader is told of. */
+async function demandSigned(event: Uint8Array, receipt: string, trust: Trust): Promise<void> {
+  const { verdict, checks } = await verifyReceipt(event, receipt, trust)
   if (verdict !== 'invalid') return
   const failed = checks.find(({ ok }) => ok === false)
   const what = failed === undefined ? 'the proof does not hold' : `${failed.what}: ${printable(failed.detail)}`

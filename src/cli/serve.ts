@@ -9,6 +9,8 @@ import { type Failure, usageFailure } from './failure.ts'
 
 const DEFAULT_LISTEN = '127.0.0.1:7835'
 const DEFAULT_NAME = 'stele.local'
+const DEFAULT_ALARM_MINUTES = 5
+const MINUTE_MS = 60_000
 
 export const serve = defineCommand({
   name: 'serve',
@@ -44,6 +46,15 @@ export const serve = defineCommand({
       help: 'a ClickHouse server or cluster for the index, as https://USER:PASSWORD@HOST:8443/DATABASE; else STELE_INDEX_URL (other users of this machine can see a command line), else one of its own in the data directory',
     },
     'no-index': { type: 'boolean', help: 'keeps no index: nothing can be searched, all else works' },
+    'allow-private-witnesses': {
+      type: 'boolean',
+      help: 'lets witnesses be at loopback and private addresses; an administrator cannot say so over HTTP',
+    },
+    'witness-alarm': {
+      type: 'string',
+      value: 'MINUTES',
+      help: `how long a published head may wait for its quorum of witnesses before that is recorded; else ${DEFAULT_ALARM_MINUTES}`,
+    },
     demo: { type: 'boolean', help: 'plays a story of about 1,000 Entra events into the ledger demo, once' },
     'tls-cert': { type: 'string', value: 'FILE', help: 'certificate chain, PEM; with --tls-key' },
     'tls-key': { type: 'string', value: 'FILE', help: 'private key, PEM; with --tls-cert' },
@@ -97,6 +108,8 @@ export const serve = defineCommand({
         : { tls: { certPath: pathOf(environment, certPath), keyPath: pathOf(environment, keyPath) } }),
       insecurePlaintext,
       demo: options.demo === true,
+      privateWitnesses: options['allow-private-witnesses'] === true,
+      witnessAlarmMs: minutesOf(options['witness-alarm']) * MINUTE_MS,
       ...(noIndex ? { noIndex } : indexUrl === undefined ? {} : { indexUrl }),
     })
   },
@@ -108,6 +121,13 @@ function addressOf(text: string): { readonly host: string; readonly port: number
   const port = Number(match?.[3])
   if (host === undefined || port > 65_535) throw noAddress(text)
   return { host, port }
+}
+
+function minutesOf(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_ALARM_MINUTES
+  const minutes = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0
+  if (minutes > 0) return minutes
+  throw usageFailure(`--witness-alarm ${printable(text)} is not a number of minutes`, 'Write it as 5')
 }
 
 function noAddress(text: string): Failure {

@@ -10,8 +10,11 @@ import { type Disk, isIrregular } from '../platform/disk.ts'
 import { readAnchor, type ReadAnchor } from '../ledger/anchor.ts'
 import { KEYS, keysOutside } from '../ledger/keys-directory.ts'
 import { KeyFault } from '../ledger/signing.ts'
+import { WITNESSED, WITNESSED_HEAD } from '../ledger/witnessed-head.ts'
 
 export const KEY = '.key'
+/** In the folder `witnessed`; the second is what a crash leaves of the first. */
+const OF_WITNESSES = ['head', 'head.new', 'evidence']
 
 export interface Beside {
   readonly names: readonly string[]
@@ -24,8 +27,10 @@ export interface Beside {
   /** Texts of key files by ledger. */
   readonly keys: ReadonlyMap<string, Buffer>
   readonly pendingKeys: ReadonlyMap<string, Buffer>
-  /** Names under `keys/` that no key has. */
+  /** Names under `keys/` and `witnessed/` that nothing of Stele's has. */
   readonly strangers: readonly string[]
+  /** The witnessed head. */
+  readonly witnessed: Buffer | undefined
   /** Names under `derived/`. */
   readonly derived: readonly string[]
   /** The anchor, or why there is none to use. */
@@ -38,6 +43,7 @@ export async function readBeside(disk: Disk, directory: string, isRunning: boole
   const keys = resolve(directory, keysName)
   const keyNames = await listNames(disk, keys)
   const pendingNames = await listNames(disk, join(keys, 'pending'))
+  const witnessedNames = await listNames(disk, join(directory, WITNESSED))
   const isKey = (name: string) => name.endsWith(KEY)
   return {
     names,
@@ -51,7 +57,9 @@ export async function readBeside(disk: Disk, directory: string, isRunning: boole
     strangers: [
       ...keyNames.filter((name) => !isKey(name) && name !== 'pending').map((name) => `${keysName}/${name}`),
       ...pendingNames.filter((name) => !isKey(name)).map((name) => `${keysName}/pending/${name}`),
+      ...witnessedNames.filter((name) => !OF_WITNESSES.includes(name)).map((name) => `${WITNESSED}/${name}`),
     ],
+    witnessed: await readBytes(disk, join(directory, WITNESSED_HEAD)),
     derived: await listNames(disk, join(directory, 'derived')),
     anchor: await readAnchor(disk, directory),
   }

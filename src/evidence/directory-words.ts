@@ -58,7 +58,8 @@ function selfConsistentWords({ entryCount, ledgers }: DirectoryReport): string[]
 }
 
 /** It may be a copy from before, or what a thief of newer entries left: the directory alone cannot tell. */
-function olderWords({ heads, entryCount }: DirectoryReport): string[] {
+function olderWords({ heads: kept, witnessed, entryCount }: DirectoryReport): string[] {
+  const heads = witnessed.head === undefined ? kept : [...kept, witnessed.head]
   const ahead = heads.filter(({ missing = 0 }) => missing > 0)
   const counts = ahead.map(
     (head) => `${headWords(head)}, counts ${entries(head.missing ?? 0)} of ${head.ledger} that are not here`,

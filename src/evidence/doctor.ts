@@ -239,6 +239,7 @@ async function checksOf(
     { name: 'log', found: walBytes === 0 ? 'none is here' : torn },
     { name: 'entries', found: `${count(entryCount)} in ${ledgers.length} ledgers` },
     { name: 'head outside', found: held.length > 0 ? held.join('; ') : none },
+    { name: 'witnesses', found: witnessesWords(report.witnessed) },
     { name: 'space', found: `${count(freeBytes)} bytes are free` },
     { name: 'index', found: names.includes('index') ? 'there' : 'not there; the server makes one' },
     {
@@ -257,6 +258,16 @@ async function checksOf(
 
 function count(figure: number): string {
   return figure.toLocaleString('en-US')
+}
+
+function witnessesWords({ witnesses, needed, head, cosignatures }: DirectoryReport['witnessed']): string {
+  if (witnesses.length === 0 && head === undefined) return 'none is asked'
+  const asked = `${needed} of ${witnesses.length} must cosign (${witnesses.join(', ')})`
+  if (head === undefined) return `${asked}; no witnessed head is here`
+  const { size, holds, missing = 0 } = head
+  const holding = holds ? 'holds' : missing > 0 ? `newer than this data by ${missing}` : 'DOES NOT HOLD'
+  const by = cosignatures.map(({ witness, time }) => `${witness} at ${time}`).join(', ')
+  return `${asked}; ${head.where}, heads at ${size}, by ${by}: ${holding}`
 }
 
 /** Of what lies in a folder as a whole no byte can be named. */

@@ -5,6 +5,7 @@
 
 /**
  * `kept-head`, `published`, `system`, `key`: what a signature or an entry elsewhere says, and the data does not.
+ * `cosignature`: of the witnessed head, that somebody else than its witnesses has written it.
  * `segment`, `seal`: of what is sealed, that its files are not what their names, or the seal, say.
  */
 export type FindingKind =
@@ -21,6 +22,7 @@ export type FindingKind =
   | 'system'
   | 'published'
   | 'kept-head'
+  | 'cosignature'
   | 'key'
   | 'derived'
   | 'token'

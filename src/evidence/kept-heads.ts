@@ -108,7 +108,8 @@ async function signatureFault(
   signatures: Signatures,
   policy: Policy | undefined,
 ): Promise<string | undefined> {
-  if (policy !== undefined) return await policyFault(bytes, policy)
+  // A kept head is worth what its keeper is worth, and need not be one that witnesses have seen.
+  if (policy !== undefined) return await policyFault(bytes, { ...policy, quorum: 'none' })
   const periods = replay.state.ledgers.get(ledger)?.keys.periods
   if (periods !== undefined) return await signatures.faultOf(bytes, size, periods)
   return replay.systemKnown ? `system names no ledger ${ledger}` : undefined

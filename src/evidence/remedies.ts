@@ -27,6 +27,13 @@ const WAL = /^wal\/([0-9]{16})$/
 export function remedyOf(finding: Finding, context: RemedyContext): Remedy {
   const { kind, file = '' } = finding
   if (kind === 'kept-head') return ofHead(finding, context)
+  if (kind === 'cosignature') {
+    return {
+      meaning: 'It is a copy of what witnesses have; no entry is lost, but nobody vouches for this copy.',
+      remedy: 'Keep it where it can be looked at, and start the server: it asks the witnesses again.',
+      command: `mv ${context.data}/${file} ${context.data}.witnessed-head`,
+    }
+  }
   if (kind === 'key') return ofKey(file, context)
   if (kind === 'token') {
     return {

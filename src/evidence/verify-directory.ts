@@ -23,6 +23,7 @@ import { checkSealedBy } from './sealed-by.ts'
 import { checkLedgers, checkPinned, checkRotations } from './system-check.ts'
 import type { Tail } from './verify-wal.ts'
 import type { WalkedFile } from './wal-walk.ts'
+import { holdWitnessed, readWitnessed, type WitnessedReport, witnessedRemarks } from './witnessed.ts'
 
 export interface DirectoryOptions {
   readonly disk: Disk
@@ -86,6 +87,7 @@ export interface DirectoryReport {
   readonly commitCount: number
   readonly ledgers: readonly LedgerReport[]
   readonly heads: readonly HeldHead[]
+  readonly witnessed: WitnessedReport
   readonly isRunning: boolean
   readonly unfinished?: Unfinished
   readonly firstBad?: FirstBad
@@ -107,12 +109,14 @@ export async function verifyDirectory(options: DirectoryOptions): Promise<Direct
   const beside = await readBeside(disk, directory, isRunning)
   if (beside.names.length === 0) throw new NoDirectoryError(`${directory} is empty, or not there.`)
   const heads = readHeads(options.heads ?? [], findings)
+  const witnessedHead = readWitnessed(beside.witnessed, findings)
+  const watched = witnessedHead === undefined ? heads : [...heads, witnessedHead]
   const cache = new FileCache(disk)
   let atAnchor: AnchorState | undefined
   const anchor = typeof beside.anchor === 'string' ? beside.anchor : beside.anchor.anchor
   const reached = (at: Replay) => (atAnchor = anchorState(at))
   const mark = typeof anchor === 'string' ? undefined : { commit: anchor.commit, reached }
-  const replay = new Replay({ directory, files: cache, findings, signatures, wanted: wantedSizes(heads), mark })
+  const replay = new Replay({ directory, files: cache, findings, signatures, wanted: wantedSizes(watched), mark })
   const log = await openLog({ disk, directory, beside, signatures, findings, isRunning })
   try {
     for (const file of log.strangers) findings.add({ kind: 'unexpected', file, what: 'not a file of the log' })
@@ -121,6 +125,8 @@ export async function verifyDirectory(options: DirectoryOptions): Promise<Direct
     await replay.published.finish()
     const held: HeldHead[] = []
     for (const head of heads) held.push(await holdHead(head, replay, signatures, options.policy, findings))
+    const witnessed = await holdWitnessed(witnessedHead, replay, signatures, options.policy, findings)
+    if (witnessed.isVouchedFor && witnessed.head !== undefined) held.push(witnessed.head)
     const { state, originPrefix } = replay
     if (replay.systemKnown) checkLedgers(replay, findings)
     await checkRotations(replay, findings)
@@ -130,8 +136,9 @@ export async function verifyDirectory(options: DirectoryOptions): Promise<Direct
     await checkDerived({ disk, directory, replay, files: log.files, ...derived, isRunning, findings, remarks })
     if (replay.systemKnown) checkBeside({ beside, state, originPrefix, isRunning, signatures, findings, remarks })
     else remarks.push('What system says is not known to its end, so keys and tokens were not held against it.')
+    remarks.push(...witnessedRemarks(witnessed))
     if (tail !== undefined) judgeTail(tail, isRunning, findings, remarks)
-    return report(options, { replay, files: log.files, segments, held, tail, findings, remarks, isPinned })
+    return report(options, { replay, files: log.files, segments, held, witnessed, tail, findings, remarks, isPinned })
   } finally {
     await log.close()
     await cache.close()
@@ -158,6 +165,7 @@ interface Results {
   readonly files: readonly WalkedFile[]
   readonly segments: { readonly segmentCount: number; readonly segmentBytes: number }
   readonly held: readonly HeldHead[]
+  readonly witnessed: WitnessedReport
   readonly tail: Tail | undefined
   readonly findings: Findings
   readonly remarks: readonly string[]
@@ -171,7 +179,7 @@ function rootOf(data: LedgerReplay | undefined): { root?: string } {
 }
 
 function report(options: DirectoryOptions, results: Results): DirectoryReport {
-  const { replay, files, segments, held, tail, findings, remarks, isPinned } = results
+  const { replay, files, segments, held, witnessed, tail, findings, remarks, isPinned } = results
   const covered = coverage(held, replay)
   const ledgers = [...new Set([...replay.state.ledgers.keys(), ...replay.ledgers.keys()])].toSorted().map((name) => {
     const data = replay.ledgers.get(name)
@@ -187,7 +195,8 @@ function report(options: DirectoryOptions, results: Results): DirectoryReport {
     }
   })
   const sorted = findings.sorted()
-  const isOlder = findings.count > 0 && held.filter(({ missing = 0 }) => missing > 0).length === findings.count
+  const ahead = [...held, ...(witnessed.head === undefined ? [] : [witnessed.head])]
+  const isOlder = findings.count > 0 && ahead.filter(({ missing = 0 }) => missing > 0).length === findings.count
   const firstBad = firstBadEntry(sorted)
   const isSigned = ledgers.some((ledger) => ledger.isPinned && ledger.published > 0)
   const vouched = held.some((head) => head.holds && head.size > 0)
@@ -205,6 +214,7 @@ function report(options: DirectoryOptions, results: Results): DirectoryReport {
     commitCount: replay.frameCount,
     ledgers,
     heads: held,
+    witnessed,
     isRunning: options.isRunning ?? false,
     ...(tail === undefined
       ? {}

@@ -17,14 +17,14 @@ import { MAX_TIME_MS, MIN_TIME_MS } from '../query/time.ts'
 import type { OcsfEvent } from '../schema/ocsf.ts'
 import { Problem } from '../schema/problem.ts'
 import type { Answer, Call, Services } from './route.ts'
-import type { eventParams, Hit } from './schemas.ts'
+import type { eventParams, Hit, proofQuery } from './schemas.ts'
+import { PROOF_TYPE, readWitnessedProof } from './witnessed-proof.ts'
 
 /** What a hit adds to the event: entry, salt, and the OCSF form of a small event. */
 const HIT_BYTES = 8 * 1024
 
 type EventCall = Call<z.output<typeof eventParams>, undefined, undefined>
-
-export const PROOF_TYPE = 'text/plain; charset=utf-8'
+type ProofCall = Call<z.output<typeof eventParams>, z.output<typeof proofQuery>, undefined>
 
 export async function readEvent({ params, holding }: EventCall, { ledgers, normalise }: Services): Promise<Answer> {
   const { ledger, index } = params
@@ -47,9 +47,12 @@ export async function readEventBytes({ params, holding }: EventCall, { ledgers }
   }
 }
 
-export async function readProof({ params, caller, holding }: EventCall, { ledgers }: Services): Promise<Answer> {
+export async function readProof(call: ProofCall, services: Services): Promise<Answer> {
+  const { params, query, caller, holding } = call
+  const { ledgers } = services
   const { ledger, index } = params
   demandIndex(ledgers, ledger, index)
+  if (query.witnessed) return await readWitnessedProof(call, services)
   // One tick, so that both are of the same tree.
   const { size } = ledgers.log(ledger)
   const checkpoint = ledgers.checkpoint(ledger)

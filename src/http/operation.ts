@@ -11,6 +11,7 @@ import type { Answer, Call, Services } from './route.ts'
 import type { StatusAnswer } from './schemas.ts'
 import { isSearchable } from './searches.ts'
 import { dataReasons, writeKeeper } from './verification.ts'
+import { witnessReasons, writeWitnesses } from './witnesses.ts'
 
 type PlainCall = Call<undefined, undefined, undefined>
 
@@ -59,6 +60,7 @@ function unreadiness(services: Services): string[] {
       'The clock jumped. Ledger time goes on without it until an administrator confirms: POST /v1/clock/confirm.',
     )
   }
+  reasons.push(...witnessReasons(services))
   if (ledgers.keptHead.unreachable !== undefined) {
     reasons.push(
       'The head cannot be kept outside: a rollback since then would not be noticed. GET /v1/status says why.',
@@ -120,6 +122,7 @@ export function metrics({ caller }: PlainCall, services: Services): Answer {
   text.family('stele_ledger_entries', 'gauge', 'Durable entries of a ledger.', sizes)
   writeIndex(text, names, services)
   writeKeeper(text, services)
+  writeWitnesses(text, services)
   gauge('stele_wal_bytes', 'Bytes of the write-ahead log.', ledgers.walBytes)
   gauge('stele_disk_free_bytes', 'Bytes free for the data directory.', space.freeBytes)
   gauge('stele_disk_reserve_bytes', 'Free bytes at which events are refused.', space.reserveBytes)

@@ -21,6 +21,7 @@ import type { ProblemCode } from '../schema/problem.ts'
 import type { Scope } from '../schema/system-events.ts'
 import type { normalise } from '../sources/normalise.ts'
 import type { Administration } from '../state/administration.ts'
+import type { CosigningService } from '../witness/cosigning.ts'
 import type { ByteBudget, Holding } from './budget.ts'
 import type { Heads } from './heads.ts'
 import type { Intake } from './intake.ts'
@@ -119,6 +120,7 @@ export interface Services {
   readonly tails: Tails
   readonly index: IndexService
   readonly keeper: KeeperService
+  readonly cosigning: CosigningService
   readonly normalise: Normalise
   readonly searches: Searches
   readonly verifierPage: VerifierPage
@@ -135,7 +137,7 @@ export interface AnswerForm {
 }
 
 interface RouteOf<P, Q, B> {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** As Fastify writes it: `:name` is one segment, `*` the rest. */
   readonly path: string
   readonly operation: string

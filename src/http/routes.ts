@@ -17,7 +17,7 @@ import {
   showLedger,
 } from './administration.ts'
 import { append, EVENT_MEDIA } from './append.ts'
-import { PROOF_TYPE, readEvent, readEventBytes, readProof } from './content.ts'
+import { readEvent, readEventBytes, readProof } from './content.ts'
 import { METRICS_TYPE } from './metrics.ts'
 import { openApiAnswer } from './openapi.ts'
 import { confirmClock, health, metrics, readiness, root, ROOT_TYPE, status } from './operation.ts'
@@ -25,6 +25,7 @@ import { route, type Route } from './route.ts'
 import {
   appendedSchema,
   appendQuery,
+  checkpointQuery,
   eventParams,
   healthSchema,
   hitSchema,
@@ -33,6 +34,7 @@ import {
   ledgerSchema,
   ledgersSchema,
   mintedTokenSchema,
+  proofQuery,
   readySchema,
   statusSchema,
   tailQuery,
@@ -46,6 +48,8 @@ import { tail, TAIL_TYPE } from './tail.ts'
 import { CHECKPOINT_TYPE, readCheckpoint, readTile, TILE_TYPE } from './tiles.ts'
 import { verificationRoutes } from './verification.ts'
 import { readVerifierPage, VERIFIER_PAGE_TYPE } from './verifier-page.ts'
+import { PROOF_TYPE } from './witnessed-proof.ts'
+import { witnessRoutes } from './witnesses.ts'
 
 /** Whoever may read a ledger's content may see its hashes; `verify` is for those who may see nothing else. */
 const SEES_HASHES = ['verify', 'read'] as const
@@ -106,6 +110,7 @@ export const routes: readonly Route[] = [
   }),
   ...searchRoutes,
   ...verificationRoutes,
+  ...witnessRoutes,
   route({
     method: 'GET',
     path: '/v1/ledgers/:ledger/events/:index',
@@ -140,14 +145,17 @@ export const routes: readonly Route[] = [
     permission: { scope: SEES_HASHES, ledger: 'path', publicLedger: true },
     audit: { to: 'access', action: 'receipt.read' },
     params: eventParams,
+    query: proofQuery,
     answers: {
       200: {
         description:
-          'For `read` a receipt, whose `extra` is salt and entry; else the proof alone, which is not recorded.',
+          'For `read` a receipt, whose `extra` is salt and entry; else the proof alone, which is not recorded. With ' +
+          '`witnessed=true` it is followed by the receipt of its checkpoint in `heads`, against a head that the quorum of ' +
+          'witnesses has cosigned; of an entry of `heads` it is one proof against such a head.',
         type: PROOF_TYPE,
       },
     },
-    refusals: ['index-unknown', 'content-damaged'],
+    refusals: ['index-unknown', 'content-damaged', 'no-witnesses', 'not-witnessed', 'overloaded', 'writer-stopped'],
     handler: readProof,
   }),
   route({
@@ -158,8 +166,15 @@ export const routes: readonly Route[] = [
     permission: { scope: SEES_HASHES, ledger: 'path', publicLedger: true },
     audit: { to: 'none', because: hashesOnly },
     params: ledgerParams,
-    answers: { 200: { description: 'The checkpoint. It never lags.', type: CHECKPOINT_TYPE } },
-    refusals: [],
+    query: checkpointQuery,
+    answers: {
+      200: {
+        description:
+          'The checkpoint. It never lags; but the witnessed one is the newest that the quorum of witnesses has cosigned.',
+        type: CHECKPOINT_TYPE,
+      },
+    },
+    refusals: ['no-witnesses', 'not-witnessed'],
     handler: readCheckpoint,
   }),
   route({

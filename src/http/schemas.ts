@@ -70,6 +70,25 @@ export const appendQuery = z.strictObject({
   receipts: flag('false', 'Whether the answer carries a receipt for each event.'),
 })
 
+export const checkpointQuery = z.strictObject({
+  witnessed: flag('false', 'Of `heads` alone: the newest head that the quorum of witnesses has cosigned.'),
+})
+
+const MAX_WITNESS_WAIT_SECONDS = 60
+export const proofQuery = z.strictObject({
+  witnessed: flag('false', 'Whether the proof leads up to a head that the quorum of witnesses has cosigned.'),
+  timeout: decimal
+    .refine((seconds) => seconds <= MAX_WITNESS_WAIT_SECONDS, `is more than ${MAX_WITNESS_WAIT_SECONDS}`)
+    .default(10)
+    .meta({
+      description: 'How many seconds to wait for the witnesses.',
+      type: 'integer',
+      minimum: 0,
+      maximum: MAX_WITNESS_WAIT_SECONDS,
+      pattern: undefined,
+    }),
+})
+
 export const tailQuery = z.strictObject({
   from: indexText.optional().meta({ description: 'First index to send; without it, the next one to be appended.' }),
 })

@@ -43,6 +43,7 @@ export interface HttpOptions extends Pick<
   | 'version'
   | 'index'
   | 'keeper'
+  | 'cosigning'
   | 'normalise'
 > {
   /** Other than what is usual. */

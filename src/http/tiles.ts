@@ -11,17 +11,29 @@ import type { z } from 'zod'
 import type { Ledgers } from '../ledger/ledgers.ts'
 import { Problem } from '../schema/problem.ts'
 import type { Answer, Call, Services } from './route.ts'
-import type { ledgerParams, tileParams } from './schemas.ts'
+import type { checkpointQuery, ledgerParams, tileParams } from './schemas.ts'
+import { demandWitnesses } from './witnesses.ts'
 
 export const CHECKPOINT_TYPE = 'text/plain; charset=utf-8'
 export const TILE_TYPE = 'application/octet-stream'
 
-type CheckpointCall = Call<z.output<typeof ledgerParams>, undefined, undefined>
+type CheckpointCall = Call<z.output<typeof ledgerParams>, z.output<typeof checkpointQuery>, undefined>
 type TileCall = Call<z.output<typeof tileParams>, undefined, undefined>
 
-export function readCheckpoint({ params }: CheckpointCall, { ledgers }: Services): Answer {
+export function readCheckpoint({ params, query }: CheckpointCall, services: Services): Answer {
   const headers = { 'cache-control': 'no-cache' }
-  return { type: CHECKPOINT_TYPE, headers, body: ledgers.checkpoint(params.ledger) }
+  const { ledger } = params
+  const body = query.witnessed ? witnessedHead(ledger, services) : services.ledgers.checkpoint(ledger)
+  return { type: CHECKPOINT_TYPE, headers, body }
+}
+
+/** Witnesses see the head of `heads` alone, and vouch for all other ledgers by it. */
+function witnessedHead(ledger: string, { cosigning, administration }: Services): Buffer {
+  if (ledger !== 'heads') throw new Problem('invalid-field', 'witnessed: witnesses cosign the head of heads alone.')
+  demandWitnesses(administration)
+  const { newest } = cosigning
+  if (newest !== undefined) return newest.note
+  throw new Problem('not-witnessed', 'No head has been cosigned by enough witnesses yet.', { retryAfter: 5 })
 }
 
 export async function readTile({ params, request }: TileCall, services: Services): Promise<Answer> {

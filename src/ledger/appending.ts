@@ -30,6 +30,7 @@ import {
 import type { Signer } from './signing.ts'
 import type { LedgerTime } from './ledger-time.ts'
 import type { Log } from './log.ts'
+import type { HeadFault } from './publish.ts'
 import { DamagedError, type Reader } from './read.ts'
 import type { Recent } from './recent.ts'
 import type { Section } from './wal/format.ts'
@@ -105,6 +106,11 @@ export class Appending {
     this.#committer = committer
     this.#reader = reader
     this.#recent = recent
+  }
+
+  /** Ends appending for good: somebody elsewhere holds what contradicts these ledgers. */
+  stop(error: HeadFault): void {
+    this.#committer.stop(error)
   }
 
   /** Appends a batch as it is; resolves once it is durable. */

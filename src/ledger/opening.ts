@@ -7,6 +7,7 @@
  * what the last process wrote made durable, for it may never have reached the disk.
  */
 import { join } from 'node:path'
+import type { KeyPeriod } from '@stele/proof'
 import type { Clock } from '../platform/clock.ts'
 import type { Disk, DiskFile } from '../platform/disk.ts'
 import type { Lock } from '../platform/lock.ts'
@@ -29,6 +30,7 @@ import { SEGMENTS } from './sealed-entries.ts'
 import { SEGMENT_ENTRIES } from './segment/segment.ts'
 import { KeyFault } from './signing.ts'
 import { DirectoryStore } from './store/directory-store.ts'
+import { checkWitnessedHead, readWitnessedHead, WITNESSED, WITNESSED_HEAD } from './witnessed-head.ts'
 import { createWalFile, fileBytes, isWalName } from './wal/files.ts'
 import { BLOCK_BYTES, encodeFileHeader, type WalFileHeader } from './wal/format.ts'
 
@@ -48,6 +50,7 @@ export const OWN_NAMES: readonly string[] = [
   KEYS_NOTE,
   'segments',
   'wal',
+  WITNESSED,
 ]
 
 /** Lies in a backup that is whole. */
@@ -192,20 +195,17 @@ async function resume(
   at: NonNullable<Recovered['end']>,
   cache: FileCache,
 ): Promise<Opened> {
-  const { disk, directory, random } = options
+  const { disk, directory } = options
   const { header } = at.file
   const store = options.headStore(header.originPrefix)
   const kept = await readKept(store)
   if (kept !== undefined) {
     const heads = recovered.logs.get('heads')
     if (heads === undefined) throw new HeadFault(`${store.where} keeps a head, but ${directory} has no ledger heads`)
-    const signers = await new KeyStore(disk, random, directory, options.keys).candidates(
-      'heads',
-      `${header.originPrefix}/heads`,
-    )
-    const periods = await keyPeriodsOf(kept, signers, new Reader(cache, directory), recovered.logs.get('system'))
+    const periods = await periodsBefore(options, header.originPrefix, recovered.logs, kept, cache)
     await checkKeptHead(heads, periods, store, kept)
   }
+  await holdAgainstWitnessed(options, recovered, header.originPrefix, cache)
   await checkPublished(recovered.logs, recovered.published)
   const { torn, unborn, rederived, replayedBytes } = recovered
   const unbornCut = unborn === undefined ? undefined : { file: unborn.path, position: 0, bytes: unborn.sizeBytes }
@@ -221,6 +221,32 @@ async function resume(
   const opening = { begun: false, cut, unrecordedCuts, rederived, headMissing: kept === undefined, replayedBytes }
   const end = { header, file, position: at.position, commit: at.commit, hash: at.hash }
   return { recovered, end, store, kept, completedFiles, opening }
+}
+
+/** What witnesses have cosigned lies in the directory itself: it shows that only a part of it was rolled back. */
+async function holdAgainstWitnessed(
+  options: LedgersOptions,
+  { logs }: Recovered,
+  originPrefix: string,
+  cache: FileCache,
+): Promise<void> {
+  const { disk, directory } = options
+  const witnessed = await readWitnessedHead(disk, directory).catch(() => undefined)
+  if (witnessed === undefined) return
+  const periods = await periodsBefore(options, originPrefix, logs, witnessed, cache)
+  await checkWitnessedHead(logs.get('heads'), periods, join(directory, WITNESSED_HEAD), witnessed)
+}
+
+/** The keys by which a head may be signed, as far as that is known before `system` has been replayed. */
+async function periodsBefore(
+  { disk, directory, random, keys }: LedgersOptions,
+  originPrefix: string,
+  logs: Recovered['logs'],
+  head: Buffer,
+  cache: FileCache,
+): Promise<readonly KeyPeriod[]> {
+  const signers = await new KeyStore(disk, random, directory, keys).candidates('heads', `${originPrefix}/heads`)
+  return await keyPeriodsOf(head, signers, new Reader(cache, directory), logs.get('system'))
 }
 
 /**

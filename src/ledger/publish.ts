@@ -143,7 +143,7 @@ export class Publisher {
 export async function checkKeptHead(
   heads: Log,
   periods: readonly KeyPeriod[],
-  store: HeadStore,
+  store: Pick<HeadStore, 'where'>,
   kept: Buffer,
 ): Promise<number> {
   const mend =

@@ -16,6 +16,10 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array
   readonly timeoutMs: number
+  /** Ends it early. */
+  readonly signal?: AbortSignal
+  /** Longest answer that is read; 1 MiB. */
+  readonly maxBytes?: number
   /** Whether loopback, private and link-local addresses are allowed: by the operator's configuration only. */
   readonly privateAllowed: boolean
 }
@@ -27,6 +31,8 @@ export interface HttpAnswer {
 }
 
 const MAX_ANSWER_BYTES = 1024 * 1024
+/** Each takes one of the few threads that also write to the disk, for as long as a dead name server lets it wait. */
+const MAX_LOOKUPS = 2
 
 const PRIVATE_RANGES: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[] = [
   ['0.0.0.0', 8, 'ipv4'],
@@ -59,32 +65,81 @@ export function isPrivateAddress(address: string): boolean {
   return blocked.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 }
 
+/** Whether the host of a URL is such an address, as far as that can be told without looking it up. */
+export function isPrivateHost(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '')
+  return host === 'localhost' || host.endsWith('.localhost') || (isIP(host) !== 0 && isPrivateAddress(host))
+}
+
 export class GuardedHttpClient {
+  #lookups = 0
+  readonly #waiting: (() => void)[] = []
+
+  /** Rejects once `timeoutMs` have passed, the look-up of the name included, or when the signal fires. */
   async request(request: HttpRequest): Promise<HttpAnswer> {
     const url = new URL(request.url)
     if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new Error(`${url.protocol} is not HTTP`)
-    const address = await this.#checkedAddress(url.hostname.replace(/^\[|\]$/g, ''), request.privateAllowed)
-    return await send(url, address, request)
+    const { timeoutMs, signal } = request
+    const given = new AbortController()
+    const give = () => given.abort(signal?.reason)
+    // Listened to by hand: the caller's signal may outlive millions of requests.
+    signal?.addEventListener('abort', give, { once: true })
+    if (signal?.aborted === true) give()
+    try {
+      const ended = AbortSignal.any([AbortSignal.timeout(timeoutMs), given.signal])
+      const host = url.hostname.replace(/^\[|\]$/g, '')
+      const address = await within(ended, this.#checkedAddress(host, request.privateAllowed))
+      return await send(url, address, request, ended)
+    } finally {
+      signal?.removeEventListener('abort', give)
+    }
   }
 
   async #checkedAddress(host: string, privateAllowed: boolean): Promise<{ address: string; family: number }> {
-    const addresses = await lookup(host, { all: true })
+    const addresses = isIP(host) === 0 ? await this.#lookUp(host) : [{ address: host, family: isIP(host) }]
     const refused = privateAllowed ? undefined : addresses.find(({ address }) => isPrivateAddress(address))
     if (refused !== undefined) throw new Error(`${host} is at ${refused.address}, an address that is not public`)
     const [first] = addresses
     if (first === undefined) throw new Error(`${host} has no address`)
     return first
   }
+
+  async #lookUp(host: string): Promise<{ address: string; family: number }[]> {
+    if (this.#lookups >= MAX_LOOKUPS) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    else this.#lookups++
+    try {
+      return await lookup(host, { all: true })
+    } finally {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#lookups--
+      else next()
+    }
+  }
 }
 
-async function send(url: URL, pinned: { address: string; family: number }, request: HttpRequest): Promise<HttpAnswer> {
-  const { method, headers, body, timeoutMs } = request
+/** What `work` resolves to, unless the signal fires first; `work` itself cannot be ended. */
+async function within<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return await new Promise<T>((resolve, reject) => {
+    const end = () => reject(signal.reason instanceof Error ? signal.reason : new Error('the request was ended'))
+    signal.addEventListener('abort', end, { once: true })
+    if (signal.aborted) end()
+    work.then(resolve, reject)
+  })
+}
+
+async function send(
+  url: URL,
+  pinned: { address: string; family: number },
+  request: HttpRequest,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
+  const { method, headers, body, timeoutMs, maxBytes = MAX_ANSWER_BYTES } = request
   return await new Promise((resolve, reject) => {
     const options: https.RequestOptions = {
       method,
       headers: { ...headers, ...(body === undefined ? {} : { 'content-length': body.length }) },
       timeout: timeoutMs,
-      signal: AbortSignal.timeout(timeoutMs),
+      signal,
       lookup: (_host, wanted, done) => {
         if (wanted.all === true) done(null, [pinned])
         else done(null, pinned.address, pinned.family)
@@ -96,8 +151,7 @@ async function send(url: URL, pinned: { address: string; family: number }, reque
       answer.on('data', (chunk: Buffer) => {
         chunks.push(chunk)
         bytes += chunk.length
-        if (bytes > MAX_ANSWER_BYTES)
-          answer.destroy(new Error(`${url.host} answered more than ${MAX_ANSWER_BYTES} bytes`))
+        if (bytes > maxBytes) answer.destroy(new Error(`${url.host} answered more than ${maxBytes} bytes`))
       })
       answer.on('end', () =>
         resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) }),

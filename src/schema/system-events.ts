@@ -99,6 +99,36 @@ export const ledgerRequestSchema = z.strictObject({
 })
 export type LedgerRequest = z.infer<typeof ledgerRequestSchema>
 
+const witnessName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'use 1 to 63 letters, digits, dots, hyphens and underscores')
+  .refine((name) => !['none', 'policy', 'quorum'].includes(name), { message: 'none, policy and quorum are taken' })
+
+/** The body of `POST /v1/witnesses`. */
+export const witnessRequestSchema = z.strictObject({
+  name: witnessName.meta({ description: 'What it is called here, and in the policy.', examples: ['glasklar'] }),
+  vkey: z
+    .string()
+    .max(2_500)
+    .meta({ description: 'Its key (C2SP signed-note): an Ed25519 or an ML-DSA-44 cosignature key.' }),
+  url: z
+    .string()
+    .max(1_024)
+    .regex(/^https?:\/\/[!-~]+$/, 'give an http or https address')
+    .meta({ description: 'Its submission prefix (C2SP tlog-witness).', examples: ['https://witness.example.com/w1'] }),
+})
+export type WitnessRequest = z.infer<typeof witnessRequestSchema>
+
+/** How many witnesses must have cosigned a head. */
+export const witnessQuorumSchema = z.union([z.int().positive().max(100), z.literal('all')])
+export type WitnessQuorum = z.infer<typeof witnessQuorumSchema>
+
+/** The body of `PUT /v1/witnesses/quorum`. */
+export const quorumRequestSchema = z.strictObject({
+  count: witnessQuorumSchema.meta({ description: 'How many of the witnesses must cosign; `all` is each of them.' }),
+})
+export type QuorumRequest = z.infer<typeof quorumRequestSchema>
+
 const by = z.string()
 const base = <T extends string>(type: T) => ({ type: z.literal(type), v: z.literal(1) })
 
@@ -165,6 +195,27 @@ export const systemEventSchema = z.discriminatedUnion('type', [
       index: count.optional(),
     }),
   }),
+  z.strictObject({ ...base('witness.added'), name: z.string(), vkey: z.string(), url: z.string(), by }),
+  z.strictObject({ ...base('witness.removed'), name: z.string(), by }),
+  z.strictObject({ ...base('witness.quorum'), count: witnessQuorumSchema, by }),
+  z.strictObject({
+    ...base('witness.contradicted'),
+    name: z.string(),
+    kind: z.enum(['fork', 'ahead']),
+    size: count,
+    root: z.string(),
+    told: count.optional(),
+    evidence: z.string(),
+  }),
+  z.strictObject({
+    ...base('witness.quorum.unmet'),
+    since: time,
+    size: count,
+    witnessed: count,
+    needed: count,
+    missing: z.array(z.string()),
+  }),
+  z.strictObject({ ...base('witness.quorum.met'), size: count }),
   z.strictObject({
     ...base('refused'),
     credential: z.string().optional(),

@@ -211,6 +211,34 @@ function systemEvent(event: SystemEvent, { receivedMs }: MapContext): OcsfEvent 
       const message = `Stele verified its ledgers and found what must not be: ${placed(first)}${more}`
       return finding('The stored data was changed', message, 5)
     }
+    case 'witness.added': {
+      const message = `${who} added the witness ${spoken(event.name)} at ${spoken(event.url)}`
+      return entityManagement(common(message, 3), 1, { entity: thing('Witness', event.name, event.vkey) })
+    }
+    case 'witness.removed': {
+      const message = `${who} removed the witness ${spoken(event.name)}`
+      return entityManagement(common(message, 3), 4, { entity: thing('Witness', event.name, undefined) })
+    }
+    case 'witness.quorum': {
+      const message = `${who} had it that ${event.count === 'all' ? 'all witnesses' : `${event.count} of the witnesses`} must cosign`
+      return entityManagement(common(message, 3), 3, { entity: thing('Witnesses', 'quorum', undefined) })
+    }
+    case 'witness.contradicted': {
+      const { name, kind, size, told } = event
+      const message =
+        kind === 'fork'
+          ? `The witness ${spoken(name)} does not accept that the head of heads at ${size} follows what it has seen`
+          : `The witness ${spoken(name)} has seen ${told ?? 'more'} published heads, and there are ${size}`
+      return finding('A witness contradicts the ledgers', message, 5)
+    }
+    case 'witness.quorum.unmet': {
+      const message = `Too few witnesses have cosigned a head since ${event.since}: ${event.needed} must`
+      return finding('The quorum of witnesses is not met', message, 4)
+    }
+    case 'witness.quorum.met': {
+      const message = `Enough witnesses have cosigned again, the head of heads at ${event.size}`
+      return entityManagement(common(message, 2), 3, { entity: thing('Witnesses', 'quorum', undefined) })
+    }
     case 'refused':
       return refused(event, common(refusalSentence(event), event.count >= 100 ? 3 : 2))
   }

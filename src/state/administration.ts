@@ -15,6 +15,10 @@ import {
   systemEventSchema,
   type TokenRequest,
   tokenRequestSchema,
+  type QuorumRequest,
+  quorumRequestSchema,
+  type WitnessRequest,
+  witnessRequestSchema,
 } from '../schema/system-events.ts'
 import { type Batch, ownBatch } from '../ledger/batch.ts'
 import { keysAfter, rotationsFault } from '../ledger/key-periods.ts'
@@ -23,7 +27,9 @@ import type { ClockJump } from '../ledger/ledger-time.ts'
 import { rotateKeys } from '../ledger/rotate.ts'
 import { KeyFault } from '../ledger/signing.ts'
 import { timeMs, timeText } from '../platform/clock.ts'
-import { StateFault, SystemState, type LedgerRecord, type TokenRecord } from './system-state.ts'
+import { StateFault } from './state-fault.ts'
+import { SystemState, type LedgerRecord, type TokenRecord } from './system-state.ts'
+import type { WitnessRecord } from './witness-list.ts'
 
 /** Whoever acts on the machine itself, without a token. */
 export const LOCAL = 'local'
@@ -37,6 +43,8 @@ export interface AdministrationOptions {
   readonly mintToken: () => { readonly id: string; readonly token: string; readonly hash: string }
   /** Keeps the first admin token for the person who started the server, before anything is durable. */
   readonly keepAdminToken: (token: string) => Promise<void>
+  /** Throws where somebody elsewhere knows more of these ledgers than is here; nothing was written by then. */
+  readonly hold?: (state: SystemState) => Promise<void>
 }
 
 export class Administration {
@@ -57,6 +65,7 @@ export class Administration {
     if (options.ledgers.opening.begun) await administration.#begin(options.keepAdminToken)
     else await administration.#replay()
     await administration.#activate()
+    await options.hold?.(administration.state)
     await administration.#recordStart(options.version)
     await administration.#addMldsa44()
     await options.ledgers.startPublishing()
@@ -135,6 +144,35 @@ export class Administration {
       if (token === undefined) throw new Problem('not-found', `There is no token ${id}.`)
       if (token.revokedAt === undefined) await this.#record([{ type: 'token.revoked', v: 1, id, by }], by)
       return this.#tokenOf(id)
+    })
+  }
+
+  async addWitness(request: WitnessRequest, by: string): Promise<WitnessRecord> {
+    return await this.#inTurn(async () => {
+      const { ledgers, witnesses } = this.state
+      const periods = [...ledgers.values()].flatMap(({ keys }) => keys.periods)
+      const own = periods.flatMap(({ vkey, mldsaVkey }) => (mldsaVkey === undefined ? [vkey] : [vkey, mldsaVkey]))
+      const witness = witnesses.demandNew(parsed(witnessRequestSchema, request), own)
+      await this.#record([{ type: 'witness.added', v: 1, ...witness, by }], by)
+      const record = witnesses.get(witness.name)
+      if (record === undefined) throw new StateFault(`witness ${witness.name} is not in the state`)
+      return record
+    })
+  }
+
+  async removeWitness(name: string, by: string): Promise<void> {
+    await this.#inTurn(async () => {
+      this.state.witnesses.demandRemovable(name)
+      await this.#record([{ type: 'witness.removed', v: 1, name, by }], by)
+    })
+  }
+
+  async setWitnessQuorum(request: QuorumRequest, by: string): Promise<void> {
+    await this.#inTurn(async () => {
+      const { count } = parsed(quorumRequestSchema, request)
+      const { witnesses } = this.state
+      witnesses.demandQuorum(count)
+      if (witnesses.quorum !== count) await this.#record([{ type: 'witness.quorum', v: 1, count, by }], by)
     })
   }
 

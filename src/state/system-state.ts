@@ -8,6 +8,8 @@
 import { type KeyEvent, type KeyHistory, keysAfter } from '../ledger/key-periods.ts'
 import { KeyFault } from '../ledger/signing.ts'
 import type { RateLimits, Scope, SystemEvent } from '../schema/system-events.ts'
+import { StateFault } from './state-fault.ts'
+import { WitnessList } from './witness-list.ts'
 
 export interface LedgerRecord {
   readonly name: string
@@ -45,12 +47,8 @@ export interface VerificationRecord {
   readonly failure: Pick<Extract<SystemEvent, { type: 'verification.failed' }>, 'findingCount' | 'first'> | undefined
 }
 
-/** An event of `system` that does not follow from what came before. */
-export class StateFault extends Error {
-  override readonly name = 'StateFault'
-}
-
 export class SystemState {
+  readonly witnesses = new WitnessList()
   #install: { readonly name: string; readonly installId: string } | undefined
   #clockJump: { readonly wall: string; readonly ledger: string } | undefined
   #clean = true
@@ -136,6 +134,14 @@ export class SystemState {
         this.#verification = { at, failure: { findingCount, first } }
         return
       }
+      case 'witness.added':
+      case 'witness.removed':
+      case 'witness.quorum':
+      case 'witness.contradicted':
+      case 'witness.quorum.unmet':
+      case 'witness.quorum.met':
+        this.witnesses.apply(event, at)
+        return
       case 'recovered':
       case 'derived.rebuilt':
       case 'head.missing':

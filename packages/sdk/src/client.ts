@@ -19,9 +19,11 @@ import {
   parseEntry,
   parseProof,
   parseReceipt,
+  splitWitnessedReceipt,
   TILE_WIDTH,
   tilePath,
   tileWidthAt,
+  utf8,
   verifyInclusion,
 } from '@stele/proof'
 
@@ -55,6 +57,7 @@ import { tail, type TailOptions } from './tail.ts'
 import { tileReader } from './tiles.ts'
 import { jsonOf } from './transport.ts'
 import { readVerification, type Verification } from './verification.ts'
+import { readWitnessedHead } from './witnesses.ts'
 
 export interface AppendOptions {
   /** What the body is; JSON is a document or an array, NDJSON a value a line, the others one event. */
@@ -83,6 +86,15 @@ export interface CheckedProof {
   readonly entry: Uint8Array
   /** Whether it carries salt and entry, so that the event and a key are all that is needed besides. */
   readonly isReceipt: boolean
+  /** The head of `heads` that vouches for that checkpoint, where a witnessed proof was asked for. */
+  readonly witnessed?: LedgerHead
+}
+
+export interface ProofOptions extends CallOptions {
+  /** Whether the proof is to lead up to a head that the server's witnesses have cosigned. */
+  readonly witnessed?: boolean
+  /** How long the server is to wait for its witnesses, at most 60; it decides where this is absent. */
+  readonly waitSeconds?: number
 }
 
 const mediaTypes: readonly MediaType[] = ['application/json', 'text/plain', 'application/octet-stream']
@@ -157,23 +169,34 @@ export class SteleClient extends SearchClient {
     return { bytes: answer.bytes, media }
   }
 
-  /** A proof against the current checkpoint. Where it does not carry the entry, that is read from the ledger. */
-  async proof(ledger: string, index: number, options: CallOptions = {}): Promise<CheckedProof> {
+  /**
+   * A proof against the current checkpoint, or up to a witnessed head; what the cosignatures on that are worth, only a
+   * policy can say. Where it does not carry the entry, that is read from the ledger.
+   */
+  async proof(ledger: string, index: number, options: ProofOptions = {}): Promise<CheckedProof> {
     const floor = this.seen.floor(ledger)
+    const { witnessed: isWitnessed = false, waitSeconds, ...call } = options
     const path = `${ledgerPath(ledger)}/events/${index}/proof`
-    const answer = await this.get(path, 'text/plain', { ...options, maxBytes: MAX_PROOF_BYTES })
+    const query = isWitnessed ? { witnessed: 'true', timeout: waitSeconds?.toString() } : {}
+    const answer = await this.get(path, 'text/plain', { ...call, query, maxBytes: 2 * MAX_PROOF_BYTES })
     return await held('the proof', async () => {
       const text = fromUtf8(answer.bytes)
-      const proof = parseProof(text)
+      const { receipt, headsReceipt } = splitWitnessedReceipt(answer.bytes)
+      const proof = parseProof(receipt)
       if (proof.index !== index)
         throw untrustworthy(`a proof of event ${index} was asked for, and is of ${proof.index}`)
       const head = await readCheckpoint(fromUtf8(proof.checkpoint), ledger, this.#pins)
       const isReceipt = proof.extra !== undefined
-      const entry = isReceipt ? parseReceipt(text).entry : await this.entry(ledger, index, head.size, options)
+      const entry = isReceipt ? parseReceipt(receipt).entry : await this.entry(ledger, index, head.size, call)
       parseEntry(entry)
       verifyInclusion(hashLeaf(entry), index, head.size, proof.hashes, head.root)
       this.seen.learn(ledger, floor, head)
-      return { text, index, head, entry, isReceipt }
+      const checked = { text, index, head, entry, isReceipt }
+      if (!isWitnessed) {
+        if (headsReceipt !== undefined) throw untrustworthy('a proof was asked for, and two came')
+        return checked
+      }
+      return { ...checked, witnessed: await readWitnessedHead(ledger, head, proof.checkpoint, headsReceipt) }
     })
   }
 
@@ -184,13 +207,13 @@ export class SteleClient extends SearchClient {
   async receipt(
     ledger: string,
     index: number,
-    options: CallOptions = {},
+    options: ProofOptions = {},
   ): Promise<CheckedProof & { readonly event?: RecordedEvent }> {
     const proof = await this.proof(ledger, index, options)
     if (!proof.isReceipt) return proof
-    const event = await this.event(ledger, index, options)
+    const event = await this.event(ledger, index, { signal: options.signal })
     return await held('the receipt', () => {
-      const { salt, entry } = parseReceipt(proof.text)
+      const { salt, entry } = parseReceipt(splitWitnessedReceipt(utf8(proof.text)).receipt)
       if (!equalBytes(salt, event.salt) || fromUtf8(entry) !== event.entryLine) {
         throw untrustworthy(`the receipt of event ${index} is not of the event that came with it`)
       }

@@ -13,7 +13,7 @@ export {
 export { type Appended, type LedgerHead, type LedgerInfo, type OcsfForm, type RecordedEvent } from './answers.ts'
 export type { EventsBody } from './body.ts'
 export type { CallOptions, ClientOptions } from './calls.ts'
-export { type AppendOptions, type CheckedProof, SteleClient } from './client.ts'
+export { type AppendOptions, type CheckedProof, type ProofOptions, SteleClient } from './client.ts'
 export { type Failure, type ProblemFields, SteleError } from './error.ts'
 export type { LedgerKey, LedgerKeys } from './keys.ts'
 export type { Fetch, Sleep } from './platform.ts'
@@ -32,4 +32,12 @@ export {
 } from './search.ts'
 export { type IndexCheck, type IndexFinding, type IndexState, type IndexStatus } from './search-index.ts'
 export type { TailOptions } from './tail.ts'
+export {
+  type Witness,
+  type WitnessContradiction,
+  type WitnessedHead,
+  type Witnesses,
+  type WitnessQuorum,
+  type WitnessRequest,
+} from './witnesses.ts'
 export type { Verification, VerificationFinding, VerificationPass } from './verification.ts'

@@ -3,7 +3,7 @@
 
 // Searching, and the index behind it. `*` as the ledger is all that the token may read.
 
-import { Calls, type CallOptions, ledgerPath } from './calls.ts'
+import { type CallOptions, ledgerPath } from './calls.ts'
 import { SteleError, untrustworthy } from './error.ts'
 import {
   EVERY_LEDGER,
@@ -18,13 +18,14 @@ import {
   type SearchQuestion,
 } from './search.ts'
 import { type IndexCheck, type IndexStatus, readIndexCheck, readIndexStatus } from './search-index.ts'
+import { WitnessesClient } from './witnesses-client.ts'
 
 const DEFAULT_LIMIT = 50
 const DEFAULT_TOP = 10
 /** An answer of 32 MiB, or one event of 16 MiB, escaped at its worst, and what comes with it. */
 const MAX_PAGE_BYTES = 256 * 1024 * 1024
 
-export class SearchClient extends Calls {
+export class SearchClient extends WitnessesClient {
   /** One page of hits, newest first. Each is checked like any event; reading content is recorded by the server. */
   async search(ledger: string, options: SearchOptions = {}): Promise<SearchPage> {
     return await this.#page(ledger, options, undefined)

@@ -11,7 +11,7 @@ import type { Fetch, Sleep } from './platform.ts'
 import { readProblem } from './problem.ts'
 
 export interface Call {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** Below the server's address, beginning with a slash. */
   readonly path: string
   readonly query?: Readonly<Record<string, string | undefined>>
