@@ -8,7 +8,7 @@ export const layers: readonly (readonly string[])[] = [
   ['main'],
   ['cli', 'http'],
   ['backup', 'demo'],
-  ['access', 'detection', 'evidence', 'forward', 'index', 'retention', 'sources'],
+  ['access', 'detection', 'evidence', 'forward', 'index', 'retention', 'sources', 'witness'],
   ['query'],
   ['state'],
   ['ledger'],
