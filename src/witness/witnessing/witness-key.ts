@@ -90,15 +90,10 @@ export class WitnessKey {
 
   /** The key of a file's text, which must be exactly what `text` is. Throws `WitnessFault`. */
   static parse(path: string, text: string): WitnessKey {
-    const name = /^PRIVATE\+KEY\+([^+\n]+)\+/.exec(text)?.[1] ?? ''
-    const seeds = text
-      .split('\n')
-      .map((line) => Buffer.from(line.slice(line.lastIndexOf('+') + 1), 'base64').subarray(1))
-    if (
-      name !== '' &&
-      seeds.length === FORMS.length + 1 &&
-      seeds.slice(0, -1).every((seed) => seed.length === SEED_BYTES)
-    ) {
+    const lines = [...text.matchAll(/^PRIVATE\+KEY\+([^+\n]+)\+[0-9a-f]{8}\+([A-Za-z0-9+/=]+)$/gm)]
+    const name = lines[0]?.[1]
+    const seeds = lines.map(([, , secret = '']) => Buffer.from(secret, 'base64').subarray(1))
+    if (name !== undefined && lines.length === FORMS.length && seeds.every(({ length }) => length === SEED_BYTES)) {
       const key = WitnessKey.#fromSeeds(name, seeds)
       if (key.text === text) return key
     }
