@@ -101,6 +101,7 @@ async function serveWitness(
     head: headStoreOf(config, parts, key),
     keyName: `${key.name}+${key.id}`,
     trustState: config.trustState,
+    onUnvouched: () => log({ level: 'warn', message: 'no head vouches for the state; it is trusted as it is' }),
     onFailure: (error) => {
       log({ level: 'error', message: 'the witness has stopped', reason: error.message })
       stopped.abort()
@@ -114,8 +115,19 @@ async function serveWitness(
   const rates = new RequestRates(clock, config.perSecond)
   const onContradiction = async (origin: string, cosigned: Buffer, contradicting: Buffer) => {
     requests.contradicted()
-    const path = await contradictions.keep(cosigned, contradicting)
-    if (path !== undefined) log({ level: 'error', message: 'a log has signed two roots of one size', origin, path })
+    try {
+      const path = await contradictions.keep(cosigned, contradicting)
+      if (path !== undefined) log({ level: 'error', message: 'a log has signed two roots of one size', origin, path })
+    } catch (error) {
+      const notes = { cosigned: cosigned.toString('utf8'), contradicting: contradicting.toString('utf8') }
+      log({
+        level: 'error',
+        message: 'evidence against a log could not be kept',
+        origin,
+        reason: String(error),
+        ...notes,
+      })
+    }
   }
   const witness = new Witness({ key, state, time, rates, onContradiction }, lists.logs)
   warnOf(lists, log)
@@ -189,7 +201,7 @@ function headStoreOf(
 async function readLists(disk: Disk, { logVkeys, logFiles }: WitnessConfig): Promise<Lists> {
   const files = await Promise.all(
     logFiles.map(async (path) => {
-      const bytes = await disk.readFile(path, 'any')
+      const bytes = await disk.readFile(path)
       if (bytes === undefined) throw new WitnessFault(`there is no file ${path}`)
       return { path, text: bytes.toString('utf8') }
     }),
@@ -198,27 +210,34 @@ async function readLists(disk: Disk, { logVkeys, logFiles }: WitnessConfig): Pro
   return { lists, texts: JSON.stringify(files) }
 }
 
-function warnOf({ unchecked }: LogList, log: WitnessConfig['log']): void {
+function warnOf({ logs, unchecked }: LogList, log: WitnessConfig['log']): void {
+  if (logs.length === 0) log({ level: 'warn', message: 'the list names no log: nothing is cosigned' })
   for (const vkey of unchecked) {
     log({ level: 'warn', message: 'a log has a key of a kind that is not checked here, and is not cosigned', vkey })
   }
 }
 
-/** Takes the lists again when they have changed; one that cannot be read is said, and the logs stay as they were. */
+/**
+ * Takes the lists again when they have changed, and say the same at two looks: an editor may be at it. One that cannot be
+ * read is said, and the logs stay as they were.
+ */
 function watchLists(
   config: WitnessConfig,
   { disk, clock }: WitnessMachine,
   texts: string,
   changed: (lists: LogList) => void,
 ): () => void {
+  let taken = texts
   let seen = texts
   let complained = ''
   const look = async () => {
     try {
       const next = await readLists(disk, config)
       complained = ''
-      if (next.texts === seen) return
+      const isSettled = next.texts === seen
       seen = next.texts
+      if (!isSettled || next.texts === taken) return
+      taken = next.texts
       changed(next.lists)
       config.log({ level: 'info', message: 'the list of logs was read again', logs: next.lists.logs.length })
     } catch (error) {

@@ -93,6 +93,10 @@ export class TestLog {
     return treeHash(this.leaves.slice(0, size))
   }
 
+  rangeRoot(start: number, end: number): Buffer {
+    return treeHash(this.leaves.slice(start, end))
+  }
+
   text(size = this.size, extension = ''): string {
     return `${this.origin}\n${size}\n${this.root(size).toString('base64')}\n${extension}`
   }
@@ -150,6 +154,17 @@ export function cosignatures(vkeys: readonly string[], text: string, lines: stri
 
 function subtree(name: string, time: number, text: string): Buffer {
   const [origin = '', size = '', root = ''] = text.split('\n')
+  return subtreeMessageOf(name, time, origin, 0, Number(size), Buffer.from(root, 'base64'))
+}
+
+function subtreeMessageOf(
+  name: string,
+  time: number,
+  origin: string,
+  start: number,
+  end: number,
+  root: Buffer,
+): Buffer {
   const framed = (words: string) => [Buffer.of(Buffer.byteLength(words)), Buffer.from(words)]
   const uint64 = (value: number) => {
     const bytes = Buffer.alloc(8)
@@ -157,7 +172,7 @@ function subtree(name: string, time: number, text: string): Buffer {
     return bytes
   }
   const head = [Buffer.from('subtree/v1\n\0'), ...framed(name), uint64(time), ...framed(origin)]
-  return Buffer.concat([...head, uint64(0), uint64(Number(size)), Buffer.from(root, 'base64')])
+  return Buffer.concat([...head, uint64(start), uint64(end), root])
 }
 
 function publicKeyOf(alg: number, raw: Buffer): KeyObject {
@@ -278,6 +293,7 @@ export async function bareWitness(options: BareOptions): Promise<BareWitness> {
     folder: '/witness/state',
     keyName: 'witness+12345678',
     trustState: false,
+    onUnvouched: () => {},
     onFailure: () => {},
     ...(outdatedBytes === undefined ? {} : { outdatedBytes }),
   })
@@ -300,4 +316,34 @@ export async function bareWitness(options: BareOptions): Promise<BareWitness> {
     }
   }
   return { state, add }
+}
+
+/** SUBTREE_PROOF of draft-ietf-plants-merkle-tree-certs, section 4.4.1, word for word. */
+export function subtreeProof(start: number, end: number, leaves: readonly Buffer[], isKnown = true): Buffer[] {
+  const n = leaves.length
+  if (start === 0 && end === n) return isKnown ? [] : [treeHash(leaves)]
+  const k = split(n)
+  if (end <= k) return [...subtreeProof(start, end, leaves.slice(0, k), isKnown), treeHash(leaves.slice(k))]
+  if (k <= start) return [...subtreeProof(start - k, end - k, leaves.slice(k), isKnown), treeHash(leaves.slice(0, k))]
+  return [...subtreeProof(0, end - k, leaves.slice(k), false), treeHash(leaves.slice(0, k))]
+}
+
+/** Verifies the one line of sign-subtree, which has no time. */
+export function subtreeCosignature(
+  vkeys: readonly string[],
+  origin: string,
+  start: number,
+  end: number,
+  root: Buffer,
+  line: string,
+): void {
+  const [, name = '', encoded = ''] = /^— (\S+) (\S+)\n$/.exec(line) ?? []
+  const bytes = Buffer.from(encoded, 'base64')
+  const vkey = vkeys.find((one) => one.startsWith(`${name}+${bytes.toString('hex', 0, 4)}+`))
+  assert(vkey !== undefined)
+  const material = Buffer.from(vkey.split('+').slice(2).join('+'), 'base64')
+  assert.equal(material[0], 6)
+  assert.equal(bytes.readBigUInt64BE(4), 0n)
+  const message = subtreeMessageOf(name, 0, origin, start, end, root)
+  assert(verify(null, message, publicKeyOf(6, material.subarray(1)), bytes.subarray(12)))
 }

@@ -92,10 +92,14 @@ export class WitnessRequests {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer> {
-    const { pathname } = new URL(request.url ?? '/', 'http://witness')
+    const [pathname = '/'] = (request.url ?? '/').split('?', 1)
     if (pathname === '/add-checkpoint') {
       demandMethod(request, 'POST')
       return await this.#addCheckpoint(request, response)
+    }
+    if (pathname === '/sign-subtree') {
+      demandMethod(request, 'POST')
+      return { body: await this.#options.witness.signSubtree(await bodyOf(request, response)) }
     }
     const read = this.#reads[pathname] ?? this.#checkpointOf(pathname)
     if (read === undefined)
@@ -148,9 +152,10 @@ export class WitnessRequests {
       this.#options.log({ level: 'error', message: 'request failed', reason })
       return { status: 500, body: 'the witness failed; its log says how\n' }
     }
-    const { status, message, cosignedSize, retryAfterSeconds } = error
+    const { status, message, cosignedSize, knownCheckpoint, retryAfterSeconds } = error
     // The document gives this answer its type, to the letter: a client compares it whole.
     if (cosignedSize !== undefined) return { status, type: 'text/x.tlog.size', body: `${cosignedSize}\n` }
+    if (knownCheckpoint !== undefined) return { status, body: knownCheckpoint }
     return {
       status,
       body: `${message}\n`,

@@ -16,7 +16,7 @@ import {
 } from '@stele/proof'
 import { Refusal } from './fault.ts'
 
-const MAX_PROOF_LINES = 63
+export const MAX_PROOF_LINES = 63
 /** An old size line and the proof: what is longer has too many lines, and is not even split. */
 const MAX_HEAD_BYTES = 22 + MAX_PROOF_LINES * 45
 

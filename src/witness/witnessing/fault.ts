@@ -14,17 +14,20 @@ export class Refusal extends Error {
   readonly status: RefusalStatus
   /** Of a 409: the size of the checkpoint that was cosigned last. */
   readonly cosignedSize?: number
+  /** Of a 409: a checkpoint that was cosigned. */
+  readonly knownCheckpoint?: Buffer
   readonly retryAfterSeconds?: number
 
-  /** `reason` is for a person, one line; of a 409 with a size it is not sent. */
+  /** `reason` is for a person, one line; of a 409 with one of these it is not sent. */
   constructor(
     status: RefusalStatus,
     reason: string,
-    more: { readonly cosignedSize?: number; readonly retryAfterSeconds?: number } = {},
+    more: Pick<Refusal, 'cosignedSize' | 'knownCheckpoint' | 'retryAfterSeconds'> = {},
   ) {
     super(reason)
     this.status = status
     if (more.cosignedSize !== undefined) this.cosignedSize = more.cosignedSize
+    if (more.knownCheckpoint !== undefined) this.knownCheckpoint = more.knownCheckpoint
     if (more.retryAfterSeconds !== undefined) this.retryAfterSeconds = more.retryAfterSeconds
   }
 }

@@ -3,8 +3,8 @@
 
 /**
  * How often a log may ask. Only what the log has signed counts, so nobody else uses up its share but by sending its
- * own checkpoints again: growing and asking again for the same size are therefore counted apart. The buckets live in
- * memory, one pair a log.
+ * own checkpoints again: growing, asking again for the same size and subtrees are therefore counted apart. The buckets live in
+ * memory, three a log at most.
  */
 import type { Clock } from '../../platform/clock.ts'
 import { Refusal } from './fault.ts'
@@ -30,7 +30,7 @@ export class RequestRates {
   }
 
   /** Throws `Refusal` 429 where the log has to wait. */
-  take(origin: string, kind: 'growth' | 'repeat', perSecond: number = this.#perSecond): void {
+  take(origin: string, kind: 'growth' | 'repeat' | 'subtree', perSecond: number = this.#perSecond): void {
     const nowMs = this.#clock.monotonicMs()
     const most = Math.max(MIN_BURST, perSecond * BURST_SECONDS)
     const name = `${kind} ${origin}`

@@ -12,6 +12,7 @@ import {
   ALG_ED25519_COSIGNATURE,
   ALG_MLDSA44,
   type Checkpoint,
+  type CosignedSubtree,
   cosignatureMessage,
   formatCosignature,
   formatSignatureLine,
@@ -98,6 +99,13 @@ export class WitnessKey {
       if (key.text === text) return key
     }
     throw new WitnessFault(`${path} is not the key of a witness, or was changed. Put back the one that belongs there.`)
+  }
+
+  /** An ML-DSA-44 signature line over a part of a tree, which says nothing of a time. */
+  async cosignSubtree(subtree: CosignedSubtree): Promise<string> {
+    const { keyId, key } = this.#keys.find(({ alg }) => alg === ALG_MLDSA44)!
+    const signature = await signAside(subtreeMessage(this.name, 0, subtree), key)
+    return formatSignatureLine(this.name, keyId, formatCosignature({ time: 0, signature }))
   }
 
   static #fromSeeds(name: string, seeds: readonly Buffer[]): WitnessKey {

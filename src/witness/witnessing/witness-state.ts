@@ -40,6 +40,8 @@ export interface WitnessStateOptions {
   readonly keyName: string
   /** Goes on where no head outside vouches for the journal. */
   readonly trustState: boolean
+  /** Called where it does. */
+  readonly onUnvouched: () => void
   /** How much must be outdated for the journal to be written anew, other than what is usual. */
   readonly outdatedBytes?: number
   /** Called once, when a failure has stopped it. */
@@ -92,6 +94,7 @@ export class WitnessState {
     }
     if (asked === undefined) {
       if (found.last.sequence > 0 && !options.trustState) throw noHead(folder, head.where)
+      if (found.last.sequence > 0) options.onUnvouched()
     } else if (asked.sequence > found.last.sequence) {
       throw rolledBack(found.path, head.where, asked, found.last)
     } else if (found.asked === undefined || !found.asked.equals(asked.hash)) {

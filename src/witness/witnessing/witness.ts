@@ -25,6 +25,7 @@ import { Refusal } from './fault.ts'
 import type { Cosigned } from './journal.ts'
 import type { WitnessedLog } from './log-list.ts'
 import type { RequestRates } from './request-rates.ts'
+import { parseSignSubtree, signSubtree } from './sign-subtree.ts'
 import type { WitnessKey } from './witness-key.ts'
 import type { WitnessState } from './witness-state.ts'
 
@@ -75,20 +76,26 @@ export class Witness {
 
   /** `POST <prefix>/add-checkpoint`: the signature lines. Throws `Refusal`. */
   async addCheckpoint(body: Buffer): Promise<string> {
-    if (this.#underWayCount >= MAX_UNDER_WAY) throw busy()
-    this.#underWayCount++
-    try {
+    return await this.#admitted(async () => {
       const request = parseAddCheckpoint(body)
-      const log = this.#logs.get(request.origin)
-      if (log === undefined) throw new Refusal(404, 'this witness does not know that origin')
+      const log = this.#logOf(request.origin)
       const signed = await verified(request, log)
       if (request.oldSize > signed.checkpoint.size) {
         throw new Refusal(400, 'the old size is larger than the checkpoint')
       }
       return await this.#inTurn(log.origin, async () => await this.#cosign(request, signed, log))
-    } finally {
-      this.#underWayCount--
-    }
+    })
+  }
+
+  /** `POST <prefix>/sign-subtree`: the signature line. Throws `Refusal`. */
+  async signSubtree(body: Buffer): Promise<string> {
+    return await this.#admitted(async () => {
+      const { key, state, rates } = this.#parts
+      const request = parseSignSubtree(body)
+      const { origin, perSecond } = this.#logOf(request.checkpoint.origin)
+      rates.take(origin, 'subtree', perSecond)
+      return await signSubtree(request, key, state)
+    })
   }
 
   /** `GET <prefix>/<hex of SHA-256(origin)>/checkpoint`: the note that was cosigned last. Throws `Refusal` 404. */
@@ -97,6 +104,22 @@ export class Witness {
     const note = origin === undefined ? undefined : await this.#parts.state.note(origin)
     if (note === undefined) throw new Refusal(404, 'no checkpoint of such an origin was ever cosigned here')
     return note
+  }
+
+  #logOf(origin: string): WitnessedLog {
+    const log = this.#logs.get(origin)
+    if (log === undefined) throw new Refusal(404, 'this witness does not know that origin')
+    return log
+  }
+
+  async #admitted<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#underWayCount >= MAX_UNDER_WAY) throw busy()
+    this.#underWayCount++
+    try {
+      return await work()
+    } finally {
+      this.#underWayCount--
+    }
   }
 
   async #cosign(request: AddCheckpoint, signed: Signed, log: WitnessedLog): Promise<string> {
