@@ -15,7 +15,7 @@ import { test, type TestContext } from 'node:test'
 import { WitnessKey } from '../src/witness/witnessing/witness-key.ts'
 import { stele, steleOk } from './cli-fixture.ts'
 import { scratch, SeededRandom } from './scratch.ts'
-import { cosignatures, TestLog } from './witness-ground.ts'
+import { cosignatures, TestLog } from './witnessing-ground.ts'
 
 const program = join(import.meta.dirname, '../src/main.ts')
 const LISTEN = ['--listen', '127.0.0.1:0']

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict'
 
 import { PowerCutDisk } from './power-cut-disk.ts'
 import { SeededRandom, TurnedClock } from './scratch.ts'
-import { bareWitness, type BareWitness, DiskHeadStore, requestOf, TestLog } from './witness-ground.ts'
+import { bareWitness, type BareWitness, DiskHeadStore, requestOf, TestLog } from './witnessing-ground.ts'
 
 /** So that the journal is written anew within a test. */
 const OUTDATED_BYTES = 12_000

@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { startTestServer } from './server-fixture.ts'
-import { cosignatures, requestOf, testWitness } from './witness-ground.ts'
+import { cosignatures, requestOf, testWitness } from './witnessing-ground.ts'
 
 test('the published head of another Stele is cosigned, known by both of its keys', async (context) => {
   const server = await startTestServer(context)

@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { MemoryDisk } from './memory-disk.ts'
 import { MemoryHeadStore, scratch, SeededRandom, TurnedClock } from './scratch.ts'
 import { MovedClock, TightDisk } from './server-fixture.ts'
-import { bareWitness, cosignatures, requestOf, runWitness, TestLog, testWitness } from './witness-ground.ts'
+import { bareWitness, cosignatures, requestOf, runWitness, TestLog, testWitness } from './witnessing-ground.ts'
 
 test('whatever order and company checkpoints of two histories come in, one size has one root and no log shrinks', async (context) => {
   const seed = 71

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { scratch } from './scratch.ts'
-import { cosignatures, requestOf, TestLog, testWitness } from './witness-ground.ts'
+import { cosignatures, requestOf, TestLog, testWitness } from './witnessing-ground.ts'
 
 test('a checkpoint that only adds to the one before is cosigned by both keys, at a time that both name', async (context) => {
   const log = new TestLog('log.example.com/a').grow(5)

@@ -11,7 +11,7 @@ import { MemoryDisk } from './memory-disk.ts'
 import { PowerCutDisk } from './power-cut-disk.ts'
 import { MemoryHeadStore, SeededRandom } from './scratch.ts'
 import { endEverywhere, forkedLogs as logs, openCutWitness as open, trustedLogs as trusted } from './witness-cuts.ts'
-import { bareWitness } from './witness-ground.ts'
+import { bareWitness } from './witnessing-ground.ts'
 
 const SEED = 61
 

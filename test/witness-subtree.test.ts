@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { subtreeCosignature, subtreeProof, TestLog, testWitness } from './witness-ground.ts'
+import { subtreeCosignature, subtreeProof, TestLog, testWitness } from './witnessing-ground.ts'
 
 function body(log: TestLog, start: number, end: number, note: string, size = log.size): string {
   const hash = log.rangeRoot(start, end).toString('base64')
