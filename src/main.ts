@@ -72,6 +72,10 @@ const environment: Environment = {
     const { serve } = await import('./serve.ts')
     return await serve(config, { version, stdout, stderr, interrupted })
   },
+  async serveWitness(config) {
+    const { serveWitness } = await import('./serve-witness.ts')
+    return await serveWitness(config, { version, stdout, stderr, interrupted })
+  },
   async administer({ dataDirectory, stateDirectory }, work) {
     const { openDirectory } = await import('./directory.ts')
     const log = (line: object) => void stderr.write(`${JSON.stringify(line)}\n`)

@@ -55,6 +55,7 @@ export class Cli {
       fetch: (url, init) => fetch(url, init),
       interrupted: world.interrupted ?? new AbortController().signal,
       serve: () => assert.fail('a server was started'),
+      serveWitness: () => assert.fail('a witness was started'),
       administer: () => assert.fail('a directory was opened'),
       tryStart: () => assert.fail('a start was tried'),
       verifierPage: readVerifierPage,

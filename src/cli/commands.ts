@@ -57,6 +57,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./drill.ts')).drill,
   },
   {
+    name: 'witness',
+    group: 'Prove',
+    summary: 'Runs a witness of others’ logs',
+    load: async () => (await import('./witness.ts')).witness,
+  },
+  {
     name: 'backup',
     group: 'Administer',
     summary: 'Copies a data directory while its server runs',

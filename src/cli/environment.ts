@@ -48,6 +48,25 @@ export interface ServeConfig {
   readonly witnessAlarmMs: number
 }
 
+/** What `stele witness serve` was told. */
+export interface WitnessServeConfig {
+  readonly directory: string
+  readonly listenHost: string
+  readonly listenPort: number
+  /** Wanted at the first start; afterwards the key has it. */
+  readonly name?: string
+  readonly logVkeys: readonly string[]
+  readonly logFiles: readonly string[]
+  /** Requests a second of a log whose list says nothing. */
+  readonly perSecond: number
+  /** File or URL of the head outside; else in the state directory. */
+  readonly head?: string
+  readonly stateDirectory: string
+  readonly trustState: boolean
+  readonly tls?: { readonly certPath: string; readonly keyPath: string }
+  readonly insecurePlaintext: boolean
+}
+
 export interface Environment {
   readonly version: string
   readonly variables: Readonly<Record<string, string | undefined>>
@@ -66,6 +85,8 @@ export interface Environment {
   readonly interrupted: AbortSignal
   /** Runs the server until it is stopped. */
   serve(config: ServeConfig): Promise<ExitCode>
+  /** Runs a witness until it is stopped. */
+  serveWitness(config: WitnessServeConfig): Promise<ExitCode>
   /** Does administrative work on the data directory of a stopped server, which must be there. */
   administer<T>(
     directories: { readonly dataDirectory: string; readonly stateDirectory: string },

@@ -3,9 +3,10 @@
 
 import { defineCommand } from './command.ts'
 import { DEFAULT_DATA } from './connect.ts'
-import { printable } from './display.ts'
 import { pathOf, stateDirectory, variable } from './environment.ts'
-import { type Failure, usageFailure } from './failure.ts'
+import { printable } from './display.ts'
+import { usageFailure } from './failure.ts'
+import { listening, listenOptions } from './listening.ts'
 
 const DEFAULT_LISTEN = '127.0.0.1:7835'
 const DEFAULT_NAME = 'stele.local'
@@ -20,11 +21,7 @@ export const serve = defineCommand({
   operands: '',
   options: {
     data: { type: 'string', value: 'DIR', help: `the data directory; else ${DEFAULT_DATA}` },
-    listen: {
-      type: 'string',
-      value: 'HOST:PORT',
-      help: `the address; else ${DEFAULT_LISTEN}. Port 0 takes a free one`,
-    },
+    ...listenOptions(DEFAULT_LISTEN, 'tokens and events'),
     name: {
       type: 'string',
       value: 'NAME',
@@ -56,12 +53,6 @@ export const serve = defineCommand({
       help: `how long a published head may wait for its quorum of witnesses before that is recorded; else ${DEFAULT_ALARM_MINUTES}`,
     },
     demo: { type: 'boolean', help: 'plays a story of about 1,000 Entra events into the ledger demo, once' },
-    'tls-cert': { type: 'string', value: 'FILE', help: 'certificate chain, PEM; with --tls-key' },
-    'tls-key': { type: 'string', value: 'FILE', help: 'private key, PEM; with --tls-cert' },
-    'insecure-plaintext': {
-      type: 'boolean',
-      help: 'listens without TLS beyond this machine: whoever is on the way can read tokens and events, and alter them',
-    },
   },
   examples: [
     { command: 'stele serve', does: 'serves ./stele-data on http://127.0.0.1:7835' },
@@ -78,17 +69,6 @@ export const serve = defineCommand({
   ],
   exitCodes: { 3: 'the data directory is damaged or in use, the address is taken, or the head was rolled back' },
   run: async ({ options }, environment) => {
-    const { host, port } = addressOf(options.listen ?? DEFAULT_LISTEN)
-    const certPath = options['tls-cert']
-    const keyPath = options['tls-key']
-    if ((certPath === undefined) !== (keyPath === undefined)) {
-      throw usageFailure('TLS needs both a certificate and its key', 'Give both --tls-cert and --tls-key')
-    }
-    const insecurePlaintext = options['insecure-plaintext'] === true
-    if (certPath === undefined && !insecurePlaintext && !isLoopback(host)) {
-      const mend = 'Give --tls-cert and --tls-key, or --insecure-plaintext, which --help explains'
-      throw usageFailure(`without TLS only this machine may connect, and ${printable(host)} lets others in`, mend)
-    }
     const { data = DEFAULT_DATA, head, keys } = options
     const indexUrl = options['index-url'] ?? variable(environment, 'STELE_INDEX_URL')
     const noIndex = options['no-index'] === true
@@ -96,17 +76,12 @@ export const serve = defineCommand({
       throw usageFailure('--no-index and --index-url contradict each other', 'Give one of them')
     }
     return await environment.serve({
+      ...listening(options, DEFAULT_LISTEN, environment),
       dataDirectory: pathOf(environment, data),
-      listenHost: host,
-      listenPort: port,
       name: options.name ?? DEFAULT_NAME,
       ...(head === undefined ? {} : { head: /^https?:\/\//.test(head) ? head : pathOf(environment, head) }),
       ...(keys === undefined ? {} : { keys: pathOf(environment, keys) }),
       stateDirectory: stateDirectory(environment),
-      ...(certPath === undefined || keyPath === undefined
-        ? {}
-        : { tls: { certPath: pathOf(environment, certPath), keyPath: pathOf(environment, keyPath) } }),
-      insecurePlaintext,
       demo: options.demo === true,
       privateWitnesses: options['allow-private-witnesses'] === true,
       witnessAlarmMs: minutesOf(options['witness-alarm']) * MINUTE_MS,
@@ -115,25 +90,9 @@ export const serve = defineCommand({
   },
 })
 
-function addressOf(text: string): { readonly host: string; readonly port: number } {
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text)
-  const host = match?.[1] ?? match?.[2]
-  const port = Number(match?.[3])
-  if (host === undefined || port > 65_535) throw noAddress(text)
-  return { host, port }
-}
-
 function minutesOf(text: string | undefined): number {
   if (text === undefined) return DEFAULT_ALARM_MINUTES
   const minutes = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0
   if (minutes > 0) return minutes
   throw usageFailure(`--witness-alarm ${printable(text)} is not a number of minutes`, 'Write it as 5')
-}
-
-function noAddress(text: string): Failure {
-  return usageFailure(`--listen ${printable(text)} is not HOST:PORT`, `Write it as ${DEFAULT_LISTEN} or [::1]:7835`)
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
 }
