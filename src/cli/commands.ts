@@ -51,6 +51,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./verify.ts')).verify,
   },
   {
+    name: 'monitor',
+    group: 'Prove',
+    summary: 'Follows a ledger, or another log, from outside, and keeps evidence of what contradicts',
+    load: async () => (await import('./monitor.ts')).monitor,
+  },
+  {
     name: 'drill',
     group: 'Prove',
     summary: 'Tampers with a copy of a ledger and shows what finds it',
