@@ -6,6 +6,7 @@
 
 import type { LogClient, SteleClient } from '@stele/sdk'
 import { SteleError } from '@stele/sdk'
+import { z } from 'zod'
 
 import { type LogSource, SourceSilent } from '../../evidence/monitor/log-source.ts'
 import { type ServedEvent, ServedFault } from '../../evidence/served-ledger.ts'
@@ -14,6 +15,18 @@ import type { Clock } from '../../platform/clock.ts'
 /** Longest time for one call in all, and for the next event of a stream that must have one. */
 const MAX_CALL_MS = 120_000
 const MAX_EVENT_WAIT_MS = 30_000
+
+/** A rotation is a note of about 500 bytes, or 2,300 with a second key. */
+const MAX_KEYS_BYTES = 16 * 1024 * 1024
+
+const keysSchema = z.looseObject({ rotations: z.array(z.string()) })
+
+/** Clients of one ledger: its log, what it tells of its keys, and the server. */
+export interface LedgerClients {
+  readonly log: LogClient
+  readonly keys: LogClient
+  readonly stele: SteleClient
+}
 
 /** What bounds calls in time. */
 export interface CallBounds {
@@ -48,14 +61,35 @@ export class LogBySdk implements LogSource {
 /** A ledger of a Stele server. */
 export class LedgerBySdk extends LogBySdk {
   readonly ledger: string
-  readonly #client: SteleClient
+  readonly #clients: LedgerClients
   readonly #ledgerBounds: CallBounds
 
-  constructor(log: LogClient, client: SteleClient, place: { url: string; ledger: string }, bounds: CallBounds) {
-    super(log, place.url, bounds)
+  constructor(clients: LedgerClients, place: { url: string; ledger: string }, bounds: CallBounds) {
+    super(clients.log, place.url, bounds)
     this.ledger = place.ledger
-    this.#client = client
+    this.#clients = clients
     this.#ledgerBounds = bounds
+  }
+
+  async rotations(): Promise<readonly string[]> {
+    let bytes: Uint8Array
+    try {
+      bytes = await bounded(this.#ledgerBounds, async (signal) => {
+        return await this.#clients.keys.document(MAX_KEYS_BYTES, { signal })
+      })
+    } catch (error) {
+      // Servers of before told none.
+      if (error instanceof SourceSilent && error.status === 404) return []
+      throw error
+    }
+    try {
+      return keysSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8'))).rotations
+    } catch (error) {
+      if (error instanceof z.ZodError || error instanceof SyntaxError) {
+        throw new ServedFault(`what it tells of its keys is not in its form: ${error.message}`)
+      }
+      throw error
+    }
   }
 
   async *events(from: number): AsyncGenerator<ServedEvent, void> {
@@ -66,7 +100,7 @@ export class LedgerBySdk extends LogBySdk {
     const signal = AbortSignal.any([stop.signal, interrupted])
     try {
       const onInterruption = () => stop.abort()
-      for await (const event of this.#client.tail(this.ledger, { from, signal, onInterruption })) {
+      for await (const event of this.#clients.stele.tail(this.ledger, { from, signal, onInterruption })) {
         moves++
         yield event
       }
@@ -103,7 +137,7 @@ function spoken(error: unknown): unknown {
   if (error.failure === 'untrustworthy' || error.code === 'content-damaged') return new ServedFault(error.message)
   const { status } = error
   const said = status === undefined ? error.message : `it answers with ${status}: ${error.message}`
-  return new SourceSilent(said, status === 401 || status === 403)
+  return new SourceSilent(said, status)
 }
 
 async function stopWhereStill(clock: Clock, stop: AbortController, moves: () => number): Promise<void> {

@@ -66,7 +66,7 @@ export class Targets {
       head = await bounded(this.#bounds, async (signal) => await client.checkpoint({ signal }))
     } catch (error) {
       if (error instanceof ServedFault) throw new SourceSilent(error.message)
-      if (!(error instanceof SourceSilent) || !/ (?:401|403|404): /.test(error.message)) throw error
+      if (!(error instanceof SourceSilent) || ![401, 403, 404].includes(error.status ?? 0)) throw error
       await this.#ledgers(url, undefined)
       await this.#state.keepTarget(url, 'server')
       return 'server'
@@ -92,7 +92,8 @@ export class Targets {
     }
     return infos.map(({ name, vkeys }) => {
       const url = `${base}/v1/ledgers/${name}`
-      const source = new LedgerBySdk(this.#log(url), client, { url, ledger: name }, this.#bounds)
+      const clients = { log: this.#log(url), keys: this.#log(`${url}/keys`), stele: client }
+      const source = new LedgerBySdk(clients, { url, ledger: name }, this.#bounds)
       return { source, ...(vkeys[0] === undefined ? {} : { toldVkey: vkeys[0] }) }
     })
   }

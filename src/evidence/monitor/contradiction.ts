@@ -20,9 +20,19 @@ import {
 /**
  * `fork`: two signed heads of which one excludes the other. `shrink`: a smaller head than one that was seen. `key`: the
  * head is not signed as it must be. `quorum`: its witnesses are missing. `tree`, `entries`, `content`: what is served
- * below a signed head is not what was signed. `statement`: the ledger `heads` holds what no head is.
+ * below a signed head is not what was signed. `statement`: the ledger `heads` holds what no head is. `rotation`: what is
+ * told of the log's keys is not what was told before, or of another tree.
  */
-export type ContradictionKind = 'fork' | 'shrink' | 'key' | 'quorum' | 'tree' | 'entries' | 'content' | 'statement'
+export type ContradictionKind =
+  | 'fork'
+  | 'shrink'
+  | 'key'
+  | 'quorum'
+  | 'tree'
+  | 'entries'
+  | 'content'
+  | 'statement'
+  | 'rotation'
 
 /** A signed note, and where it was seen. */
 export interface SeenNote {

@@ -6,15 +6,15 @@
  * monitor's. It says what it proves, and what is only the monitor's word.
  */
 import { join } from 'node:path'
-import { type Checkpoint, ProofError } from '@stele/proof'
+import { type Checkpoint, parseNote, ProofError } from '@stele/proof'
 import { z } from 'zod'
 import type { Disk } from '../../platform/disk.ts'
 import { type Contradiction, type ForkProof, forkShown, formatForkProof, parseForkProof } from './contradiction.ts'
-import { HeadFault, type LogTrust, openHead } from './log-trust.ts'
+import { HeadFault, type LogTrust, openHead, rotationEnd } from './log-trust.ts'
 
 const aboutSchema = z.strictObject({
   v: z.literal(1),
-  kind: z.enum(['fork', 'shrink', 'key', 'quorum', 'tree', 'entries', 'content', 'statement']),
+  kind: z.enum(['fork', 'shrink', 'key', 'quorum', 'tree', 'entries', 'content', 'statement', 'rotation']),
   at: z.string(),
   url: z.string(),
   ledger: z.string().optional(),
@@ -120,7 +120,7 @@ export async function explainEvidence(evidence: Evidence, trust: LogTrust): Prom
   const heads: Checkpoint[] = []
   for (const [name, note] of [['older', older] as const, ['newer', newer] as const]) {
     try {
-      heads.push(await openHead(note, trust))
+      heads.push(await signedHead(note, trust))
     } catch (error) {
       if (!(error instanceof HeadFault)) throw error
       const unsigned = `The ${name} head is not signed by that key: ${error.message}.`
@@ -130,7 +130,7 @@ export async function explainEvidence(evidence: Evidence, trust: LogTrust): Prom
   const [one, other] = heads as [Checkpoint, Checkpoint]
   const signed = `Both heads, of ${one.size} and of ${other.size} entries, are signed by ${trust.vkey}.`
   try {
-    const shown = forkShown(one, other, proof)
+    const shown = successorsShown(older, newer) ?? forkShown(one, other, proof)
     if (shown !== undefined)
       return { isProven: true, sentences: [`${trust.origin} has contradicted itself: ${shown}.`, signed, CONVICTS] }
   } catch (error) {
@@ -138,6 +138,23 @@ export async function explainEvidence(evidence: Evidence, trust: LogTrust): Prom
     return { isProven: false, sentences: [claim, signed, `The proof does not hold: ${error.message}.`, NOTHING_PROVEN] }
   }
   return { isProven: false, sentences: [claim, signed, wordOnly(about)] }
+}
+
+/** A signed head, or the last head of an old key, which a statement of rotation names. */
+async function signedHead(note: Buffer, trust: LogTrust): Promise<Checkpoint> {
+  return isRotation(note) ? await rotationEnd(note.toString('utf8'), trust) : await openHead(note, trust)
+}
+
+/** One key has one successor: two statements that it signed exclude each other. */
+function successorsShown(older: Buffer, newer: Buffer): string | undefined {
+  if (!isRotation(older) || !isRotation(newer) || older.equals(newer)) return undefined
+  const [one, other] = [older, newer].map((note) => parseNote(note))
+  if (one!.signatures[0]!.keyId !== other!.signatures[0]!.keyId || one!.text === other!.text) return undefined
+  return 'one of its keys signed two statements of what follows it'
+}
+
+function isRotation(note: Buffer): boolean {
+  return note.toString('latin1').startsWith('stele/key-rotation/')
 }
 
 const CONVICTS =

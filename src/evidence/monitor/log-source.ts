@@ -25,11 +25,16 @@ export interface LogSource {
 /** No answer came, or none that says anything of the log: a connection, a refusal, an overload. */
 export class SourceSilent extends Error {
   override readonly name = 'SourceSilent'
-  /** Whether the server refused, so that waiting will not help. */
-  readonly isRefusal: boolean
+  /** The HTTP status, where there was an answer with one. */
+  readonly status: number | undefined
 
-  constructor(message: string, isRefusal = false) {
+  constructor(message: string, status?: number) {
     super(message)
-    this.isRefusal = isRefusal
+    this.status = status
+  }
+
+  /** Whether the server refused, so that waiting will not help. */
+  get isRefusal(): boolean {
+    return this.status === 401 || this.status === 403
   }
 }

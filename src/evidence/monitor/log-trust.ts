@@ -6,14 +6,20 @@
  * the server tells; a key never changes by the server's word.
  */
 import {
+  ALG_ED25519,
+  ALG_MLDSA44,
   type Checkpoint,
-  ed25519Verifier,
   formatVkey,
+  type KeyPeriod,
+  mldsa44Verifier,
+  openByPeriods,
   openByPolicy,
   openCheckpoint,
+  parseRotation,
   parseVkey,
   type Policy,
   ProofError,
+  verifyRotations,
 } from '@stele/proof'
 import { readCheckpoint } from '../signatures.ts'
 
@@ -37,18 +43,22 @@ export class HeadFault extends Error {
 
 export interface LogTrust {
   readonly origin: string
+  /** The key that was given, or seen first. */
   readonly vkey: string
   /** Whether somebody gave the key, now or before. */
   readonly isPinned: boolean
+  /** Statements by which other keys followed that one; the log's own word until they are verified here. */
+  readonly rotations: readonly string[]
   /** Where it lists this log: the quorum of witnesses that every head must have. */
   readonly policy?: Policy | undefined
 }
 
-/** The key that the user gave for an origin, by itself or in a policy. */
+/** The key that the user gave for an origin, by itself or in a policy; of a policy's the one that signs every head. */
 export function givenKey({ vkeys, policy }: GivenTrust, origin: string): string | undefined {
   const vkey = vkeys.find((given) => parseVkey(given).name === origin)
   if (vkey !== undefined) return vkey
-  const log = policy?.logs.find(({ key }) => key.name === origin)
+  const logs = policy?.logs.filter(({ key }) => key.name === origin) ?? []
+  const log = logs.find(({ key }) => key.alg === ALG_ED25519) ?? logs[0]
   return log === undefined ? undefined : formatVkey(origin, log.key.alg, log.key.publicKey)
 }
 
@@ -69,10 +79,44 @@ export async function openHead(note: Uint8Array, trust: LogTrust): Promise<Check
   const { origin } = headOf(note)
   if (origin !== trust.origin) throw new HeadFault('key', `it is a head of ${origin}, not of ${trust.origin}`)
   try {
-    if (trust.policy !== undefined) return (await openByPolicy(note, trust.policy)).checkpoint
-    return (await openCheckpoint(note, ed25519Verifier(trust.vkey), trust.origin)).checkpoint
+    if (parseVkey(trust.vkey).alg === ALG_MLDSA44) {
+      if (trust.policy !== undefined) return (await openByPolicy(note, trust.policy)).checkpoint
+      return (await openCheckpoint(note, mldsa44Verifier(trust.vkey), trust.origin)).checkpoint
+    }
+    const periods = await verifyRotations(trust.vkey, trust.rotations)
+    const { checkpoint } = await openByPeriods(note, periods)
+    if (trust.policy !== undefined) await openByPolicy(note, withSuccessors(trust.policy, periods))
+    return checkpoint
   } catch (error) {
     if (!(error instanceof ProofError)) throw error
     throw new HeadFault(error.code === 'quorum-missing' ? 'quorum' : 'key', error.message)
   }
+}
+
+/** What a statement of rotation says was the old key's last head. Throws a HeadFault. */
+export async function rotationEnd(statement: string, trust: LogTrust): Promise<Checkpoint> {
+  try {
+    await verifyRotations(trust.vkey, trust.rotations.includes(statement) ? trust.rotations : [statement])
+    const { origin, end } = parseRotation(statement)
+    if (origin !== trust.origin) throw new HeadFault('key', `it is a rotation of ${origin}`)
+    return { origin, ...end, extensions: [] }
+  } catch (error) {
+    if (error instanceof ProofError) throw new HeadFault('key', error.message)
+    throw error
+  }
+}
+
+/** The key that signs now, by what was given and by statements that lead on from it. Throws a ProofError. */
+export async function currentKey({ vkey, rotations }: LogTrust): Promise<string> {
+  if (parseVkey(vkey).alg !== ALG_ED25519) return vkey
+  return (await verifyRotations(vkey, rotations)).at(-1)?.vkey ?? vkey
+}
+
+/** A policy names the keys of its day; those that followed them count as they. */
+function withSuccessors(policy: Policy, periods: readonly KeyPeriod[]): Policy {
+  const listed = new Set(policy.logs.map(({ key }) => `${key.name} ${key.keyId}`))
+  const successors = periods
+    .map(({ vkey }) => ({ key: parseVkey(vkey) }))
+    .filter(({ key }) => !listed.has(`${key.name} ${key.keyId}`))
+  return { ...policy, logs: [...policy.logs, ...successors] }
 }

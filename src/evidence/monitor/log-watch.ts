@@ -8,9 +8,24 @@
 import { type Checkpoint, consistencyProof, equalBytes, fromUtf8, rootAt } from '@stele/proof'
 import { type Clock, timeText } from '../../platform/clock.ts'
 import { ServedFault } from '../served-ledger.ts'
-import { type Contradiction, type ContradictionKind, type ForkProof, LogContradiction } from './contradiction.ts'
+import {
+  type Contradiction,
+  type ContradictionKind,
+  type ForkProof,
+  LogContradiction,
+  type SeenNote,
+} from './contradiction.ts'
 import { type LogSource, SourceSilent } from './log-source.ts'
-import { givenKey, type GivenTrust, HeadFault, headOf, type LogTrust, openHead } from './log-trust.ts'
+import {
+  currentKey,
+  givenKey,
+  type GivenTrust,
+  HeadFault,
+  headOf,
+  type LogTrust,
+  openHead,
+  rotationEnd,
+} from './log-trust.ts'
 import type { MonitorState, WatchedLog } from './state.ts'
 import { TileFault, TrustedTiles } from './trusted-tiles.ts'
 
@@ -38,6 +53,8 @@ export class LogWatch {
   readonly source: LogSource
   readonly #options: LogWatchOptions
   #trust: LogTrust | undefined
+  /** As the log tells them now, held against what it told before. */
+  #rotations: readonly string[] = []
   #verified: VerifiedHead | undefined
   /** The last one of all, whose tiles serve again while the head stays the same. */
   #last: VerifiedHead | undefined
@@ -70,16 +87,18 @@ export class LogWatch {
     const before = this.known
     const seen = before === undefined ? undefined : headOf(Buffer.from(before.head))
     const least = Math.max(floor, seen?.size ?? 0)
-    let served = await this.#fetch()
+    this.#rotations = await this.#fetchRotations()
+    let served = await this.#fetch('again')
     for (let tries = 1; served.checkpoint.size < least && tries < ASKED_TIMES; tries++) {
       await clock.sleep(ASKED_AGAIN_MS)
-      served = await this.#fetch()
+      served = await this.#fetch('again')
     }
     const { note, checkpoint } = served
     const last = this.#last !== undefined && isSameTree(this.#last.checkpoint, checkpoint) ? this.#last : undefined
     const tiles = last?.tiles ?? (await this.below(note, async () => await this.#open(checkpoint)))
     const verified = { note, checkpoint, tiles }
     if (before !== undefined) await this.#holdSeen(verified, before)
+    await this.#holdRotations(verified, before?.rotations.length ?? 0)
     await this.#remember(verified, before, seen)
     this.#last = verified
     this.#verified = verified
@@ -91,11 +110,26 @@ export class LogWatch {
    * SourceSilent, and a HeadFault for one that the log has not signed.
    */
   async hold(verified: VerifiedHead, note: string, from: string): Promise<void> {
-    const { checkpoint, tiles } = verified
+    const { checkpoint } = verified
     // Witnesses are asked of what the log serves as its head; what it once signed binds it without them.
     const older = await openHead(Buffer.from(note), { ...this.#trusted(checkpoint.origin), policy: undefined })
+    await this.#holdHead(verified, older, { note, from })
+  }
+
+  /** The key that signs the log's heads now. */
+  async currentKey(): Promise<string> {
+    return this.#trust === undefined ? '' : await currentKey(this.#trust)
+  }
+
+  /** What leads from the key that was given to the one that signs now. */
+  get rotations(): readonly string[] {
+    return this.#rotations
+  }
+
+  async #holdHead(verified: VerifiedHead, older: Checkpoint, seen: SeenNote): Promise<void> {
+    const { checkpoint, tiles } = verified
     if (isSameTree(older, checkpoint)) return
-    const notes = { older: { note, from }, newer: { note: verified.note, from: this.source.url } }
+    const notes = { older: seen, newer: { note: verified.note, from: this.source.url } }
     if (older.size === checkpoint.size) {
       throw this.contradiction('fork', `the log signed two roots for ${older.size} entries`, notes)
     }
@@ -120,7 +154,8 @@ export class LogWatch {
     }
   }
 
-  async #fetch(): Promise<{ readonly note: string; readonly checkpoint: Checkpoint }> {
+  /** The head as it is served now; `again`: a key that was rotated in this moment is looked for before it is wrong. */
+  async #fetch(tries: 'again' | 'last'): Promise<{ readonly note: string; readonly checkpoint: Checkpoint }> {
     const bytes = await this.source.checkpoint().catch((error: unknown) => {
       throw error instanceof ServedFault ? new SourceSilent(error.message) : error
     })
@@ -133,17 +168,58 @@ export class LogWatch {
     } catch (error) {
       if (!(error instanceof HeadFault)) throw error
       if (error.kind === 'malformed') throw new SourceSilent(`what it serves as its head is none: ${error.message}`)
-      const what =
-        error.kind === 'quorum'
-          ? `its head is not witnessed: ${error.message}`
-          : `its head is not signed: ${error.message}`
-      const newer = { note: fromUtf8(bytes), from: this.source.url }
-      const { origin } = headOf(bytes)
-      const vkey = givenKey(this.#options.given, origin)
-      throw this.contradiction(error.kind, what, {
-        newer,
-        ...(this.known === undefined ? { origin, ...(vkey === undefined ? {} : { vkey, isPinned: true }) } : {}),
-      })
+      if (tries === 'again' && error.kind === 'key' && this.source.rotations !== undefined) {
+        this.#rotations = await this.#fetchRotations()
+        return await this.#fetch('last')
+      }
+      throw this.#unsigned(bytes, error)
+    }
+  }
+
+  #unsigned(bytes: Uint8Array, { kind, message }: HeadFault): LogContradiction {
+    const { origin } = headOf(bytes)
+    const vkey = givenKey(this.#options.given, origin)
+    const first = { origin, ...(vkey === undefined ? {} : { vkey, isPinned: true }) }
+    const what = kind === 'quorum' ? `its head is not witnessed: ${message}` : `its head is not signed: ${message}`
+    return this.contradiction(kind === 'quorum' ? kind : 'key', what, {
+      newer: { note: fromUtf8(bytes), from: this.source.url },
+      ...(this.known === undefined ? first : {}),
+    })
+  }
+
+  /** What the log tells of its keys only grows. */
+  async #fetchRotations(): Promise<readonly string[]> {
+    const known = this.known?.rotations ?? []
+    if (this.source.rotations === undefined) return known
+    const told = await this.source.rotations().catch((error: unknown) => {
+      throw error instanceof ServedFault ? new SourceSilent(error.message) : error
+    })
+    const other = known.findIndex((statement, position) => told[position] !== statement)
+    if (other === -1) return told
+    const newer = told[other]
+    throw this.contradiction(
+      'rotation',
+      `it told of a rotation of its key that it now ${newer === undefined ? 'hides' : 'tells otherwise'}`,
+      {
+        older: { note: known[other]!, from: 'this monitor' },
+        ...(newer === undefined ? {} : { newer: { note: newer, from: this.source.url } }),
+      },
+    )
+  }
+
+  /** Each new rotation must be signed by both keys, and end at a head that the tree begins with. */
+  async #holdRotations(verified: VerifiedHead, heldCount: number): Promise<void> {
+    const trust = this.#trusted(verified.checkpoint.origin)
+    for (const [position, statement] of this.#rotations.entries()) {
+      if (position < heldCount) continue
+      const from = `rotation ${position} of ${this.source.url}`
+      try {
+        await this.#holdHead(verified, await rotationEnd(statement, trust), { note: statement, from })
+      } catch (error) {
+        if (!(error instanceof HeadFault)) throw error
+        const what = `what it tells of a rotation of its key does not hold: ${error.message}`
+        throw this.contradiction('rotation', what, { newer: { note: statement, from } })
+      }
     }
   }
 
@@ -158,7 +234,13 @@ export class LogWatch {
       throw new HeadFault('key', `it is of ${origin}, and no key of that log was given`)
     }
     const isListed = given.policy?.logs.some(({ key }) => key.name === expected) === true
-    return { origin: expected, vkey, isPinned: pinned !== undefined, policy: isListed ? given.policy : undefined }
+    return {
+      origin: expected,
+      vkey,
+      isPinned: pinned !== undefined,
+      rotations: this.#rotations,
+      policy: isListed ? given.policy : undefined,
+    }
   }
 
   async #open(checkpoint: Checkpoint): Promise<TrustedTiles> {
@@ -217,7 +299,7 @@ export class LogWatch {
       origin: known?.origin ?? trust?.origin ?? source.url,
       vkey: known?.vkey ?? trust?.vkey ?? this.#options.toldVkey ?? '',
       isPinned: known?.isPinned ?? trust?.isPinned ?? false,
-      rotations: known?.rotations ?? [],
+      rotations: this.#rotations,
       what,
       ...rest,
     })
@@ -239,7 +321,7 @@ export class LogWatch {
       origin,
       vkey,
       isPinned: isPinned || before?.isPinned === true,
-      rotations: before?.rotations ?? [],
+      rotations: [...this.#rotations],
       firstSeen: before?.firstSeen ?? now,
       lastSeen: now,
       grownAt: hasGrown || before === undefined ? now : before.grownAt,

@@ -176,7 +176,7 @@ export class Monitor {
       await watch.below(note, async () => {
         const entries = async (index: number, width: number) => await source.entries(index, width)
         const progress = (done: number) => onProgress(source, done, checkpoint.size)
-        await mirror.follow(verified, held, watch.trust?.vkey ?? '', entries, progress)
+        await mirror.follow(verified, held, await watch.currentKey(), entries, progress)
       })
       return true
     } catch (error) {
