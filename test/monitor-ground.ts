@@ -1,16 +1,24 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Logs that speak C2SP tlog-tiles over real HTTP and tell the truth until a test has them lie.
+// Logs that speak C2SP tlog-tiles over real HTTP and tell the truth until a test has them lie, and a monitor of one.
 
+import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
 import { formatBundle, Frontier, HASH_BYTES, hashLeaf, type HashReader, parseTilePath, rootAt } from '@stele/proof'
 
 import { logSigner, signCheckpoint, type TestSigner } from '../packages/proof/test/signers.ts'
+import type { Environment } from '../src/cli/environment.ts'
+import { SystemClock } from '../src/platform/clock.ts'
+import { stele, type World } from './cli-fixture.ts'
+import { scratch } from './scratch.ts'
+import type { Json } from './server-fixture.ts'
 
 /** A tree with its entries, in memory. */
 export class ToyTree {
@@ -110,4 +118,57 @@ export class ToyLog {
     const entries = this.tree.entries.slice(index * 256, index * 256 + width)
     return entries.length === width ? formatBundle(entries) : undefined
   }
+}
+
+/** Waits pass a hundred times as fast. */
+export class HurriedClock extends SystemClock {
+  override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    await super.sleep(ms / 100, signal)
+  }
+}
+
+export function worldOf(folder: string, environment: Partial<Environment> = {}): World {
+  const variables = { XDG_STATE_HOME: join(folder, 'state') }
+  return { cwd: folder, variables, environment: { clock: new HurriedClock(), ...environment } }
+}
+
+export interface Watched {
+  readonly folder: string
+  readonly log: ToyLog
+  /** What the command is given beside the ordinary. */
+  environment: Partial<Environment>
+  /** Looks once. */
+  readonly look: (...more: readonly string[]) => Promise<{ code: number; out: string; err: string; events: Json[] }>
+}
+
+export async function watched(context: TestContext, size: number): Promise<Watched> {
+  const log = await ToyLog.start(context)
+  log.tree.grow(size)
+  const folder = scratch(context)
+  const ground: Watched = {
+    folder,
+    log,
+    environment: {},
+    look: async (...more) => {
+      const command = ['monitor', log.url, '--key', log.vkey, '--once', '--json', '--state', join(folder, 'seen')]
+      const ran = await stele(worldOf(folder, ground.environment), ...command, ...more)
+      const lines = ran.out === '' ? [] : ran.out.trim().split('\n')
+      return { ...ran, events: lines.map((line) => JSON.parse(line)) }
+    },
+  }
+  return ground
+}
+
+/** The one folder of evidence, and what a third party makes of it. */
+export async function evidenceOf({
+  folder,
+  log,
+}: Watched): Promise<{ path: string; about: Json; code: number; out: string }> {
+  const [name = '', ...more] = await readdir(join(folder, 'seen', 'evidence'))
+  assert.deepEqual(more, [])
+  const path = join(folder, 'seen', 'evidence', name)
+  const about = JSON.parse(await readFile(join(path, 'about.json'), 'utf8'))
+  const { code, out, err } = await stele({ cwd: folder }, 'monitor', '--explain', path, '--key', log.vkey)
+  assert.equal(err, '')
+  return { path, about, code, out }
 }
