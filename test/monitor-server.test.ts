@@ -100,6 +100,26 @@ test('one ledger is followed by its prefix or by name, a public one without a to
   assert.equal((await look(nobody, server, '--ledger', 'main')).code, 3)
 })
 
+test('a ledger whose key is rotated is followed from the key that was pinned, by a newcomer too', async (context) => {
+  const server = await startTestServer(context)
+  await append(server, 'main', 'one', 'two')
+  const key = server.ledgers.vkey('main')
+  const world = worldOf(scratch(context), server.adminToken)
+  assert.equal((await look(world, server, '--ledger', 'main', '--key', key)).code, 0)
+  await server.askJson('/v1/ledgers/main/keys', { method: 'POST' })
+  await server.askJson('/v1/ledgers/heads/keys', { method: 'POST' })
+  await append(server, 'main', 'three')
+  assert.notEqual(server.ledgers.vkey('main'), key)
+  for (const place of [world, worldOf(scratch(context), server.adminToken)]) {
+    const { code, events, err } = await look(place, server, '--ledger', 'main', '--key', key)
+    assert.deepEqual([code, err], [0, ''], JSON.stringify(events))
+    assert.deepEqual([events[0].size, events[0].key], [3, 'pinned'])
+  }
+  const all = await look(worldOf(scratch(context), server.adminToken), server, '--key', key)
+  assert.equal(all.code, 0, all.out)
+  assert.ok(all.events.some(({ type, agreeing }) => type === 'compared' && agreeing > 0))
+})
+
 interface Split {
   readonly folder: string
   /** Answers as one of the two, whichever is chosen. */

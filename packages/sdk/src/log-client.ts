@@ -18,7 +18,7 @@ import { held } from './answers.ts'
 import type { CallOptions } from './calls.ts'
 import { SteleError, untrustworthy } from './error.ts'
 import { type Fetch, platformFetch, platformSleep, type Sleep } from './platform.ts'
-import { type Answer, Transport } from './transport.ts'
+import { type Answer, type Call, Transport } from './transport.ts'
 
 export interface LogOptions {
   /** The log's prefix, below which `checkpoint` and `tile/` are. */
@@ -48,8 +48,8 @@ export class LogClient {
     return new LogClient(new Transport({ url, token, fetch, sleep, attempts, timeoutMs }), '')
   }
 
-  /** The bytes that the log serves as its checkpoint, whatever they are. */
-  async checkpoint(options: CallOptions = {}): Promise<Uint8Array> {
+  /** The bytes that the log serves as its checkpoint, whatever they are. `query` is for what a log adds to the form. */
+  async checkpoint(options: CallOptions & Pick<Call, 'query'> = {}): Promise<Uint8Array> {
     return (await this.#get('checkpoint', 'text/plain', MAX_NOTE_BYTES, options)).bytes
   }
 
@@ -79,7 +79,7 @@ export class LogClient {
     return (await this.#transport.request(call)).bytes
   }
 
-  async #get(path: string, accept: string, maxBytes: number, options: CallOptions): Promise<Answer> {
+  async #get(path: string, accept: string, maxBytes: number, options: Pick<Call, 'query' | 'signal'>): Promise<Answer> {
     const call = { method: 'GET' as const, path: `${this.#prefix}/${path}`, accept, maxBytes, ...options }
     return await this.#transport.request(call)
   }

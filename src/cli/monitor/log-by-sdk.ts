@@ -26,6 +26,8 @@ export interface LedgerClients {
   readonly log: LogClient
   readonly keys: LogClient
   readonly stele: SteleClient
+  /** Whether its heads must have the cosignatures of witnesses. */
+  readonly isWitnessed: boolean
 }
 
 /** What bounds calls in time. */
@@ -69,6 +71,14 @@ export class LedgerBySdk extends LogBySdk {
     this.ledger = place.ledger
     this.#clients = clients
     this.#ledgerBounds = bounds
+  }
+
+  /** Of `heads`, where witnesses are demanded, the newest head that they cosigned: the current one cannot have them yet. */
+  override async checkpoint(): Promise<Uint8Array> {
+    if (!this.#clients.isWitnessed) return await super.checkpoint()
+    return await bounded(this.#ledgerBounds, async (signal) => {
+      return await this.#clients.log.checkpoint({ signal, query: { witnessed: 'true' } })
+    })
   }
 
   async rotations(): Promise<readonly string[]> {

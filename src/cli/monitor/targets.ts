@@ -90,9 +90,12 @@ export class Targets {
     if (origins.length > 0 && !infos.some(({ origin }) => origins.includes(origin)) && this.#state.logs.length === 0) {
       throw wrongKey(origins, infos.map(({ origin }) => origin).join(', '), base)
     }
-    return infos.map(({ name, vkeys }) => {
+    const { policy } = this.#options.given
+    return infos.map(({ name, origin, vkeys }) => {
       const url = `${base}/v1/ledgers/${name}`
-      const clients = { log: this.#log(url), keys: this.#log(`${url}/keys`), stele: client }
+      const isListed = policy !== undefined && policy.logs.some(({ key }) => key.name === origin)
+      const isWitnessed = name === 'heads' && isListed && policy.quorum !== 'none'
+      const clients = { log: this.#log(url), keys: this.#log(`${url}/keys`), stele: client, isWitnessed }
       const source = new LedgerBySdk(clients, { url, ledger: name }, this.#bounds)
       return { source, ...(vkeys[0] === undefined ? {} : { toldVkey: vkeys[0] }) }
     })
