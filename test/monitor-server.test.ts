@@ -153,13 +153,15 @@ async function splitServer(context: TestContext): Promise<Split> {
   const split = { folder, token: adminToken, servers, chosen: 0 as 0 | 1, url: '' }
   const proxy = createServer((request, response) => {
     const { authorization = '', accept = '' } = request.headers
-    void fetch(`${split.servers[split.chosen].url}${request.url}`, { headers: { authorization, accept } })
-      .then(async (answer) => {
-        response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' })
-        for await (const chunk of answer.body ?? []) response.write(chunk)
-        response.end()
+    const pass = async (): Promise<void> => {
+      const answer = await fetch(`${split.servers[split.chosen].url}${request.url}`, {
+        headers: { authorization, accept },
       })
-      .catch(() => response.destroy())
+      response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' })
+      for await (const chunk of answer.body ?? []) response.write(chunk)
+      response.end()
+    }
+    pass().catch(() => response.destroy())
   }).listen(0, '127.0.0.1')
   context.after(() => {
     proxy.close()
