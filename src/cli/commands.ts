@@ -51,16 +51,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./verify.ts')).verify,
   },
   {
+    name: 'monitor',
+    group: 'Prove',
+    summary: 'Follows a ledger, or another log, from outside, and keeps evidence of what contradicts',
+    load: async () => (await import('./monitor.ts')).monitor,
+  },
+  {
     name: 'drill',
     group: 'Prove',
     summary: 'Tampers with a copy of a ledger and shows what finds it',
     load: async () => (await import('./drill.ts')).drill,
-  },
-  {
-    name: 'witness',
-    group: 'Prove',
-    summary: 'Runs a witness of others’ logs',
-    load: async () => (await import('./witness.ts')).witness,
   },
   {
     name: 'backup',
@@ -113,7 +113,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'witness',
     group: 'Administer',
-    summary: 'Adds, lists and removes the witnesses of the published head',
+    summary: 'Has published heads cosigned by witnesses, and is a witness for others',
     load: async () => (await import('./witness.ts')).witness,
   },
   {

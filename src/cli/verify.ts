@@ -1,17 +1,15 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-import { parsePolicy, type Policy, parseVkey, ProofError } from '@stele/proof'
-
 import { KnownLogFault, KnownLogs } from '../evidence/known-logs.ts'
 import { tryLock } from '../platform/lock.ts'
 import { defineCommand } from './command.ts'
 import { DEFAULT_DATA, jsonOption } from './connect.ts'
 import { printable } from './display.ts'
-import { type Environment, stateDirectory } from './environment.ts'
+import { stateDirectory } from './environment.ts'
 import { Failure, usageFailure } from './failure.ts'
 import { verifyDirectoryCommand } from './verify/directory.ts'
-import { NOTHING_SHOWN, readNamed, type VerifyOptions } from './verify/options.ts'
+import { NOTHING_SHOWN, policyOf, type VerifyOptions, vkeyOf } from './verify/options.ts'
 import { verifyReceiptCommand } from './verify/receipt.ts'
 import { verifyServerCommand } from './verify/server.ts'
 
@@ -84,24 +82,3 @@ export const verify = defineCommand({
     }
   },
 })
-
-function vkeyOf(text: string): string {
-  try {
-    parseVkey(text)
-    return text
-  } catch (error) {
-    if (!(error instanceof ProofError)) throw error
-    throw usageFailure(`--key is not a key: ${error.message}`, 'Give it as NAME+ID+BASE64, in quotes')
-  }
-}
-
-async function policyOf(name: string, environment: Environment): Promise<Policy> {
-  const bytes = await readNamed(name, environment)
-  try {
-    return parsePolicy(bytes)
-  } catch (error) {
-    if (!(error instanceof ProofError)) throw error
-    const line = error.place.line === undefined ? '' : `, line ${error.place.line}`
-    throw usageFailure(`${printable(name)}${line}: ${printable(error.message)}`, 'Mend the policy')
-  }
-}

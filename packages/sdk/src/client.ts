@@ -5,23 +5,18 @@
 // what an answer cannot show by itself (that the ledger is the one that others see) takes a pinned key, and `verify`.
 
 import {
-  entriesPath,
   equalBytes,
   fromUtf8,
   hashLeaf,
   type HashReader,
-  MAX_ENTRY_BYTES,
   MAX_NOTE_BYTES,
   MAX_PROOF_BYTES,
   type MediaType,
-  HASH_BYTES,
-  parseBundle,
   parseEntry,
   parseProof,
   parseReceipt,
   splitWitnessedReceipt,
   TILE_WIDTH,
-  tilePath,
   tileWidthAt,
   utf8,
   verifyInclusion,
@@ -49,9 +44,10 @@ import {
 } from './answers.ts'
 import { bytesOf, type EventsBody, gzipped } from './body.ts'
 import { type CallOptions, type ClientOptions, ledgerPath } from './calls.ts'
-import { SteleError, untrustworthy } from './error.ts'
+import { untrustworthy } from './error.ts'
 import { Fields } from './fields.ts'
 import { type LedgerKeys, PinnedKeys, readLedgerKeys } from './keys.ts'
+import { LogClient } from './log-client.ts'
 import { SearchClient } from './search-client.ts'
 import { tail, type TailOptions } from './tail.ts'
 import { tileReader } from './tiles.ts'
@@ -239,16 +235,7 @@ export class SteleClient extends SearchClient {
     width: number = TILE_WIDTH,
     options: CallOptions = {},
   ): Promise<Uint8Array> {
-    return await this.#wholeOrPart(width, async (asked) => {
-      const path = `${ledgerPath(ledger)}/${tilePath(level, index, asked)}`
-      const { bytes } = await this.get(path, 'application/octet-stream', {
-        ...options,
-        maxBytes: TILE_WIDTH * HASH_BYTES,
-      })
-      if (bytes.length !== asked * HASH_BYTES)
-        throw untrustworthy(`a tile of ${asked} hashes has ${bytes.length} bytes`)
-      return bytes.subarray(0, width * HASH_BYTES)
-    })
+    return await this.#log(ledger).tile(level, index, width, options)
   }
 
   /** The first `width` entries of a bundle, not checked. */
@@ -258,12 +245,7 @@ export class SteleClient extends SearchClient {
     width: number = TILE_WIDTH,
     options: CallOptions = {},
   ): Promise<readonly Uint8Array[]> {
-    return await this.#wholeOrPart(width, async (asked) => {
-      const path = `${ledgerPath(ledger)}/${entriesPath(index, asked)}`
-      const maxBytes = TILE_WIDTH * (2 + MAX_ENTRY_BYTES)
-      const { bytes } = await this.get(path, 'application/octet-stream', { ...options, maxBytes })
-      return await held('the entries', () => parseBundle(bytes, asked).slice(0, width))
-    })
+    return await this.#log(ledger).entries(index, width, options)
   }
 
   /** The bytes of one entry of a ledger that has `size`, not checked. */
@@ -378,15 +360,7 @@ export class SteleClient extends SearchClient {
     fields.oneOf('status', ['alive'])
   }
 
-  /** Asks for a part; a log may drop that once the whole is full. */
-  async #wholeOrPart<T>(width: number, get: (width: number) => Promise<T>): Promise<T> {
-    try {
-      return await get(width)
-    } catch (error) {
-      if (width === TILE_WIDTH || !(error instanceof SteleError) || error.status !== 404) throw error
-      return await get(TILE_WIDTH).catch(() => {
-        throw error
-      })
-    }
+  #log(ledger: string): LogClient {
+    return new LogClient(this.transport, ledgerPath(ledger))
   }
 }

@@ -16,6 +16,7 @@ export type { CallOptions, ClientOptions } from './calls.ts'
 export { type AppendOptions, type CheckedProof, type ProofOptions, SteleClient } from './client.ts'
 export { type Failure, type ProblemFields, SteleError } from './error.ts'
 export type { LedgerKey, LedgerKeys } from './keys.ts'
+export { LogClient, type LogOptions } from './log-client.ts'
 export type { Fetch, Sleep } from './platform.ts'
 export {
   EVERY_LEDGER,

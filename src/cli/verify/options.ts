@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What the three kinds of `stele verify` have in common.
+// What the commands that verify have in common.
 
-import type { Policy } from '@stele/proof'
+import { parsePolicy, parseVkey, type Policy, ProofError } from '@stele/proof'
 
 import type { KnownLogs } from '../../evidence/known-logs.ts'
 import { printable } from '../display.ts'
 import { type Environment, pathOf } from '../environment.ts'
-import { Failure, fileFailure } from '../failure.ts'
+import { Failure, fileFailure, usageFailure } from '../failure.ts'
 
 export const NOTHING_SHOWN = 'Nothing was verified'
 
@@ -33,4 +33,26 @@ export async function readNamed(name: string, environment: Environment): Promise
     throw fileFailure(error, name, 'read', NOTHING_SHOWN)
   }
   throw new Failure(3, `${printable(name)} could not be read: there is no such file`, NOTHING_SHOWN)
+}
+
+/** A key on the command line. */
+export function vkeyOf(text: string): string {
+  try {
+    parseVkey(text)
+    return text
+  } catch (error) {
+    if (!(error instanceof ProofError)) throw error
+    throw usageFailure(`--key is not a key: ${error.message}`, 'Give it as NAME+ID+BASE64, in quotes')
+  }
+}
+
+export async function policyOf(name: string, environment: Environment): Promise<Policy> {
+  const bytes = await readNamed(name, environment)
+  try {
+    return parsePolicy(bytes)
+  } catch (error) {
+    if (!(error instanceof ProofError)) throw error
+    const line = error.place.line === undefined ? '' : `, line ${error.place.line}`
+    throw usageFailure(`${printable(name)}${line}: ${printable(error.message)}`, 'Mend the policy')
+  }
 }

@@ -1,0 +1,122 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * By which key or policy a log's heads count. What somebody gave goes before what is remembered, and that before what
+ * the server tells; a key never changes by the server's word.
+ */
+import {
+  ALG_ED25519,
+  ALG_MLDSA44,
+  type Checkpoint,
+  formatVkey,
+  type KeyPeriod,
+  mldsa44Verifier,
+  openByPeriods,
+  openByPolicy,
+  openCheckpoint,
+  parseRotation,
+  parseVkey,
+  type Policy,
+  ProofError,
+  verifyRotations,
+} from '@stele/proof'
+import { readCheckpoint } from '../signatures.ts'
+
+/** What the user gave. */
+export interface GivenTrust {
+  readonly vkeys: readonly string[]
+  readonly policy?: Policy | undefined
+}
+
+/** Why a note is not a head of the log. */
+export class HeadFault extends Error {
+  override readonly name = 'HeadFault'
+  /** `malformed`: it is no checkpoint at all, so nobody has signed anything. */
+  readonly kind: 'malformed' | 'key' | 'quorum'
+
+  constructor(kind: HeadFault['kind'], message: string) {
+    super(message)
+    this.kind = kind
+  }
+}
+
+export interface LogTrust {
+  readonly origin: string
+  /** The key that was given, or seen first. */
+  readonly vkey: string
+  /** Whether somebody gave the key, now or before. */
+  readonly isPinned: boolean
+  /** Statements by which other keys followed that one; the log's own word until they are verified here. */
+  readonly rotations: readonly string[]
+  /** Where it lists this log: the quorum of witnesses that every head must have. */
+  readonly policy?: Policy | undefined
+}
+
+/** The key that the user gave for an origin, by itself or in a policy; of a policy's the one that signs every head. */
+export function givenKey({ vkeys, policy }: GivenTrust, origin: string): string | undefined {
+  const vkey = vkeys.find((given) => parseVkey(given).name === origin)
+  if (vkey !== undefined) return vkey
+  const logs = policy?.logs.filter(({ key }) => key.name === origin) ?? []
+  const log = logs.find(({ key }) => key.alg === ALG_ED25519) ?? logs[0]
+  return log === undefined ? undefined : formatVkey(origin, log.key.alg, log.key.publicKey)
+}
+
+/** Origins that the user gave a key for. */
+export function givenOrigins({ vkeys, policy }: GivenTrust): string[] {
+  return [...vkeys.map((vkey) => parseVkey(vkey).name), ...(policy?.logs ?? []).map(({ key }) => key.name)]
+}
+
+/** The checkpoint of a note that is taken apart, nothing verified. Throws a HeadFault. */
+export function headOf(note: Uint8Array): Checkpoint {
+  const checkpoint = readCheckpoint(note)
+  if (typeof checkpoint === 'string') throw new HeadFault('malformed', `it is no checkpoint: ${checkpoint}`)
+  return checkpoint
+}
+
+/** The checkpoint of a note that the log signed, and its witnesses where a policy asks for them. Throws a HeadFault. */
+export async function openHead(note: Uint8Array, trust: LogTrust): Promise<Checkpoint> {
+  const { origin } = headOf(note)
+  if (origin !== trust.origin) throw new HeadFault('key', `it is a head of ${origin}, not of ${trust.origin}`)
+  try {
+    if (parseVkey(trust.vkey).alg === ALG_MLDSA44) {
+      if (trust.policy !== undefined) return (await openByPolicy(note, trust.policy)).checkpoint
+      return (await openCheckpoint(note, mldsa44Verifier(trust.vkey), trust.origin)).checkpoint
+    }
+    const periods = await verifyRotations(trust.vkey, trust.rotations)
+    const { checkpoint } = await openByPeriods(note, periods)
+    if (trust.policy !== undefined) await openByPolicy(note, withSuccessors(trust.policy, periods))
+    return checkpoint
+  } catch (error) {
+    if (!(error instanceof ProofError)) throw error
+    throw new HeadFault(error.code === 'quorum-missing' ? 'quorum' : 'key', error.message)
+  }
+}
+
+/** What a statement of rotation says was the old key's last head. Throws a HeadFault. */
+export async function rotationEnd(statement: string, trust: LogTrust): Promise<Checkpoint> {
+  try {
+    await verifyRotations(trust.vkey, trust.rotations.includes(statement) ? trust.rotations : [statement])
+    const { origin, end } = parseRotation(statement)
+    if (origin !== trust.origin) throw new HeadFault('key', `it is a rotation of ${origin}`)
+    return { origin, ...end, extensions: [] }
+  } catch (error) {
+    if (error instanceof ProofError) throw new HeadFault('key', error.message)
+    throw error
+  }
+}
+
+/** The key that signs now, by what was given and by statements that lead on from it. Throws a ProofError. */
+export async function currentKey({ vkey, rotations }: LogTrust): Promise<string> {
+  if (parseVkey(vkey).alg !== ALG_ED25519) return vkey
+  return (await verifyRotations(vkey, rotations)).at(-1)?.vkey ?? vkey
+}
+
+/** A policy names the keys of its day; those that followed them count as they. */
+function withSuccessors(policy: Policy, periods: readonly KeyPeriod[]): Policy {
+  const listed = new Set(policy.logs.map(({ key }) => `${key.name} ${key.keyId}`))
+  const successors = periods
+    .map(({ vkey }) => ({ key: parseVkey(vkey) }))
+    .filter(({ key }) => !listed.has(`${key.name} ${key.keyId}`))
+  return { ...policy, logs: [...policy.logs, ...successors] }
+}

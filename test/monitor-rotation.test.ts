@@ -1,0 +1,205 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// A monitor follows a key that is rotated by the statements that lead from the one it knows, and by nothing else; and a
+// policy's witnesses are demanded.
+
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+
+import { formatNote, formatRotation, parsePolicy, rootAt } from '@stele/proof'
+
+import { logSigner, signCheckpoint, type TestSigner, witnessSigner } from '../packages/proof/test/signers.ts'
+import { explainEvidence, readEvidence } from '../src/evidence/monitor/evidence-folder.ts'
+import { LogContradiction } from '../src/evidence/monitor/contradiction.ts'
+import type { LogSource } from '../src/evidence/monitor/log-source.ts'
+import type { GivenTrust } from '../src/evidence/monitor/log-trust.ts'
+import { LogWatch } from '../src/evidence/monitor/log-watch.ts'
+import { MonitorState } from '../src/evidence/monitor/state.ts'
+import { NodeDisk } from '../src/platform/disk.ts'
+import { tryLock } from '../src/platform/lock.ts'
+import { HurriedClock, ToyTree } from './monitor-ground.ts'
+import { scratch } from './scratch.ts'
+
+const ORIGIN = 'toy.test/log'
+const [first, second, third] = ['first', 'second', 'third'].map((seed) => logSigner(ORIGIN, seed)) as [
+  TestSigner,
+  TestSigner,
+  TestSigner,
+]
+
+/** A log whose key changes, and what looks at it. */
+class RotatingLog {
+  tree = new ToyTree()
+  signer = first
+  rotations: string[] = []
+  witnesses: TestSigner[] = []
+  /** Statements that are told from the second call on, as if the key were rotated in between. */
+  late: string[] | undefined
+  readonly #state: MonitorState
+  readonly #clock = new HurriedClock()
+
+  private constructor(state: MonitorState) {
+    this.#state = state
+  }
+
+  static async start(context: TestContext): Promise<RotatingLog> {
+    const state = await MonitorState.open(new NodeDisk(), new HurriedClock(), tryLock, join(scratch(context), 'state'))
+    context.after(() => state.close())
+    return new RotatingLog(state)
+  }
+
+  async statement(next: TestSigner, size = this.tree.size, root?: Uint8Array): Promise<string> {
+    const end = { size, root: root ?? (await rootAt(size, this.tree.read)) }
+    const text = formatRotation({ origin: ORIGIN, end, vkey: next.vkey })
+    return formatNote(text, [this.signer.sign(text), next.sign(text)])
+  }
+
+  async rotate(next: TestSigner): Promise<void> {
+    this.rotations.push(await this.statement(next))
+    this.signer = next
+  }
+
+  async look(given: GivenTrust = { vkeys: [first.vkey] }): Promise<LogWatch> {
+    const source: LogSource = {
+      url: 'toy',
+      checkpoint: async () => {
+        const { size } = this.tree
+        const head = { origin: ORIGIN, size, root: await rootAt(size, this.tree.read) }
+        return Buffer.from(signCheckpoint(head, this.signer, this.witnesses))
+      },
+      tile: async (level, index, width) => await Promise.resolve(this.tree.tile(level, index, width)),
+      entries: async () => await Promise.resolve([]),
+      rotations: async () => {
+        const told = this.rotations
+        if (this.late !== undefined) this.rotations = this.late
+        return await Promise.resolve([...told])
+      },
+    }
+    const watch = new LogWatch({ source, given, state: this.#state, clock: this.#clock })
+    await watch.look()
+    return watch
+  }
+
+  /** What a look finds, and what a third party makes of it who has the key. */
+  async found(vkey = first.vkey): Promise<{ kind: string; what: string; isProven: boolean }> {
+    const error = await this.look().then(
+      () => assert.fail('nothing was found'),
+      (thrown: unknown) => thrown,
+    )
+    assert.ok(error instanceof LogContradiction, String(error))
+    const { path } = await this.#state.keepEvidence(error.contradiction)
+    const evidence = await readEvidence(new NodeDisk(), path)
+    const { rotations } = evidence
+    const { isProven } = await explainEvidence(evidence, { origin: ORIGIN, vkey, isPinned: true, rotations })
+    return { kind: error.contradiction.kind, what: error.message, isProven }
+  }
+}
+
+test('keys that follow one another by statements are followed, from whichever of them is pinned', async (context) => {
+  const log = await RotatingLog.start(context)
+  log.tree.grow(300)
+  await log.look()
+  await log.rotate(second)
+  await log.look()
+  log.tree.grow(50)
+  await log.rotate(third)
+  log.tree.grow(50)
+  const watch = await log.look()
+  assert.equal(await watch.currentKey(), third.vkey)
+  assert.equal(watch.known?.rotations.length, 2)
+  for (const pinned of [second, third]) {
+    const other = await RotatingLog.start(context)
+    Object.assign(other, { tree: log.tree, rotations: log.rotations, signer: log.signer })
+    await other.look({ vkeys: [pinned.vkey] })
+  }
+})
+
+test('a key that is rotated between the two requests of a look is no alarm', async (context) => {
+  const log = await RotatingLog.start(context)
+  log.tree.grow(9)
+  await log.look()
+  log.late = [await log.statement(second)]
+  log.signer = second
+  await log.look()
+})
+
+test('another key without a statement, or with one that the old key has not signed, is an alarm', async (context) => {
+  const log = await RotatingLog.start(context)
+  log.tree.grow(9)
+  await log.look()
+  log.signer = second
+  assert.equal((await log.found()).kind, 'key')
+  // Signed by the thief's key alone, in both places.
+  log.rotations = [await log.statement(third)]
+  log.signer = third
+  assert.equal((await log.found()).kind, 'key')
+})
+
+test('a fork signed by an old key is refused: above the end of its period, and below it', async (context) => {
+  const log = await RotatingLog.start(context)
+  log.tree.grow(300)
+  await log.rotate(second)
+  log.tree.grow(10)
+  await log.look()
+  // The old key leaks, and signs on.
+  log.signer = first
+  log.tree = new ToyTree().grow(290).grow(100, 'another')
+  const above = await log.found()
+  assert.equal(above.kind, 'key')
+  assert.match(above.what, /retired at 300/)
+  // Below its end it may have signed: then the tree decides.
+  log.tree = new ToyTree().grow(200).grow(80, 'another')
+  const below = await log.found()
+  assert.ok(['fork', 'shrink'].includes(below.kind), below.kind)
+  // Somebody new, who has seen nothing, is told of the rotation, and so of where that key ended.
+  const stranger = await RotatingLog.start(context)
+  Object.assign(stranger, { tree: log.tree, rotations: log.rotations, signer: first })
+  assert.ok(['fork', 'shrink'].includes((await stranger.found()).kind))
+})
+
+test('two statements by one key, and one whose end is not of the tree, are proven to a third party', async (context) => {
+  const log = await RotatingLog.start(context)
+  log.tree.grow(300)
+  await log.look()
+  const other = await log.statement(third)
+  await log.rotate(second)
+  await log.look()
+  log.rotations = [other]
+  log.signer = third
+  assert.deepEqual(pick(await log.found()), { kind: 'rotation', isProven: true })
+
+  const untrue = await RotatingLog.start(context)
+  untrue.tree.grow(300)
+  untrue.rotations = [await untrue.statement(second, 200, new Uint8Array(32).fill(7))]
+  untrue.signer = second
+  assert.deepEqual(pick(await untrue.found()), { kind: 'fork', isProven: true })
+
+  const hidden = await RotatingLog.start(context)
+  hidden.tree.grow(300)
+  await hidden.rotate(second)
+  await hidden.look()
+  hidden.rotations = []
+  hidden.signer = first
+  assert.deepEqual(pick(await hidden.found()), { kind: 'rotation', isProven: false })
+})
+
+function pick({ kind, isProven }: { kind: string; isProven: boolean }): { kind: string; isProven: boolean } {
+  return { kind, isProven }
+}
+
+test('a policy’s quorum is demanded of each head, and its log’s key may be rotated', async (context) => {
+  const witness = witnessSigner('witness.test/w')
+  const policy = parsePolicy(`log ${first.vkey}\nwitness w ${witness.vkey}\nquorum w\n`)
+  const log = await RotatingLog.start(context)
+  log.tree.grow(5)
+  await assert.rejects(log.look({ vkeys: [], policy }), /its head is not witnessed/)
+  log.witnesses = [witness]
+  await log.look({ vkeys: [], policy })
+  log.tree.grow(5)
+  await log.rotate(second)
+  await log.look({ vkeys: [], policy })
+  log.witnesses = [witnessSigner('witness.test/other')]
+  await assert.rejects(log.look({ vkeys: [], policy }), /its head is not witnessed/)
+})
