@@ -12,6 +12,7 @@ import { MAX_NOTE_BYTES } from './note.ts'
 import { MAX_ENTRY_BYTES } from './tile.ts'
 
 const HEADER = 'c2sp.org/tlog-proof@v1'
+const FIRST_LINE = utf8(`${HEADER}\n`)
 const SIGNATURE_MARK = utf8('— ')
 /** The longest path in a tree of at most 2^53 - 1 leaves. */
 const MAX_PROOF_HASHES = 53
@@ -118,21 +119,12 @@ export function formatWitnessedReceipt(parts: { readonly receipt: string; readon
  * and stands right behind a signature line.
  */
 export function splitWitnessedReceipt(bytes: Uint8Array): { receipt: Uint8Array; headsReceipt?: Uint8Array } {
-  const header = utf8(`${HEADER}\n`)
-  let previous = 0
-  for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, end + 1)) {
-    const start = end + 1
-    const next = bytes.subarray(start, start + header.length)
-    if (startsWith(bytes.subarray(previous), SIGNATURE_MARK) && equalBytes(next, header)) {
-      return { receipt: bytes.subarray(0, start), headsReceipt: bytes.subarray(start) }
-    }
-    previous = start
+  const hasAt = (at: number, part: Uint8Array) => part.every((byte, i) => byte === bytes[at + i])
+  for (let end = bytes.indexOf(0x0a, 1); end > 0; end = bytes.indexOf(0x0a, end + 1)) {
+    if (!hasAt(end + 1, FIRST_LINE) || !hasAt(bytes.lastIndexOf(0x0a, end - 1) + 1, SIGNATURE_MARK)) continue
+    return { receipt: bytes.subarray(0, end + 1), headsReceipt: bytes.subarray(end + 1) }
   }
   return { receipt: bytes }
-}
-
-function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
-  return equalBytes(bytes.subarray(0, start.length), start)
 }
 
 function readHash(text: string, line: number): Uint8Array {
