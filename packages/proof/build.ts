@@ -17,9 +17,10 @@ const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/pack
 execFileSync(process.execPath, [tsc, '-p', join(here, 'tsconfig.publish.json'), '--outDir', out], { stdio: 'inherit' })
 
 // `tsc` rewrites imports in the JavaScript only.
-for (const name of readdirSync(join(out, 'src')).filter((name) => name.endsWith('.d.ts'))) {
+const names = readdirSync(join(out, 'src'), { recursive: true, encoding: 'utf8' })
+for (const name of names.filter((name) => name.endsWith('.d.ts'))) {
   const file = join(out, 'src', name)
-  writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/(from '\.\/[a-z0-9-]+)\.ts'/g, "$1.js'"))
+  writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/(from '\.{1,2}\/[a-z0-9/-]+)\.ts'/g, "$1.js'"))
 }
 
 const { name, version, description, license, type, sideEffects } = JSON.parse(

@@ -3,8 +3,9 @@
 
 // Checkpoints: signed tree heads (C2SP tlog-checkpoint v1.0.0).
 
-import { fromBase64, parseDecimal, toBase64 } from './encoding.ts'
-import { demand, within } from './error.ts'
+import { fromBase64, parseDecimal, utf8 } from './encoding.ts'
+import type { ProofErrorCode } from './error.ts'
+import { demand, within } from './inner.ts'
 import { EMPTY_ROOT, equalBytes, HASH_BYTES, type Hash } from './hash.ts'
 import { ALG_ED25519, ALG_MLDSA44 } from './key.ts'
 import { noteMessage, openNote, type OpenedNote, type Verifier } from './note.ts'
@@ -24,30 +25,31 @@ export interface Checkpoint extends TreeHead {
   readonly extensions: readonly string[]
 }
 
-/** The text of a checkpoint, to be signed. Throws `checkpoint-malformed`. */
-export function formatCheckpoint(head: TreeHead): string {
-  const text = `${head.origin}\n${head.size}\n${toBase64(head.root)}\n`
-  parseCheckpoint(text)
-  return text
-}
-
 /** Reads the text of a checkpoint; nothing is verified. Throws `checkpoint-malformed` with the line. */
 export function parseCheckpoint(text: string): Checkpoint {
-  const originBytes = within('checkpoint-malformed', {}, () => noteMessage(text)).indexOf(0x0a)
-  const [origin = '', sizeText = '', rootText = '', ...extensions] = text.split('\n')
+  within('checkpoint-malformed', {}, () => noteMessage(text))
+  const [origin = '', size = '', root = '', ...extensions] = text.split('\n')
   const short = 'a checkpoint has at least three lines, each ended by a newline'
   demand(extensions.pop() === '', 'checkpoint-malformed', short)
-  const isOrigin = originBytes >= 1 && originBytes <= MAX_ORIGIN_BYTES
-  const bounds = `the origin has between 1 and ${MAX_ORIGIN_BYTES} bytes`
-  demand(isOrigin, 'checkpoint-malformed', bounds, { line: 1 })
   const empty = extensions.indexOf('')
   demand(empty < 0, 'checkpoint-malformed', 'an extension line is empty', { line: 4 + empty })
-  const size = within('checkpoint-malformed', { line: 2 }, () => parseDecimal(sizeText))
-  const root = within('checkpoint-malformed', { line: 3 }, () => fromBase64(rootText))
-  demand(root.length === HASH_BYTES, 'checkpoint-malformed', 'the root must have 32 bytes', { line: 3 })
-  const isRoot = size > 0 || equalBytes(root, EMPTY_ROOT)
-  demand(isRoot, 'checkpoint-malformed', 'the root of the empty tree is the hash of nothing', { line: 3 })
-  return { origin, size, root, extensions }
+  return { ...readHead('checkpoint-malformed', 1, origin, size, root), extensions }
+}
+
+/** Reads a tree head whose lines begin at number `line` of a text. */
+export function readHead(code: ProofErrorCode, line: number, origin: string, size: string, root: string): TreeHead {
+  const { length } = utf8(origin)
+  const isOrigin = length >= 1 && length <= MAX_ORIGIN_BYTES
+  demand(isOrigin, code, `the origin has between 1 and ${MAX_ORIGIN_BYTES} bytes`, { line })
+  const head = {
+    origin,
+    size: within(code, { line: line + 1 }, () => parseDecimal(size)),
+    root: within(code, { line: line + 2 }, () => fromBase64(root)),
+  }
+  demand(head.root.length === HASH_BYTES, code, 'the root must have 32 bytes', { line: line + 2 })
+  const isRoot = head.size > 0 || equalBytes(head.root, EMPTY_ROOT)
+  demand(isRoot, code, 'the root of the empty tree is the hash of nothing', { line: line + 2 })
+  return head
 }
 
 /**

@@ -7,7 +7,7 @@
 import { parseCheckpoint } from './checkpoint.ts'
 import { isEd25519Signature } from './ed25519.ts'
 import { concat, fromUtf8, utf8 } from './encoding.ts'
-import { demand } from './error.ts'
+import { demand } from './inner.ts'
 import { HASH_BYTES, type Hash } from './hash.ts'
 import { ALG_ED25519_COSIGNATURE, ALG_MLDSA44, keyOfKind, parseVkey, type VerifierKey } from './key.ts'
 import { isMldsa44Signature } from './mldsa44.ts'
@@ -49,13 +49,6 @@ export function subtreeMessage(cosigner: string, time: number, subtree: Cosigned
   demand(isTime, 'checkpoint-malformed', 'only a subtree that begins at 0 has a time', { field: 'time' })
   const names = [framed(cosigner, 'cosigner'), uint64(time), framed(origin, 'origin')]
   return concat(utf8('subtree/v1\n\0'), ...names, uint64(start), uint64(end), root)
-}
-
-/** The bytes of a cosignature as a signature line holds them behind the key id. Throws `signature-invalid`. */
-export function formatCosignature({ time, signature }: Cosignature): Uint8Array {
-  const bytes = concat(uint64(time), signature)
-  parseCosignature(bytes)
-  return bytes
 }
 
 /** Takes the signature of a signature line (without the key id) apart. Throws `signature-invalid`. */
@@ -115,7 +108,7 @@ function framed(text: string, field: string): Uint8Array {
 }
 
 /** A size or a time in 8 bytes, big-endian. */
-function uint64(value: number): Uint8Array {
+export function uint64(value: number): Uint8Array {
   const isNumber = Number.isSafeInteger(value) && value >= 0
   demand(isNumber, 'checkpoint-malformed', 'a size or a time is an integer from 0 to 2^53 - 1', { field: 'time' })
   const bytes = new Uint8Array(8)

@@ -4,7 +4,8 @@
 // Strict text encodings. The platform's own are lenient (`atob` takes spaces and `AB==`, `Number` takes `0x10`,
 // `TextDecoder` eats a byte order mark), and two readers that differ in leniency can be shown two logs.
 
-import { demand, ProofError } from './error.ts'
+import { ProofError } from './error.ts'
+import { demand } from './inner.ts'
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()

@@ -5,10 +5,12 @@
 // salted hash, so it can be shown to anybody. One entry has one serialisation, and only that one is read.
 
 import { fromUtf8 } from './encoding.ts'
-import { ProofError, within } from './error.ts'
-import { sha256 } from './hash.ts'
-import { MAX_ENTRY_BYTES } from './tile.ts'
+import { ProofError } from './error.ts'
+import { sha256, type Hash } from './hash.ts'
+import { demand, within } from './inner.ts'
 
+/** Longest entry: in a bundle its length stands before it in 16 bits. */
+export const MAX_ENTRY_BYTES = 65_535
 /** Bytes of the salt that stands before the event in the content hash. */
 export const SALT_BYTES = 16
 /** Longest event. */
@@ -55,70 +57,47 @@ export interface EntrySource {
   readonly stream?: string
 }
 
-// The source's pattern with its parts in groups. `by`, `via` and the rest hold no quote and no backslash, so the whole
-// line is one anchored expression in which no two ways of matching compete: its time is linear.
 const SOURCE =
   '(?=[a-z0-9.-]{1,64}(?![a-z0-9.-]))([a-z0-9]+(?:[.-][a-z0-9]+)*)(?:/([A-Za-z0-9._~@:-]{1,128})(?:/([A-Za-z0-9._~@:-]{1,128}))?)?'
 const SOURCE_PATTERN = new RegExp(`^${SOURCE}$`)
-const ENTRY_PATTERN = new RegExp(
-  '^\\{"v":1,"at":"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z)"' +
-    `,"source":"(${SOURCE.replaceAll(/\((?!\?)/g, '(?:')})"` +
-    ',"by":"([A-Za-z0-9._:-]{1,64})"' +
-    '(?:,"via":"([ !#-\\[\\]-~]{1,128})")?' +
-    '(,"asserted":false)?' +
-    ',"media":"(application/json|text/plain|application/octet-stream)"' +
-    ',"size":(0|[1-9][0-9]{0,7})' +
-    // 256 bits in 43 characters leave two bits over, which are zero.
-    ',"sha256":"([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])"' +
-    '(?:,"ext":(\\{[ -~]*\\}))?\\}$',
-)
-
-/** The line of an entry, without a newline. Throws `entry-malformed` where a field is not of its form. */
-export function formatEntry(entry: Entry): string {
-  const line =
-    `{"v":1,"at":${JSON.stringify(entry.at)},"source":${JSON.stringify(entry.source)},"by":${JSON.stringify(entry.by)}` +
-    (entry.via === undefined ? '' : `,"via":${JSON.stringify(entry.via)}`) +
-    (entry.asserted === undefined ? '' : `,"asserted":${entry.asserted}`) +
-    `,"media":${JSON.stringify(entry.media)},"size":${entry.size},"sha256":${JSON.stringify(entry.sha256)}` +
-    (entry.ext === undefined ? '' : `,"ext":${canonicalJson(entry.ext)}`) +
-    '}'
-  readEntry(line)
-  return line
-}
-
-/** Reads exactly what `formatEntry` writes. Throws `entry-version` for another version, else `entry-malformed`. */
-export function parseEntry(bytes: Uint8Array): Entry {
-  if (bytes.length > MAX_ENTRY_BYTES) throw malformed(`an entry has at most ${MAX_ENTRY_BYTES} bytes`)
-  return readEntry(within('entry-malformed', {}, () => fromUtf8(bytes)))
-}
-
-/** Takes a source apart. Throws `entry-malformed`. */
-export function entrySource(text: string): EntrySource {
-  const match = SOURCE_PATTERN.exec(text)
-  if (match === null) throw malformed('a source has the form type[/instance[/stream]]', 'source')
-  const [, type = '', instance, stream] = match
-  return { type, ...(instance === undefined ? {} : { instance }), ...(stream === undefined ? {} : { stream }) }
-}
+// Days that the calendar has: no 30 February, and 29 February in leap years only. No hour 24, no leap second.
+const LEAP = '(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)'
+const SHORT = '(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])'
+const DAY = `(?:[0-9]{4}-(?:${SHORT}|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)|${LEAP}-02-29)`
+// None holds a quote or a backslash within a value, so no two ways of matching compete: the whole takes linear time.
+const FIELDS: readonly (readonly [field: string, pattern: string])[] = [
+  ['v', '\\{"v":1'],
+  ['at', `,"at":"(${DAY}T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}\\.[0-9]{3}Z)"`],
+  ['source', `,"source":"(${SOURCE.replaceAll(/\((?!\?)/g, '(?:')})"`],
+  ['by', ',"by":"([A-Za-z0-9._:-]{1,64})"'],
+  ['via', '(?:,"via":"([ !#-\\[\\]-~]{1,128})")?'],
+  ['asserted', '(,"asserted":false)?'],
+  ['media', ',"media":"(application/json|text/plain|application/octet-stream)"'],
+  ['size', ',"size":(0|[1-9][0-9]{0,7})'],
+  // 256 bits in 43 characters leave two bits over, which are zero.
+  ['sha256', ',"sha256":"([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])"'],
+  ['ext', '(?:,"ext":(\\{[ -~]*\\}))?\\}$'],
+]
+const ENTRY_PATTERN = patternOf(FIELDS.length)
 
 /**
- * SHA-256(salt ‖ event), 32 bytes: what `sha256` of the entry holds in base64url. `salt` has 16 bytes. Throws
- * `content-mismatch` for a salt of another length, which would let the boundary between the two move.
+ * Reads exactly what `formatEntry` writes. Throws `entry-version` for another version, else `entry-malformed`, with the
+ * first field that is not as it must be.
  */
-export function contentHash(salt: Uint8Array, event: Uint8Array): Uint8Array {
-  if (salt.length !== SALT_BYTES) throw new ProofError('content-mismatch', `a salt has ${SALT_BYTES} bytes`)
-  return sha256(event, salt)
-}
-
-function readEntry(line: string): Entry {
+export function parseEntry(bytes: Uint8Array): Entry {
+  demand(bytes.length <= MAX_ENTRY_BYTES, 'entry-malformed', `an entry has at most ${MAX_ENTRY_BYTES} bytes`)
+  const line = within('entry-malformed', {}, () => fromUtf8(bytes))
   const match = ENTRY_PATTERN.exec(line)
   if (match === null) {
-    if (/^\{"v":(?!1,)/.test(line))
-      throw new ProofError('entry-version', 'the entry is of a version unknown here', { field: 'v' })
-    throw malformed('the line is not an entry in its one serialisation')
+    const isOther = /^\{"v":(?!1,)/.test(line)
+    demand(!isOther, 'entry-version', 'the entry is of a version unknown here', { field: 'v' })
+    const [field = ''] = FIELDS.find((_, i) => !patternOf(i + 1).test(line)) ?? []
+    throw new ProofError('entry-malformed', `the line is no entry in its one serialisation: ${field}`, { field })
   }
   const [, at = '', source = '', by = '', via, asserted, media, size = '', sha256 = '', ext] = match
-  if (!isInstant(at)) throw malformed('the time is not an instant of the calendar', 'at')
-  const entry = {
+  const isEvent = Number(size) <= MAX_EVENT_BYTES
+  demand(isEvent, 'entry-malformed', `an event has at most ${MAX_EVENT_BYTES} bytes`, { field: 'size' })
+  return {
     at,
     source,
     by,
@@ -129,51 +108,51 @@ function readEntry(line: string): Entry {
     sha256,
     ...(ext === undefined ? {} : { ext: readExt(ext) }),
   }
-  if (entry.size > MAX_EVENT_BYTES) throw malformed(`an event has at most ${MAX_EVENT_BYTES} bytes`, 'size')
-  return entry
 }
 
-function readExt(text: string): JsonObject {
-  if (text.length > MAX_EXT_BYTES) throw malformed(`ext has at most ${MAX_EXT_BYTES} bytes`, 'ext')
-  let value: JsonObject
-  try {
-    // The pattern lets only an object through.
-    value = JSON.parse(text) as JsonObject
-  } catch {
-    throw malformed('ext is not JSON', 'ext')
-  }
-  if (canonicalJson(value) !== text) throw malformed('ext is not in its one serialisation', 'ext')
-  return value
+/** Takes a source apart. Throws `entry-malformed`. */
+export function entrySource(text: string): EntrySource {
+  const match = SOURCE_PATTERN.exec(text)
+  const form = 'a source has the form type[/instance[/stream]]'
+  demand(match !== null, 'entry-malformed', form, { field: 'source' })
+  const [, type = '', instance, stream] = match
+  return { type, ...(instance === undefined ? {} : { instance }), ...(stream === undefined ? {} : { stream }) }
+}
+
+/**
+ * SHA-256(salt ‖ event): what `sha256` of the entry holds in base64url. `salt` has 16 bytes. Throws `content-mismatch`
+ * for a salt of another length, which would let the boundary between the two move.
+ */
+export function contentHash(salt: Uint8Array, event: Uint8Array): Hash {
+  demand(salt.length === SALT_BYTES, 'content-mismatch', `a salt has ${SALT_BYTES} bytes`, { field: 'salt' })
+  return sha256(event, salt)
 }
 
 /** `JSON.stringify` in printable ASCII: a duplicate key, a space or another way to write a number does not survive it. */
-function canonicalJson(value: JsonObject): string {
+export function canonicalJson(value: JsonObject): string {
   return JSON.stringify(value).replaceAll(
     /[^ -~]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }
 
-/** Whether the digits of a well-formed time name a real millisecond: no 30 February, no hour 24, no leap second. */
-function isInstant(at: string): boolean {
-  const year = Number(at.slice(0, 4))
-  const month = Number(at.slice(5, 7))
-  const day = Number(at.slice(8, 10))
-  return (
-    day >= 1 &&
-    day <= daysIn(year, month) &&
-    at.slice(11, 13) < '24' &&
-    at.slice(14, 16) < '60' &&
-    at.slice(17, 19) < '60'
+/** The pattern of a line's first `count` fields. */
+function patternOf(count: number): RegExp {
+  return new RegExp(
+    `^${FIELDS.slice(0, count)
+      .map(([, pattern]) => pattern)
+      .join('')}`,
   )
 }
 
-function daysIn(year: number, month: number): number {
-  if (month < 1 || month > 12) return 0
-  if (month === 2) return (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28
-  return [4, 6, 9, 11].includes(month) ? 30 : 31
-}
-
-function malformed(message: string, field?: string): ProofError {
-  return new ProofError('entry-malformed', message, field === undefined ? {} : { field })
+function readExt(text: string): JsonObject {
+  const field = 'ext'
+  demand(text.length <= MAX_EXT_BYTES, 'entry-malformed', `ext has at most ${MAX_EXT_BYTES} bytes`, { field })
+  let value: JsonObject = {}
+  try {
+    // The pattern lets only an object through.
+    value = JSON.parse(text) as JsonObject
+  } catch {}
+  demand(canonicalJson(value) === text, 'entry-malformed', 'ext is not JSON in its one serialisation', { field })
+  return value
 }

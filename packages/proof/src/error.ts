@@ -42,23 +42,3 @@ export class ProofError extends Error {
     this.place = place
   }
 }
-
-/** Throws a `ProofError` where `condition` does not hold. */
-export function demand(
-  condition: boolean,
-  code: ProofErrorCode,
-  message: string,
-  place?: ProofErrorPlace,
-): asserts condition {
-  if (!condition) throw new ProofError(code, message, place)
-}
-
-/** Runs `read` and gives its `ProofError`, if any, the code of the format that is being read, and the place in it. */
-export function within<T>(code: ProofErrorCode | undefined, place: ProofErrorPlace, read: () => T): T {
-  try {
-    return read()
-  } catch (error) {
-    if (!(error instanceof ProofError)) throw error
-    throw new ProofError(code ?? error.code, error.message, { ...error.place, ...place })
-  }
-}

@@ -3,8 +3,8 @@
 
 // Public keys as text: vkeys (C2SP signed-note, "Verifier keys").
 
-import { concat, fromBase64, toBase64, utf8 } from './encoding.ts'
-import { demand, within } from './error.ts'
+import { concat, fromBase64, utf8 } from './encoding.ts'
+import { demand, isKeyName, readUint32, within } from './inner.ts'
 import { sha256 } from './hash.ts'
 
 /** Signature types of C2SP signed-note that this package knows by name. */
@@ -31,13 +31,6 @@ export function keyIdOf(name: string, alg: number, publicKey: Uint8Array): numbe
   return readUint32(sha256(concat(utf8(`${name}\n`), Uint8Array.of(alg), publicKey)))
 }
 
-/** The text form of a public key: `name+hex key id+base64(alg ‖ public key)`. Throws `key-malformed`. */
-export function formatVkey(name: string, alg: number, publicKey: Uint8Array): string {
-  checkKey(name, alg, publicKey)
-  const id = keyIdOf(name, alg, publicKey).toString(16).padStart(8, '0')
-  return `${name}+${id}+${toBase64(concat(Uint8Array.of(alg), publicKey))}`
-}
-
 /**
  * Reads a vkey. Throws `key-malformed` where the form, the length or (for the algorithms that this package knows) the
  * key id is wrong. A key of another algorithm is read and can't verify anything.
@@ -49,8 +42,11 @@ export function parseVkey(vkey: string): VerifierKey {
   const material = within('key-malformed', { field: 'key' }, () => fromBase64(encoded))
   const [alg = 0] = material
   const publicKey = material.subarray(1)
-  demand(publicKey.length > 0, 'key-malformed', 'the key is empty', { field: 'key' })
-  checkKey(name, alg, publicKey)
+  const named = 'a key name is not empty and has no spaces and no plus sign'
+  demand(isKeyName(name), 'key-malformed', named, { field: 'name' })
+  const bytes = KINDS.get(alg)?.bytes ?? Math.max(publicKey.length, 1)
+  const sized = `the key of ${name} must have ${bytes} bytes and has ${publicKey.length}`
+  demand(publicKey.length === bytes, 'key-malformed', sized, { field: 'key' })
   const keyId = Number.parseInt(id, 16)
   const isRight = !KINDS.has(alg) || keyId === keyIdOf(name, alg, publicKey)
   demand(isRight, 'key-malformed', `the key id of ${name} does not belong to its key`, { field: 'key id' })
@@ -68,25 +64,4 @@ export function keyOfKind(vkey: string | VerifierKey, alg: number): VerifierKey 
   const message = `the key of ${key.name} is of the kind ${kindOf(key.alg)}, not ${kindOf(alg)}`
   demand(key.alg === alg, 'algorithm-unsupported', message)
   return key
-}
-
-/** The spaces are Unicode's, written out: `\s` has U+FEFF and lacks U+0085. */
-export function isKeyName(name: string): boolean {
-  return (
-    /^[^\u0000-\u0020+\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/.test(name) &&
-    name.isWellFormed()
-  )
-}
-
-/** The number that a key id is, big-endian. */
-export function readUint32(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0)
-}
-
-function checkKey(name: string, alg: number, publicKey: Uint8Array): void {
-  const named = 'a key name is not empty and has no spaces and no plus sign'
-  demand(isKeyName(name), 'key-malformed', named, { field: 'name' })
-  const bytes = KINDS.get(alg)?.bytes ?? publicKey.length
-  const sized = `the key of ${name} must have ${bytes} bytes and has ${publicKey.length}`
-  demand(publicKey.length === bytes, 'key-malformed', sized, { field: 'key' })
 }

@@ -5,9 +5,9 @@
 // checked over the bytes that arrived, never over text that was decoded and encoded again.
 
 import { isEd25519Signature } from './ed25519.ts'
-import { concat, fromBase64, fromUtf8, toBase64, utf8 } from './encoding.ts'
-import { demand, within } from './error.ts'
-import { ALG_ED25519, isKeyName, keyOfKind, readUint32, type VerifierKey } from './key.ts'
+import { fromBase64, fromUtf8, utf8 } from './encoding.ts'
+import { demand, isKeyName, readUint32, within } from './inner.ts'
+import { ALG_ED25519, keyOfKind, type VerifierKey } from './key.ts'
 
 /** Longest note that is read, and the most signatures in one; the document demands at least 16. */
 export const MAX_NOTE_BYTES = 1_000_000
@@ -105,22 +105,6 @@ export function noteMessage(text: string): Uint8Array {
   const isText = text.endsWith('\n') && text.isWellFormed() && !/[\u0000-\u0009\u000b-\u001f]/.test(text)
   demand(isText, 'note-malformed', 'the text of a note ends with a newline and has no other control characters')
   return utf8(text)
-}
-
-/** A signature line, newline included. Throws `note-malformed`, `key-malformed`. */
-export function formatSignatureLine(name: string, keyId: number, signature: Uint8Array): string {
-  demand(isKeyName(name), 'key-malformed', 'a key name is not empty and has no spaces and no plus sign')
-  demand(signature.length > 0, 'note-malformed', 'the signature is empty')
-  const id = new Uint8Array(4)
-  new DataView(id.buffer).setUint32(0, keyId)
-  return `— ${name} ${toBase64(concat(id, signature))}\n`
-}
-
-/** A whole note: `text`, a blank line, and lines made by `formatSignatureLine`. Throws `note-malformed`. */
-export function formatNote(text: string, signatureLines: readonly string[]): string {
-  noteMessage(text)
-  demand(signatureLines.length > 0, 'note-malformed', 'a note has at least one signature')
-  return `${text}\n${signatureLines.join('')}`
 }
 
 function parseSignatureLine(line: string): NoteSignature {

@@ -6,8 +6,8 @@
 
 import { parseCheckpoint, type Checkpoint } from './checkpoint.ts'
 import { parseCosignature, verifierOf } from './cosignature.ts'
-import { fromUtf8, parseDecimal, utf8 } from './encoding.ts'
-import { demand, ProofError, within } from './error.ts'
+import { fromUtf8, parseDecimal } from './encoding.ts'
+import { bytesOf, demand, within } from './inner.ts'
 import { equalBytes } from './hash.ts'
 import { ALG_ED25519, ALG_ED25519_COSIGNATURE, ALG_MLDSA44, kindOf, parseVkey, type VerifierKey } from './key.ts'
 import { canVerifyMldsa44 } from './mldsa44.ts'
@@ -61,10 +61,9 @@ export interface WitnessedCheckpoint {
  * key can stand for one log and one witness only, and each name in one group only, so none counts twice.
  */
 export function parsePolicy(policy: string | Uint8Array): Policy {
-  const octets = typeof policy === 'string' ? utf8(policy) : policy
-  demand(octets.length <= MAX_POLICY_BYTES, 'policy-malformed', `a policy has at most ${MAX_POLICY_BYTES} bytes`, {
-    line: 1,
-  })
+  const octets = bytesOf(policy)
+  const isShort = octets.length <= MAX_POLICY_BYTES
+  demand(isShort, 'policy-malformed', `a policy has at most ${MAX_POLICY_BYTES} bytes`, { line: 1 })
   const lines = asCharacters(octets).split('\n')
   const last = lines.pop()
   demand(last === '', 'policy-malformed', 'the last line is not ended by a newline', { line: lines.length + 1 })
@@ -142,6 +141,14 @@ function namesOf(witnesses: readonly PolicyWitness[]): ReadonlySet<string> {
   return new Set(witnesses.map(({ name }) => name))
 }
 
+/** How many items follow a keyword, at least and at most, and what they are. */
+const LINES: Readonly<Record<string, readonly [least: number, most: number, form: string]>> = {
+  log: [1, 2, 'log <vkey> [<url>]'],
+  witness: [2, 3, 'witness <name> <vkey> [<url>]'],
+  group: [3, Number.POSITIVE_INFINITY, 'group <name> all|any|<k> <name>…'],
+  quorum: [1, 1, 'quorum <name>|none'],
+}
+
 class PolicyDraft {
   readonly #logs: PolicyLog[] = []
   readonly #witnesses: PolicyWitness[] = []
@@ -154,11 +161,23 @@ class PolicyDraft {
     demand(!/[^\t -~\u0080-\u00ff]/.test(line), 'policy-malformed', 'the line holds a control character')
     const [keyword, ...items] = line.split(/[ \t]+/).filter((item) => item !== '')
     if (keyword === undefined || keyword.startsWith('#')) return
-    if (keyword === 'log') this.#addLog(items)
-    else if (keyword === 'witness') this.#addWitness(items)
-    else if (keyword === 'group') this.#addGroup(items)
-    else if (keyword === 'quorum') this.#setQuorum(items)
-    else throw new ProofError('policy-malformed', 'the line begins with none of log, witness, group, quorum, #')
+    const isKnown = Object.hasOwn(LINES, keyword)
+    demand(isKnown, 'policy-malformed', 'the line begins with none of log, witness, group, quorum, #')
+    const [least, most, form] = LINES[keyword]!
+    const isLine = items.length >= least && items.length <= most
+    demand(isLine, 'policy-malformed', `such a line is: ${form}`)
+    const [first = '', second = '', ...rest] = items
+    if (keyword === 'log') this.#logs.push({ key: this.#readKey(first, ALG_ED25519), ...urlOf(items[1]) })
+    else if (keyword === 'witness') {
+      const key = this.#readKey(second, ALG_ED25519_COSIGNATURE)
+      this.#define(first)
+      this.#witnesses.push({ name: first, key, ...urlOf(items[2]) })
+    } else if (keyword === 'group') this.#addGroup(first, second, rest)
+    else {
+      demand(this.#quorum === undefined, 'policy-malformed', 'the policy has two quorum lines')
+      if (first !== 'none') this.#demandDefined(first)
+      this.#quorum = first
+    }
   }
 
   finish(): Policy {
@@ -167,24 +186,7 @@ class PolicyDraft {
     return { logs: this.#logs, witnesses: this.#witnesses, groups: this.#groups, quorum }
   }
 
-  #addLog([vkey, url, ...rest]: readonly string[]): void {
-    const isLine = vkey !== undefined && rest.length === 0
-    demand(isLine, 'policy-malformed', 'a log line is: log <vkey> [<url>]')
-    const key = this.#readKey(vkey, ALG_ED25519, this.#logs, this.#witnesses)
-    this.#logs.push({ key, ...(url === undefined ? {} : { url }) })
-  }
-
-  #addWitness([name, vkey, url, ...rest]: readonly string[]): void {
-    const isLine = name !== undefined && vkey !== undefined && rest.length === 0
-    demand(isLine, 'policy-malformed', 'a witness line is: witness <name> <vkey> [<url>]')
-    const key = this.#readKey(vkey, ALG_ED25519_COSIGNATURE, this.#witnesses, this.#logs)
-    this.#define(name)
-    this.#witnesses.push({ name, key, ...(url === undefined ? {} : { url }) })
-  }
-
-  #addGroup([name, rule, ...members]: readonly string[]): void {
-    const isLine = name !== undefined && rule !== undefined && members.length > 0
-    demand(isLine, 'policy-malformed', 'a group line is: group <name> all|any|<k> <name>…')
+  #addGroup(name: string, rule: string, members: readonly string[]): void {
     for (const member of members) {
       this.#demandDefined(member)
       const isFree = this.#names.get(member) === false
@@ -199,14 +201,6 @@ class PolicyDraft {
     this.#groups.push({ name, threshold, members })
   }
 
-  #setQuorum([name, ...rest]: readonly string[]): void {
-    const isLine = name !== undefined && rest.length === 0
-    demand(isLine, 'policy-malformed', 'a quorum line is: quorum <name>|none')
-    demand(this.#quorum === undefined, 'policy-malformed', 'the policy has two quorum lines')
-    if (name !== 'none') this.#demandDefined(name)
-    this.#quorum = name
-  }
-
   #define(name: string): void {
     const isFree = name !== 'none' && !this.#names.has(name)
     demand(isFree, 'policy-malformed', `the name ${nameText(name)} is taken`)
@@ -218,19 +212,22 @@ class PolicyDraft {
   }
 
   /** A log's key can be a witness's, too, unless both sign the same: one signature would count as two. */
-  #readKey(item: string, alg: number, others: readonly PolicyKey[], peers: readonly PolicyKey[]): VerifierKey {
+  #readKey(item: string, alg: number): VerifierKey {
     const key = parseVkey(fromUtf8(fromCharacters(item)))
     const isOfUse = key.alg === alg || key.alg === ALG_MLDSA44
     demand(isOfUse, 'algorithm-unsupported', `the key of ${key.name} is of the kind ${kindOf(key.alg)}: of no use here`)
-    const isNew =
-      !others.some((other) => equalBytes(other.key.publicKey, key.publicKey)) &&
-      !peers.some((peer) => isSameKey(peer.key, key))
-    demand(isNew, 'policy-malformed', `the public key of ${key.name} is listed already`)
+    const equals = alg === ALG_ED25519 ? this.#logs : this.#witnesses
+    const isListed =
+      equals.some((other) => equalBytes(other.key.publicKey, key.publicKey)) ||
+      [...this.#logs, ...this.#witnesses].some((other) => isSameKey(other.key, key))
+    demand(!isListed, 'policy-malformed', `the public key of ${key.name} is listed already`)
     return key
   }
 }
 
-type PolicyKey = Pick<PolicyLog, 'key'>
+function urlOf(url: string | undefined): { readonly url?: string } {
+  return url === undefined ? {} : { url }
+}
 
 function isSameKey(a: VerifierKey, b: VerifierKey): boolean {
   return a.name === b.name && a.alg === b.alg && equalBytes(a.publicKey, b.publicKey)

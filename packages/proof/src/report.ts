@@ -6,11 +6,12 @@
 
 import { openCheckpoint, parseCheckpoint, type TreeHead } from './checkpoint.ts'
 import { mldsa44Verifier } from './cosignature.ts'
-import { fromBase64Url, utf8 } from './encoding.ts'
+import { fromBase64Url } from './encoding.ts'
 import { contentHash, parseEntry, type Entry } from './entry.ts'
-import { demand, ProofError, type ProofErrorCode, type ProofErrorPlace } from './error.ts'
+import { ProofError, type ProofErrorCode, type ProofErrorPlace } from './error.ts'
+import { bytesOf, demand } from './inner.ts'
 import { equalBytes, hashLeaf } from './hash.ts'
-import { ALG_MLDSA44, kindOf, parseVkey } from './key.ts'
+import { ALG_MLDSA44, kindOf, parseVkey, type VerifierKey } from './key.ts'
 import { ed25519Verifier, parseNote, type NoteSignature, type Verifier } from './note.ts'
 import { openByPolicy, uncheckedKeys, type Policy, type WitnessedCheckpoint } from './policy.ts'
 import { parseProof, parseReceipt, splitWitnessedReceipt, type Proof } from './receipt.ts'
@@ -74,7 +75,7 @@ export interface Report extends Partial<Place> {
  */
 export async function verifyReceipt(event: Uint8Array, receipt: Uint8Array | string, trust?: Trust): Promise<Report> {
   const work = new Verification(trust)
-  const parts = splitWitnessedReceipt(typeof receipt === 'string' ? utf8(receipt) : receipt)
+  const parts = splitWitnessedReceipt(bytesOf(receipt))
   const ledger = await work.readReceipt('', event, parts.receipt)
   if (ledger.head === undefined || parts.headsReceipt === undefined) return await work.conclude(ledger)
   const heads = await work.readReceipt('heads: ', ledger.note, parts.headsReceipt)
@@ -92,7 +93,7 @@ export async function verifyProof(entry: Uint8Array, proof: Uint8Array | string,
 /** Verifies a signed checkpoint: who vouches for how many entries. Throws as `verifyReceipt`. */
 export async function verifyCheckpoint(note: Uint8Array | string, trust?: Trust): Promise<Report> {
   const work = new Verification(trust)
-  return await work.conclude(await work.readHead('', typeof note === 'string' ? utf8(note) : note))
+  return await work.conclude(await work.readHead('', bytesOf(note)))
 }
 
 /** A signed head, and what was shown to be below it; the head is undefined where it could not be read. */
@@ -121,11 +122,11 @@ class Verification {
   async run<T>(
     what: string,
     check: () => T | Promise<T>,
-    detail: string | ((result: T) => string),
+    say: string | ((result: T) => string),
   ): Promise<T | undefined> {
     try {
       const result = await check()
-      this.#checks.push({ what, ok: true, detail: typeof detail === 'string' ? detail : detail(result) })
+      this.#checks.push({ what, ok: true, detail: typeof say === 'string' ? say : say(result) })
       return result
     } catch (error) {
       if (!(error instanceof ProofError)) throw error
@@ -140,10 +141,9 @@ class Verification {
     if (receipt === undefined) return NOTHING
     const form = 'it is written in the one form that there is'
     const entry = await this.run(`${prefix}the entry`, () => parseEntry(receipt.entry), form)
-    if (entry !== undefined) {
-      const detail = 'it is byte for byte what the entry commits to'
-      await this.run(`${prefix}the event`, () => checkContent(event, receipt.salt, entry), detail)
-    }
+    const check = () => entry !== undefined && checkContent(event, receipt.salt, entry)
+    if (entry !== undefined)
+      await this.run(`${prefix}the event`, check, 'it is byte for byte what the entry commits to')
     const place = await this.readPlace(prefix, receipt, receipt.entry)
     return entry === undefined ? place : { ...place, entry }
   }
@@ -151,11 +151,11 @@ class Verification {
   async readPlace(prefix: string, { index, hashes, checkpoint }: Proof, entry: Uint8Array): Promise<Signed> {
     const { note, head } = await this.readHead(prefix, checkpoint)
     if (head === undefined) return { note }
-    const { size, root } = head
+    const check = () => verifyInclusion(hashLeaf(entry), index, head.size, hashes, head.root)
     await this.run(
       `${prefix}the place in the tree`,
-      () => verifyInclusion(hashLeaf(entry), index, size, hashes, root),
-      `the entry is number ${index} of ${size}, counted from 0`,
+      check,
+      `the entry is number ${index} of ${head.size}, counted from 0`,
     )
     return { note, head: { ...head, index } }
   }
@@ -174,22 +174,17 @@ class Verification {
     await this.run('heads: the log', check, `it records the heads of ${origin}`)
   }
 
+  /** Checks the signatures, of which those of `heads` vouch for all where their key is trusted, and sums up. */
   async conclude(ledger: Signed, heads: Signed = NOTHING): Promise<Report> {
-    if (ledger.head !== undefined) {
-      if (heads.head === undefined) await this.#checkSignature('', ledger, true)
-      else {
-        const isVouched = this.#knows(heads.head.origin)
-        await this.#checkSignature('', ledger, !isVouched)
-        await this.#checkSignature('heads: ', heads, isVouched)
-      }
-    }
+    const isByHeads = heads.head !== undefined && this.#knows(heads.head.origin)
+    if (ledger.head !== undefined) await this.#checkSignature('', ledger.note, ledger.head.origin, !isByHeads)
+    if (heads.head !== undefined) await this.#checkSignature('heads: ', heads.note, heads.head.origin, isByHeads)
     const isInvalid = ledger.head === undefined || this.#checks.some(({ ok }) => ok === false)
-    const { entry } = ledger
     const report = {
       verdict: isInvalid ? 'invalid' : this.#isVouched ? 'valid' : 'self-consistent',
       checks: this.#checks,
       ...ledger.head,
-      ...(entry === undefined ? {} : { entry, time: entry.at }),
+      ...(ledger.entry === undefined ? {} : { entry: ledger.entry, time: ledger.entry.at }),
       ...(heads.head === undefined ? {} : { heads: heads.head }),
       ...(this.#keys.length === 0 ? {} : { keys: this.#keys }),
       ...(this.#cosignatures === undefined ? {} : { cosignatures: this.#cosignatures }),
@@ -203,73 +198,56 @@ class Verification {
     return trust.logs.some(({ key }) => key.name === origin)
   }
 
-  /** `isDeciding`: this is the head whose signature is to vouch for all; the other may go without. */
-  async #checkSignature(prefix: string, { note, head }: Signed, isDeciding: boolean): Promise<void> {
-    const { origin = '' } = head ?? {}
+  /** `isDeciding`: this is the signature that is to vouch for all; the other log's may go without. */
+  async #checkSignature(prefix: string, note: Uint8Array, origin: string, isDeciding: boolean): Promise<void> {
     const trust = this.#trust
     const what = `${prefix}the signature`
-    if (trust === undefined)
-      this.#skip(what, `no key was given: anybody can have written this in the name of ${origin}`)
+    const anybody = `no key was given: anybody can have written this in the name of ${origin}`
+    if (trust === undefined) this.#skip(what, anybody)
     else if (!isDeciding && !this.#knows(origin)) this.#skip(what, `no key of ${origin} was given`)
-    else if ('quorum' in trust) {
-      await this.#checkPolicy(prefix, note, isDeciding ? trust : { ...trust, quorum: 'none' }, isDeciding)
-    } else if (trust.rotations !== undefined) await this.#checkPeriods(what, note, trust)
-    else {
-      const check = () => openCheckpoint(note, this.#verifier!, this.#verifier!.name)
-      const detail = `signed by ${this.#verifier!.name}${trust.pinned === false ? ', with a key that is not pinned' : ''}`
-      const opened = await this.run(what, check, detail)
-      if (opened === undefined) return
-      this.#vouch(trust.pinned !== false, this.#verifier!)
-      this.#skipUnknown(prefix, opened.note.unverified)
-    }
+    else if ('quorum' in trust) await this.#checkPolicy(prefix, note, trust, isDeciding)
+    else if (trust.rotations !== undefined) await this.#checkPeriods(what, note, trust)
+    else await this.#checkKey(prefix, note, this.#verifier!, trust.pinned !== false)
+  }
+
+  async #checkKey(prefix: string, note: Uint8Array, verifier: Verifier, isPinned: boolean): Promise<void> {
+    const detail = `signed by ${verifier.name}${isPinned ? '' : ', with a key that is not pinned'}`
+    const check = () => openCheckpoint(note, verifier, verifier.name)
+    const opened = await this.run(`${prefix}the signature`, check, detail)
+    if (opened !== undefined) this.#vouch(isPinned, verifier, prefix, opened.note.unverified)
   }
 
   async #checkPolicy(prefix: string, note: Uint8Array, policy: Policy, isDeciding: boolean): Promise<void> {
-    const unchecked = await uncheckedKeys(policy)
-    if (unchecked.length > 0) {
-      this.#skip(
-        `${prefix}other keys`,
-        `signature kind not checked here, so they count for nothing: ${unchecked.join()}`,
-      )
-    }
-    const what = isDeciding ? 'the signatures' : 'the signature'
-    const opened = await this.run(
-      prefix + what,
-      () => openByPolicy(note, policy),
-      ({ log, cosignatures: { length } }) =>
-        `signed by ${log.key.name}${isDeciding ? `, with ${length} cosignatures that the policy knows` : ''}`,
-    )
+    const unchecked = (await uncheckedKeys(policy)).join(', ')
+    const why = 'signature kind not checked here, so they count for nothing'
+    if (unchecked !== '') this.#skip(`${prefix}other keys`, `${why}: ${unchecked}`)
+    const check = () => openByPolicy(note, isDeciding ? policy : { ...policy, quorum: 'none' })
+    const opened = await this.run(`${prefix}the signature${isDeciding ? 's' : ''}`, check, ({ log, cosignatures }) => {
+      return `signed by ${log.key.name}, with ${cosignatures.length} cosignatures that the policy knows`
+    })
     if (opened === undefined) return
-    this.#vouch(isDeciding, opened.log.key)
     if (isDeciding) this.#cosignatures = opened.cosignatures
-    this.#skipUnknown(prefix, opened.unknown)
+    this.#vouch(isDeciding, opened.log.key, prefix, opened.unknown)
   }
 
-  async #checkPeriods(what: string, note: Uint8Array, trust: KeyTrust): Promise<void> {
-    const { vkey, rotations = [], pinned } = trust
+  async #checkPeriods(what: string, note: Uint8Array, { vkey, rotations = [], pinned }: KeyTrust): Promise<void> {
     const lead = ({ length }: { length: number }) => `${length - 1} rotations lead from the given key to the newest`
     const periods = await this.run('the rotations', () => verifyRotations(vkey, rotations), lead)
     if (periods === undefined) return
     const opened = await this.run(what, () => openByPeriods(note, periods), 'signed by a key of that chain')
     if (opened === undefined) return
-    const { checkpoint, period } = opened
-    const settled = isSettled(checkpoint, period)
-    if (!settled) {
-      const end = `size ${period.until?.size}`
-      this.#skip('the retired key', `it counts only where this head is shown to be the start of the log at ${end}`)
-    }
-    this.#vouch(settled && pinned !== false, ed25519Verifier(period.vkey))
+    const settled = isSettled(opened.checkpoint, opened.period)
+    const open = 'it counts only where this head is shown to be the start of the log as that key left it'
+    if (!settled) this.#skip('the retired key', open)
+    this.#vouch(settled && pinned !== false, ed25519Verifier(opened.period.vkey), '', [])
   }
 
-  #vouch(isVouched: boolean, { name, alg }: { readonly name: string; readonly alg: number }): void {
+  #vouch(isVouched: boolean, { name, alg }: VerifierKey, prefix: string, unknown: readonly NoteSignature[]): void {
     this.#isVouched ||= isVouched
     this.#keys.push({ name, kind: kindOf(alg) })
-  }
-
-  #skipUnknown(prefix: string, signatures: readonly NoteSignature[]): void {
-    const names = signatures.map(({ name }) => name).join(', ')
-    if (names !== '')
-      this.#skip(`${prefix}other signatures`, `by keys that were not given, so they say nothing: ${names}`)
+    const names = unknown.map((signature) => signature.name).join(', ')
+    const silent = `by keys that were not given, so they say nothing: ${names}`
+    if (names !== '') this.#skip(`${prefix}other signatures`, silent)
   }
 
   #skip(what: string, detail: string): void {
@@ -279,15 +257,16 @@ class Verification {
 
 function trustedVerifier({ vkey, origin }: KeyTrust): Verifier {
   const key = parseVkey(vkey)
-  const verifier = key.alg === ALG_MLDSA44 ? mldsa44Verifier(key) : ed25519Verifier(key)
   const isExpected = origin === undefined || origin === key.name
-  demand(isExpected, 'origin-unexpected', `the key is of ${key.name}, not of ${origin}`)
-  return verifier
+  demand(isExpected, 'origin-unexpected', `the key is of ${key.name}, not of ${origin}`, { field: 'origin' })
+  return key.alg === ALG_MLDSA44 ? mldsa44Verifier(key) : ed25519Verifier(key)
 }
 
 function checkContent(event: Uint8Array, salt: Uint8Array, { size, sha256 }: Entry): void {
   const { length } = event
-  demand(length === size, 'content-mismatch', `the event has ${length} bytes and the entry says ${size}`)
+  const field = 'size'
+  demand(length === size, 'content-mismatch', `the event has ${length} bytes and the entry says ${size}`, { field })
   const isSame = equalBytes(contentHash(salt, event), fromBase64Url(sha256))
-  demand(isSame, 'content-mismatch', 'the event is not the one that was recorded: its salted hash differs')
+  const differs = 'the event is not the one that was recorded: its salted hash differs'
+  demand(isSame, 'content-mismatch', differs, { field: 'sha256' })
 }

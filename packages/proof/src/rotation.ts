@@ -4,14 +4,12 @@
 // Rotations of a ledger's keys (docs/format.md, "Key rotation"): signed notes in which the old key names its successor
 // and the last head that it stands for. A chain of them leads from a key that somebody pinned to today's.
 
-import { openCheckpoint, parseCheckpoint, type Checkpoint, type TreeHead } from './checkpoint.ts'
-import { toBase64, utf8 } from './encoding.ts'
-import { demand, ProofError, within } from './error.ts'
+import { openCheckpoint, readHead, type Checkpoint, type TreeHead } from './checkpoint.ts'
+import { ProofError } from './error.ts'
+import { bytesOf, demand, ROTATION_HEADER, within } from './inner.ts'
 import { equalBytes, type Hash } from './hash.ts'
 import { ALG_ED25519, ALG_MLDSA44, keyOfKind, parseVkey } from './key.ts'
 import { ed25519Verifier, noteMessage, openNote, parseNote } from './note.ts'
-
-const HEADER = 'stele/key-rotation/v1'
 
 /** The last head of an old key: a number of leaves and their 32-byte root. */
 export interface RotationEnd {
@@ -37,14 +35,6 @@ export interface KeyPeriod {
   readonly mldsaVkey?: string
   readonly from: number
   readonly until?: RotationEnd
-}
-
-/** The text of a rotation, to be signed by the old Ed25519 key and then by the new one. Throws `rotation-malformed`. */
-export function formatRotation({ origin, end, vkey, mldsaVkey }: Rotation): string {
-  const keys = mldsaVkey === undefined ? [vkey] : [vkey, mldsaVkey]
-  const text = `${[HEADER, origin, end.size, toBase64(end.root), ...keys].join('\n')}\n`
-  readText(text)
-  return text
 }
 
 /** Reads a rotation; nothing is verified. Throws `rotation-malformed`, with the line. */
@@ -118,9 +108,9 @@ export function isSettled({ size }: TreeHead, { until }: KeyPeriod): boolean {
 }
 
 function readStatement(note: string | Uint8Array): { rotation: Rotation; bytes: Uint8Array; oldKeyId: number } {
-  const bytes = typeof note === 'string' ? utf8(note) : note
+  const bytes = bytesOf(note)
   const { text, signatures } = within('rotation-malformed', {}, () => parseNote(bytes))
-  const rotation = readText(text)
+  const rotation = readRotationText(text)
   const [old, renewed, ...rest] = signatures
   const { origin, vkey } = rotation
   const isPair = old?.name === origin && renewed?.name === origin && rest.length === 0
@@ -131,13 +121,14 @@ function readStatement(note: string | Uint8Array): { rotation: Rotation; bytes: 
   return { rotation, bytes, oldKeyId: old.keyId }
 }
 
-function readText(text: string): Rotation {
+/** Reads the text of a rotation. */
+export function readRotationText(text: string): Rotation {
   within('rotation-malformed', {}, () => noteMessage(text))
   const [header, origin = '', size = '', root = '', vkey = '', ...rest] = text.split('\n')
-  demand(header === HEADER, 'rotation-malformed', `the first line is not ${HEADER}`, { line: 1 })
+  demand(header === ROTATION_HEADER, 'rotation-malformed', `the first line is not ${ROTATION_HEADER}`, { line: 1 })
   const isWhole = rest.pop() === '' && rest.length <= 1
   demand(isWhole, 'rotation-malformed', 'a rotation has one line or two of new keys', { line: 5 })
-  const end = within('rotation-malformed', {}, () => parseCheckpoint(`${origin}\n${size}\n${root}\n`))
+  const end = readHead('rotation-malformed', 2, origin, size, root)
   const [mldsaVkey] = rest
   checkKey(vkey, ALG_ED25519, origin, 5)
   if (mldsaVkey !== undefined) checkKey(mldsaVkey, ALG_MLDSA44, origin, 6)

@@ -39,7 +39,7 @@ function vouchers({ origin, size, heads, keys = [], cosignatures = [] }: Omit<Re
     cosignatures.length === 0
       ? 'No witness vouches for it: that the log shows everybody the same entries rests on whoever holds its key.'
       : `Seen by these witnesses: ${seen}. So it was there on ${timeText(latest)} at the latest, as all of them say.`
-  return [...(via === '' ? [] : [via]), signed, witnessed]
+  return [...via, signed, witnessed]
 }
 
 /** A time in Unix seconds; a witness can name one that no calendar has. */

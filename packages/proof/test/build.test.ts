@@ -34,10 +34,12 @@ async function exitCode(run: Promise<unknown>): Promise<unknown> {
 }
 
 test('the sources import nothing but each other', async () => {
-  for (const name of await readdir(join(PACKAGE, 'src'))) {
+  for (const name of await readdir(join(PACKAGE, 'src'), { recursive: true })) {
+    if (!name.endsWith('.ts')) continue
     const text = await readFile(join(PACKAGE, 'src', name), 'utf8')
     assert.doesNotMatch(text, /\b(?:import|require)\(/, name)
-    for (const [, from = ''] of text.matchAll(/\bfrom '([^']+)'/g)) assert.match(from, /^\.\/[a-z0-9-]+\.ts$/, name)
+    for (const [, from = ''] of text.matchAll(/\bfrom '([^']+)'/g))
+      assert.match(from, /^\.{1,2}\/(?:log\/)?[a-z0-9-]+\.ts$/, name)
   }
 })
 

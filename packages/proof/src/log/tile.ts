@@ -3,14 +3,11 @@
 
 // Paths of tiles and the form of entry bundles (C2SP tlog-tiles).
 
-import { concat } from './encoding.ts'
-import { demand } from './error.ts'
-import { TILE_WIDTH } from './tree.ts'
+import { demand } from '../inner.ts'
+import { TILE_WIDTH } from '../tree.ts'
 
-export { TILE_WIDTH } from './tree.ts'
+export { TILE_WIDTH } from '../tree.ts'
 
-/** Longest entry: its length stands before it in 16 bits. */
-export const MAX_ENTRY_BYTES = 65_535
 const MAX_TILE_LEVEL = 63
 
 /** What a path under a log's prefix asks for. `level` is 0 for entries; `width` is 256 for a full tile. */
@@ -51,17 +48,6 @@ export function parseTilePath(path: string): TileAddress | undefined {
 export function tileWidthAt(size: number, tileLevel: number, index: number): number {
   const hashes = Math.floor(size / TILE_WIDTH ** tileLevel)
   return Math.min(TILE_WIDTH, Math.max(0, hashes - index * TILE_WIDTH))
-}
-
-/** An entry bundle: each entry behind its length as a big-endian uint16. Throws `bundle-malformed`. */
-export function formatBundle(entries: readonly Uint8Array[]): Uint8Array {
-  const framed = entries.map((entry, position) => {
-    const { length } = entry
-    const isEntry = length <= MAX_ENTRY_BYTES
-    demand(isEntry, 'bundle-malformed', `an entry has at most ${MAX_ENTRY_BYTES} bytes`, { position })
-    return concat(Uint8Array.of(length >>> 8, length), entry)
-  })
-  return concat(...framed)
 }
 
 /** The `count` entries of a bundle, as views into it. Throws `bundle-malformed` where it holds fewer or more bytes. */

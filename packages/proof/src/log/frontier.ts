@@ -4,8 +4,8 @@
 // The right edge of the Merkle tree of RFC 6962 section 2.1: what has to be kept to append to it. Sizes are safe
 // integers, so no 32-bit operator touches them.
 
-import { demand, ProofError } from './error.ts'
-import { EMPTY_ROOT, HASH_BYTES, hashNodeInto, type Hash, type NodeHasher } from './hash.ts'
+import { EMPTY_ROOT, HASH_BYTES, hashNodeInto, type Hash, type NodeHasher } from '../hash.ts'
+import { checkSize, demand } from '../inner.ts'
 
 /** Binary levels of a tile: 256 hashes are 8 levels. */
 export const TILE_HEIGHT = 8
@@ -126,12 +126,6 @@ export function completeSubtrees(start: number, end: number): Subtree[] {
     at += leaves
   }
   return subtrees
-}
-
-/** Throws `size-out-of-range` where `size` is none. */
-export function checkSize(size: number): number {
-  if (Number.isSafeInteger(size) && size >= 0) return size
-  throw new ProofError('size-out-of-range', `a size is an integer from 0 to 2^53 - 1, not ${size}`, { field: 'size' })
 }
 
 function copyHash(to: Uint8Array, toOffset: number, from: Uint8Array, fromOffset: number): void {
