@@ -34,6 +34,8 @@ const manifestSchema = z.strictObject({
   /** What `cut.json` holds, where it is there. */
   cut: z.string().optional(),
   withKeys: z.boolean(),
+  /** The folder that held the keys, where they were not in the directory: they are in no backup. */
+  keysOutside: z.string().optional(),
   /** A file may have grown since: then its first bytes are meant. */
   files: z.array(fileSchema),
 })

@@ -11,6 +11,7 @@ import { join, resolve, sep } from 'node:path'
 import { DataFault } from '../ledger/data-fault.ts'
 import { CUT_NOTE } from '../ledger/cut-note.ts'
 import { headsSigners } from '../ledger/keys.ts'
+import { keysOutside } from '../ledger/keys-directory.ts'
 import { readSeal, type Seal } from '../ledger/seal.ts'
 import { coverUpTo } from '../ledger/recover-sealed.ts'
 import { listSegments } from '../ledger/segment/cover.ts'
@@ -168,7 +169,9 @@ class Backup {
   }
 
   async #takeOf(begin: Begin): Promise<BackupReport> {
-    const { clock, withKeys, version, disk, from } = this.#options
+    const { clock, version, disk, from } = this.#options
+    const outside = await keysOutside(disk, from)
+    const withKeys = this.#options.withKeys && outside === undefined
     const target = this.#target
     const trees = new Trees(target.former?.ledgers ?? [])
     const objects = await this.#copySegments(begin, trees)
@@ -192,6 +195,7 @@ class Backup {
       ...(begin.sealText === undefined ? {} : { seal: begin.sealText }),
       ...(cut === undefined ? {} : { cut }),
       withKeys,
+      ...(outside === undefined ? {} : { keysOutside: outside }),
       files,
     }
     const removedObjects = (await target.finish(manifest, wal.renewed)).length
