@@ -275,3 +275,28 @@ test('stele drill says what is wrong with the directory, the ledger or the cap',
   }
   assert.deepEqual(readdirSync(folder).toSorted(), ['data'])
 })
+
+test('P4: with keys that were rotated the drill finds what it must, in the whole log and in a beginning of before', async (context) => {
+  const folder = scratch(context)
+  const directory = join(folder, 'data')
+  const sizes = { anchorEveryBytes: 2 ** 40, walFileBytes: 60_000, segmentEntries: 256 }
+  const parts = { ...systemParts(), directory, head: new MemoryHeadStore(), lock: tryLock, sizes }
+  const stele = await openStele(parts)
+  const random = new SeededRandom(3)
+  const grow = async () => {
+    for (let round = 0; round < 6; round++) {
+      await append(stele.ledgers, 'main', [random.bytes(300), random.bytes(2_000), Buffer.from(`round ${round}`)])
+      await stele.ledgers.publish()
+    }
+  }
+  for (let turn = 0; turn < 2; turn++) {
+    await grow()
+    for (const ledger of ['main', 'heads']) await stele.administration.rotateKey(ledger, 'tester')
+  }
+  await grow()
+  await stele.close()
+  const whole = await holdDrill(context, directory)
+  assert.deepEqual([whole.allFound, whole.isWhole], [true, true])
+  const part = await holdDrill(context, directory, { capBytes: 60_000 })
+  assert.deepEqual([part.allFound, part.isWhole], [true, false])
+})

@@ -4,7 +4,8 @@
 /**
  * The keys that a copy of the log needs, taken while ledgers may be created. A key in its place means a ledger that
  * exists, so those in their places before the log is copied are put in theirs. One that comes later, or waits, may be
- * of a ledger that the copy does not create: it is put among those that wait, which a start sorts out.
+ * of a ledger that the copy does not create, or follow another in what the copy lacks: it is put among those that wait,
+ * which a start sorts out.
  */
 import { join } from 'node:path'
 import type { Disk } from '../platform/disk.ts'
@@ -32,7 +33,7 @@ export function keysOf(before: KeyFiles, behind: KeyFiles): KeyFiles {
   const keys = new Map([...before].filter(([path]) => isInPlace(path)))
   for (const [path, bytes] of [...before, ...behind]) {
     const name = path.slice(path.lastIndexOf('/') + 1)
-    if (!keys.has(`${PLACE}/${name}`)) keys.set(`${WAITING}/${name}`, bytes)
+    if (keys.get(`${PLACE}/${name}`)?.equals(bytes) !== true) keys.set(`${WAITING}/${name}`, bytes)
   }
   return keys
 }

@@ -37,6 +37,8 @@ const manifestSchema = z.strictObject({
   /** What `witnessed/head` holds, where it is there. */
   witnessed: z.string().optional(),
   withKeys: z.boolean(),
+  /** The folder that held the keys, where they were not in the directory: they are in no backup. */
+  keysOutside: z.string().optional(),
   /** A file may have grown since: then its first bytes are meant. */
   files: z.array(fileSchema),
 })

@@ -11,6 +11,7 @@ import { join, resolve, sep } from 'node:path'
 import { DataFault } from '../ledger/data-fault.ts'
 import { CUT_NOTE } from '../ledger/cut-note.ts'
 import { headsSigners } from '../ledger/keys.ts'
+import { keysOutside } from '../ledger/keys-directory.ts'
 import { readSeal, type Seal } from '../ledger/seal.ts'
 import { coverUpTo } from '../ledger/recover-sealed.ts'
 import { listSegments } from '../ledger/segment/cover.ts'
@@ -169,7 +170,9 @@ class Backup {
   }
 
   async #takeOf(begin: Begin): Promise<BackupReport> {
-    const { clock, withKeys, version, disk, from } = this.#options
+    const { clock, version, disk, from } = this.#options
+    const outside = await keysOutside(disk, from)
+    const withKeys = this.#options.withKeys && outside === undefined
     const target = this.#target
     // Before the log: what it counts must be in the copy.
     const witnessed = (await readWitnessedHead(disk, from))?.toString('utf8')
@@ -196,6 +199,7 @@ class Backup {
       ...(cut === undefined ? {} : { cut }),
       ...(witnessed === undefined ? {} : { witnessed }),
       withKeys,
+      ...(outside === undefined ? {} : { keysOutside: outside }),
       files,
     }
     const removedObjects = (await target.finish(manifest, wal.renewed)).length

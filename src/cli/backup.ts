@@ -112,9 +112,11 @@ function reportText(report: BackupReport, to: string, elapsedMs: number, { stdou
   const words = [
     `${printable(to)} holds ${entries(entryCount)} in ${counted(manifest.ledgers.length, 'ledger')} of ${manifest.originPrefix}, up to commit ${count(manifest.commit)}: ${bytesText(totalBytes)}.`,
     `Copied ${bytesText(copiedBytes)} in ${seconds} s: ${counted(copiedObjects, 'object')} of segments and what is new of the log behind them; ${counted(keptObjects, 'object')} ${keptObjects === 1 ? 'was' : 'were'} there already${removed}.`,
-    manifest.withKeys
-      ? 'It holds the signing keys: whoever reads it can sign as these ledgers.'
-      : 'It holds no keys: no server starts on it before they are put in their place.',
+    manifest.keysOutside !== undefined
+      ? `It holds no keys: they are kept in ${printable(manifest.keysOutside)}, which needs a copy of its own.`
+      : manifest.withKeys
+        ? 'It holds the signing keys: whoever reads it can sign as these ledgers.'
+        : 'It holds no keys: no server starts on it before they are put in their place.',
     `What it is worth is shown by 'stele restore ${shellWord(to)} --data DIR', which verifies every byte.`,
   ]
   return `${words.flatMap((sentence) => wrapped(sentence, stdout.columns)).join('\n')}\n`

@@ -155,7 +155,7 @@ function shown({ manifest, verified, headCount, newerHead, sizeBytes }: RestoreR
 
 function reportText(report: RestoreReport, data: string, columns: number): string {
   const { manifest, verified, headCount, newerHead, sizeBytes } = report
-  const { originPrefix, takenAt, ledgers, withKeys } = manifest
+  const { originPrefix, takenAt, ledgers, withKeys, keysOutside } = manifest
   const words = [
     `${printable(data)} is the data directory of ${originPrefix} as it was at ${takenAt}: ${entries(verified.entryCount)}, ${bytesText(sizeBytes)}.`,
     ...verdictWords(verified),
@@ -169,7 +169,11 @@ function reportText(report: RestoreReport, data: string, columns: number): strin
       `No head of these ledgers is kept here, so nothing shows whether events came after the backup. Hold it against the head with --head FILE|URL before a server starts on it: if there were such events, it would sign a second history.`,
     )
   }
-  if (!withKeys) {
+  if (keysOutside !== undefined) {
+    words.push(
+      `Its keys were kept in ${printable(keysOutside)} and are in no backup. Start the server with --keys DIR, the folder that holds them now.`,
+    )
+  } else if (!withKeys) {
     const names = ledgers.map(({ name }) => `${name}.key`).join(', ')
     words.push(`The backup holds no keys. Put them into ${printable(data)}/keys before a server is started: ${names}.`)
   }

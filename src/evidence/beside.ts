@@ -65,7 +65,8 @@ export async function readBeside(disk: Disk, directory: string, isRunning: boole
   }
 }
 
-async function keysPlace(disk: Disk, directory: string): Promise<Pick<Beside, 'keysName' | 'keysFault'>> {
+/** The folder that holds the keys, as it is called in what is said; or why it is not known. */
+export async function keysPlace(disk: Disk, directory: string): Promise<Pick<Beside, 'keysName' | 'keysFault'>> {
   try {
     return { keysName: (await keysOutside(disk, directory)) ?? KEYS, keysFault: undefined }
   } catch (error) {

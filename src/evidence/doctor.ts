@@ -5,14 +5,14 @@
  * Explains a data directory and changes nothing: what a verification of every byte finds, what a start would do about
  * it, and what can be done. It believes neither the directory nor itself: the start is tried, not foretold.
  */
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Disk } from '../platform/disk.ts'
 import type { Files } from '../platform/files.ts'
 import { BACKUP_BEGUN, MANIFEST } from '../ledger/opening.ts'
 import { diskReserveBytes } from '../schema/limits.ts'
 import type { Finding } from './finding.ts'
 import type { KeptHead } from './kept-heads.ts'
-import { listNames } from './beside.ts'
+import { keysPlace, listNames } from './beside.ts'
 import { type Remedy, remedyOf } from './remedies.ts'
 import type { StartTrial } from './start-trial.ts'
 import { type DirectoryOptions, type DirectoryReport, verifyDirectory } from './verify-directory.ts'
@@ -148,14 +148,15 @@ function doings(trial: StartTrial, directory: string): string[] {
 }
 
 async function missingKeys({ disk, directory, data }: DoctorOptions, { ledgers }: DirectoryReport): Promise<Ailment[]> {
-  const names = new Set(await listNames(disk, join(directory, 'keys')))
-  const pending = new Set(await listNames(disk, join(directory, 'keys', 'pending')))
+  const { keysName } = await keysPlace(disk, directory)
+  const names = new Set(await listNames(disk, resolve(directory, keysName)))
+  const pending = new Set(await listNames(disk, resolve(directory, keysName, 'pending')))
   return ledgers.flatMap(({ name, origin }) => {
     const key = `${name}.key`
     if (origin === undefined || names.has(key) || pending.has(key)) return []
     const finding: Finding = {
       kind: 'key',
-      file: `keys/${key}`,
+      file: `${keysName}/${key}`,
       what: `the key of ${name} is missing`,
       expected: `the key of ${origin}`,
       found: 'none',
@@ -167,9 +168,10 @@ async function missingKeys({ disk, directory, data }: DoctorOptions, { ledgers }
 /** Secrets that others can read, and a disk on which nothing can be written. */
 async function besideAilments({ disk, files, directory, data }: DoctorOptions): Promise<Ailment[]> {
   const ailments: Ailment[] = []
-  const keys = (await listNames(disk, join(directory, 'keys'))).filter((name) => name.endsWith('.key'))
-  for (const file of ['admin.token', ...keys.map((name) => `keys/${name}`)]) {
-    const status = await files.status(join(directory, file), 'follow')
+  const { keysName } = await keysPlace(disk, directory)
+  const keys = (await listNames(disk, resolve(directory, keysName))).filter((name) => name.endsWith('.key'))
+  for (const file of ['admin.token', ...keys.map((name) => `${keysName}/${name}`)]) {
+    const status = await files.status(resolve(directory, file), 'follow')
     if (status === undefined || status.isPrivate) continue
     ailments.push({
       file,
@@ -178,7 +180,7 @@ async function besideAilments({ disk, files, directory, data }: DoctorOptions): 
       found: 'a mode that lets others in',
       meaning: 'Whoever has read it can sign, or ask, in this server’s name.',
       remedy: 'Take the rights away; where somebody may have read it, treat it as stolen.',
-      command: `chmod 600 ${data}/${file}`,
+      command: `chmod 600 ${file.startsWith('/') ? file : `${data}/${file}`}`,
     })
   }
   const { freeBytes, totalBytes } = await disk.space(directory)

@@ -6,7 +6,7 @@
  * of the copy kept outside it; an older state of it; and receipts that somebody else could hold.
  */
 import { basename, join } from 'node:path'
-import { formatReceipt, parseEntry, SALT_BYTES } from '@stele/proof'
+import { formatReceipt } from '@stele/proof'
 import { type Batch, ownBatch } from '../ledger/batch.ts'
 import { DataFault } from '../ledger/data-fault.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
@@ -19,9 +19,9 @@ import { isFlaw, readFrame } from '../ledger/wal/frame-reader.ts'
 import { type Clock, timeText } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { Random } from '../platform/random.ts'
-import { isReserved, parseSystemEvent } from '../state/administration.ts'
-import { SystemState } from '../state/system-state.ts'
+import { isReserved } from '../state/administration.ts'
 import { DrillFault, NoLedgerFault } from './drill-fault.ts'
+import { takeKeys } from './drill-keys.ts'
 import { eventsOf, type History, readHistory, writeHistory } from './forge.ts'
 import { segmentsDirectory } from './open-log.ts'
 import { unsealedBeginning } from './unseal.ts'
@@ -94,7 +94,7 @@ export async function prepareGround(options: GroundOptions): Promise<Ground> {
   const place = { dataDirectory: baseline, head: join(workFolder, 'outside', 'kept.head'), sizes: SIZES }
   const copied = await copyBeginning(options, baseline)
   const before = await readHistory(disk, baseline)
-  const names = await copyKeys(options, before, baseline)
+  const names = await takeKeys(options, before, baseline, copied.isWhole)
   const ledger = chooseLedger(before, names, options.ledger)
 
   const first = await open(place)
@@ -217,23 +217,6 @@ async function endOfWhole(
   } finally {
     await file.close()
   }
-}
-
-/** Copies the keys of the ledgers that the copied log creates, and returns their names. */
-async function copyKeys({ disk, directory }: GroundOptions, history: History, to: string): Promise<string[]> {
-  const state = new SystemState()
-  for (const [index, { entry, content }] of eventsOf(history, 'system').entries()) {
-    state.apply(parseSystemEvent(index, content.subarray(SALT_BYTES)), parseEntry(entry).at)
-  }
-  await disk.makeDirectory(join(to, 'keys'))
-  const settled = new Set(await disk.list(join(directory, 'keys')))
-  for (const name of state.ledgers.keys()) {
-    const key = `${name}.key`
-    // A server that runs, or was killed, may not have moved the key to its place yet.
-    const from = settled.has(key) ? join(directory, 'keys', key) : join(directory, 'keys', 'pending', key)
-    await copyFile(disk, from, join(to, 'keys', key))
-  }
-  return [...state.ledgers.keys()]
 }
 
 function chooseLedger(history: History, names: readonly string[], wanted: string | undefined): string {

@@ -51,7 +51,7 @@ export interface Head {
   readonly root: Uint8Array
 }
 
-/** What becomes of an entry of `heads` whose ledger has another head now; undefined leaves it out. */
+/** What becomes of an entry of `heads` whose ledger has another head now, or of every one; undefined leaves it out. */
 export type Renote = (note: Buffer, head: Head) => Buffer | undefined
 
 /** Reads all frames of a log that was left whole. */
@@ -173,9 +173,10 @@ export async function writeHistory(
   directory: string,
   history: History,
   renote: Renote,
+  renoted: 'changed' | 'all' = 'changed',
 ): Promise<ReadonlyMap<string, Head>> {
   await disk.makeDirectory(join(directory, 'wal'))
-  const forge = new Forge(renote)
+  const forge = new Forge(renote, renoted)
   for (const { fileId, frames } of history.files) {
     const { originPrefix } = history
     const header = { fileId, firstCommit: forge.commit + 1, previousHash: forge.previousHash, originPrefix }
@@ -199,13 +200,15 @@ class Forge {
   commit = 0
   previousHash: Buffer = Buffer.alloc(HASH_BYTES)
   readonly #renote: Renote
+  readonly #isAll: boolean
   readonly #builder = new FrameBuilder()
   readonly #trees = new Map<string, Frontier>()
   /** By ledger and size as first written: the head that stands there now. */
   readonly #headAt = new Map<string, Head>()
 
-  constructor(renote: Renote) {
+  constructor(renote: Renote, renoted: 'changed' | 'all') {
     this.#renote = renote
+    this.#isAll = renoted === 'all'
   }
 
   heads(): ReadonlyMap<string, Head> {
@@ -239,7 +242,8 @@ class Forge {
     const said = publishedHead(note)
     const head = this.#headAt.get(`${said.ledger} ${said.size}`)
     if (head === undefined) return [event]
-    if (head.size === said.size && Buffer.from(head.root).toString('hex') === said.root) return [event]
+    const isSame = head.size === said.size && Buffer.from(head.root).toString('hex') === said.root
+    if (isSame && !this.#isAll) return [event]
     const another = this.#renote(note, head)
     return another === undefined ? [] : [committed(event, event.content.subarray(0, SALT_BYTES), another)]
   }

@@ -82,10 +82,20 @@ function ofHead({ what, file = '', count = 0 }: Finding, context: RemedyContext)
 }
 
 function ofKey(file: string, { data }: RemedyContext): Remedy {
+  const isOutside = file.startsWith('/')
+  if (file === 'keys.json') {
+    return {
+      meaning: 'It says where the keys are kept; no entry is lost, and no key.',
+      remedy: 'Start the server once with --keys DIR, the folder that holds them: it is noted anew.',
+      command: `stele serve --data ${data} --keys DIR`,
+    }
+  }
   return {
     meaning: 'No entry is lost, and all can be proven; but nothing new can be signed, and the server does not start.',
     remedy: 'Put the key back from where it is kept. It cannot be made again.',
-    command: `cp -p BACKUP/${file} ${data}/${file}`,
+    command: isOutside
+      ? `cp -p BACKUP/${file.slice(file.lastIndexOf('/') + 1)} ${file}`
+      : `cp -p BACKUP/${file} ${data}/${file}`,
   }
 }
 
