@@ -161,7 +161,7 @@ test('a check reads every byte of both objects once, and tells whoever paces it'
   const segment = await writeSegment(store, rowsOf(new SeededRandom(1), [100, 3_000_000, 5, 2_000_000, 70_000]))
   let sumBytes = 0
   const pace = async (count: number): Promise<void> => void (sumBytes += count)
-  for await (const flaw of checkSegment(store, segment, undefined, pace)) assert.fail(flaw.what)
+  for await (const flaw of checkSegment(store, segment, { pace })) assert.fail(flaw.what)
   assert.equal(sumBytes, segment.log.sizeBytes + segment.content.sizeBytes)
 })
 
@@ -379,7 +379,7 @@ test('P5: a damaged part does not hide what is wrong behind it, and the rest is 
   }
   const told: number[] = []
   const flaws: SegmentFlaw[] = []
-  for await (const flaw of checkSegment(store, segment, (index) => void told.push(index))) flaws.push(flaw)
+  for await (const flaw of checkSegment(store, segment, { onEntry: (index) => void told.push(index) })) flaws.push(flaw)
   const places = (key: string) =>
     flaws.flatMap((flaw) => (flaw.key === key && flaw.index !== undefined ? [flaw.index] : []))
   assert.deepEqual(places(segment.log.key), [0, 512])

@@ -7,9 +7,18 @@ import { accessSync, constants } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-/** Go programs come from the cache of scripts/ci-tools.sh alone: `fsck` on PATH is another program. */
-const goPrograms = ['fsck', 'hammer', 'posix'] as const
-const systemPrograms = ['chromium', 'go', 'openssl', 'strace', 'wrk'] as const
+/** These come from the cache of scripts/ci-tools.sh alone: `fsck` on PATH is another program. */
+const goPrograms = [
+  'fsck',
+  'hammer',
+  'litewitness',
+  'posix',
+  'posix-oneshot',
+  'spicy',
+  'stele-interop',
+  'witnessctl',
+] as const
+const systemPrograms = ['chromium', 'go', 'openssl', 'ssh-add', 'ssh-agent', 'ssh-keygen', 'strace', 'wrk'] as const
 
 export type ToolName = (typeof goPrograms)[number] | (typeof systemPrograms)[number]
 

@@ -7,7 +7,7 @@
  * frame, so any number of threads may do it. What lies on the disk is taken for an attacker's.
  */
 import { hash } from 'node:crypto'
-import { MAX_EVENT_BYTES, parseEntry, ProofError, SALT_BYTES } from '@stele/proof'
+import { parseEntry, ProofError, SALT_BYTES } from '@stele/proof'
 import { LEDGER_NAME } from '../schema/limits.ts'
 import {
   decodeFrameHeader,
@@ -207,17 +207,17 @@ function checkSection(section: Section, forms: EntryForms, faults: Fault[]): Che
       continue
     }
     const digest = hash('sha256', bytes.subarray(contentStart, contentEnd), 'base64url')
-    const line = bytes.toString('latin1', entryStart, entryEnd)
+    const entry = bytes.subarray(entryStart, entryEnd)
     const sizeBytes = contentEnd - contentStart - SALT_BYTES
-    let time = sizeBytes > MAX_EVENT_BYTES ? undefined : forms.timeOf(line, sizeBytes, digest)
+    let time = forms.timeOf(entry, sizeBytes, digest)
     if (time === undefined) {
-      const read = readSlowly(bytes.subarray(entryStart, entryEnd), sizeBytes, digest)
+      const read = readSlowly(entry, sizeBytes, digest)
       if (typeof read !== 'string') {
         faults.push({ ...read, at: read.kind === 'content' ? contentStart : entryStart, ledger, index })
         continue
       }
       time = read
-      forms.learn(line, sizeBytes, digest, time)
+      forms.learn(entry, sizeBytes, digest, time)
     }
     if (time < lastTime) {
       const what = 'the ledger time goes back'

@@ -18,10 +18,10 @@ import { DerivedRun } from './derived-file.ts'
 import type { Findings } from './finding.ts'
 import type { CheckedFrame, CheckedSection } from './frame-check.ts'
 import { KEPT_LEVEL, type SealedHashes, SealedRoots } from './sealed-roots.ts'
+import { grownByTiles, type ProvenTile, TILE_WIDTH, tilesNext } from './whole-tiles.ts'
 
 const PLACE_BYTES = 32
 const FILL_COUNT = 65_536
-const TILE_WIDTH = 256
 /** Bytes of expected derived data of one ledger that are kept before they are compared. */
 const MAX_PENDING_BYTES = 1024 * 1024
 type Row = CheckedFrame['rows'][number]
@@ -117,11 +117,17 @@ export class LedgerReplay {
     this.#sealed = new SealedRoots(size, sealed)
   }
 
-  /** Takes leaf hashes of the next sealed entries. */
-  takeLeaves(leaves: Buffer): void {
-    const count = leaves.length / HASH_BYTES
-    this.#size += count
-    if (!this.#lost) this.#appendLeaves(leaves, 0, count)
+  /** Takes leaf hashes of the next sealed entries; those of a tile that is proven are not hashed again. */
+  takeLeaves(leaves: Buffer, provenTile: ProvenTile): void {
+    const end = (this.#size += leaves.length / HASH_BYTES)
+    for (let at = 0; at < leaves.length && !this.#lost;) {
+      const { size } = this.#frontier
+      const tiles = tilesNext(size, Math.min(end, this.#wanted[this.#nextWanted] ?? Infinity), provenTile)
+      const count = tiles.length * TILE_WIDTH || Math.min(end - size, TILE_WIDTH - (size % TILE_WIDTH))
+      if (tiles.length === 0) this.#appendLeaves(leaves, at, count)
+      else this.#appendTiles(tiles, leaves.subarray(at, at + count * HASH_BYTES))
+      at += count * HASH_BYTES
+    }
   }
 
   /** The next sealed entries, up to `end`, are not there; where the tree files still have their hashes, it goes on. */
@@ -327,6 +333,13 @@ export class LedgerReplay {
       this.#frontier.append(bytes, at + position * HASH_BYTES, this.#emit)
       if (this.#frontier.size === this.#wanted[this.#nextWanted]) this.#noteWanted()
     }
+  }
+
+  #appendTiles(tiles: readonly Uint8Array[], leaves: Buffer): void {
+    this.#level(0).expect(Buffer.from(leaves))
+    this.#root = undefined
+    this.#frontier = grownByTiles(this.#frontier, tiles, this.#emit)
+    this.#noteWanted()
   }
 
   #holdAgainstRow(row: Row, first: number, { file, position }: FramePlace): void {

@@ -30,6 +30,7 @@ export interface LogRun {
   readonly anchor: Anchor | string
   readonly isRunning: boolean
   readonly threadCount?: number
+  readonly withContent?: boolean
   readonly onProgress?: (progress: Progress) => void
   readonly pace?: (bytes: number) => Promise<void>
 }
@@ -78,12 +79,12 @@ export async function replayLog(run: LogRun): Promise<Replayed> {
 }
 
 async function replaySealed(run: LogRun, source: SealedSource, sizeBytes: number, pace: OnBytes) {
-  const { disk, directory, log, replay, findings, anchor, isRunning, threadCount = 0 } = run
+  const { disk, directory, log, replay, findings, anchor, isRunning, threadCount = 0, withContent = true } = run
   const { sealed } = log
   const isThreaded = threadCount > 0 && sizeBytes >= THREADED_BYTES && disk instanceof NodeDisk
   const checker: SegmentChecker = isThreaded
-    ? new ThreadedSegmentChecker(segmentsDirectory(directory), threadCount, pace)
-    : new LocalSegmentChecker(log.store, pace)
+    ? new ThreadedSegmentChecker(segmentsDirectory(directory), threadCount, withContent, pace)
+    : new LocalSegmentChecker(log.store, withContent, pace)
   try {
     const replayed = new SealedReplay({ sealed: sealed!, source, checker, replay, findings, pace })
     await replayed.run()

@@ -108,7 +108,7 @@ export class SealedReplay {
     for (let todo = this.#todo([ledger]); todo.length > 0; todo = this.#todo([ledger])) {
       for (const { segment, used } of todo) {
         const each: OnEntry = async (entry) => await onEntry(entry, segment)
-        await this.#take({ segment, checked: await checkWhole(source.store, segment, used, pace, each) })
+        await this.#take({ segment, checked: await checkWhole(source.store, segment, used, { pace, onEntry: each }) })
       }
     }
   }
@@ -158,6 +158,7 @@ export class SealedReplay {
       if (ledger === 'system') replay.loseSystem()
       await source.settleFlawed(segment)
     } else await this.#checkOrigin(segment)
+    if (checked.parents !== undefined) source.prove(segment, checked.parents)
     this.#checkTimes(segment, checked)
     replay.ledger(ledger).noteSealed(checked.lastTime, checked.contentBytes)
   }

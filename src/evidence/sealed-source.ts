@@ -58,6 +58,7 @@ export class SealedSource {
   readonly #amended = new Map<string, Buffer>()
   readonly #excluded = new Set<string>()
   readonly #readers = new Map<string, Promise<SegmentReader>>()
+  readonly #proven = new Map<string, Uint8Array>()
   #seal: Seal
   #segments: ReadonlyMap<string, readonly Segment[]> = new Map()
   #covers = new Map<string, CoverParts>()
@@ -120,6 +121,22 @@ export class SealedSource {
     const leaves = await this.#leavesOf(segment)
     if (leaves === undefined) this.#exclude(segment)
     else if (leaves !== 'stored') this.#amended.set(segment.log.key, leaves)
+  }
+
+  /** Takes the hashes of level 1 of a segment that was checked and has no flaw. */
+  prove({ log }: Segment, parents: Uint8Array): void {
+    this.#proven.set(log.key, parents)
+  }
+
+  /** The hash of a whole tile of entries, where all of it lies in one segment that has no flaw; else undefined. */
+  provenTile(ledger: string, tile: number): Uint8Array | undefined {
+    const { cover } = this.cover(ledger)
+    const first = tile * BUNDLE_ENTRIES
+    const segment = segmentAt(cover, first, 1)
+    if (segment === undefined || segment !== segmentAt(cover, first + BUNDLE_ENTRIES - 1, 1)) return undefined
+    const at = ((first - segment.first) / BUNDLE_ENTRIES) * HASH_BYTES
+    const parents = Number.isInteger(at) ? this.#proven.get(segment.log.key) : undefined
+    return parents !== undefined && at < parents.length ? parents.subarray(at, at + HASH_BYTES) : undefined
   }
 
   async reader(segment: Segment): Promise<SegmentReader> {

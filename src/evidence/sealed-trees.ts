@@ -54,7 +54,7 @@ export class SealedTrees {
         const count = Math.min(LEAVES_COUNT, size - ledger.size, next - ledger.size)
         const leaves = await this.#source.hashesOf(name).leaves(ledger.size, count)
         await this.#holdOverlap(cover, ledger.size, leaves)
-        ledger.takeLeaves(leaves)
+        ledger.takeLeaves(leaves, (tile) => this.#source.provenTile(name, tile))
       }
       await ledger.compareDerivedIfMany()
     }

@@ -29,6 +29,8 @@ export interface CheckedSegment {
   readonly contentBytes: number
   readonly firstTime: string
   readonly lastTime: string
+  /** Hashes of level 1 that the entries have; undefined where something is wrong with the segment. */
+  readonly parents: Uint8Array | undefined
 }
 
 /** An entry for which the segment is read; views hold during the call. */
@@ -40,40 +42,59 @@ export interface Used {
   readonly end: number
 }
 
+export interface CheckWholeOptions {
+  readonly pace?: Pace
+  readonly onEntry?: OnEntry
+  /** Without the contents nobody is told of events; else true. */
+  readonly withContent?: boolean
+}
+
 export async function checkWhole(
   store: ObjectStore,
   segment: Segment,
   used: Used,
-  pace?: Pace,
-  onEntry?: OnEntry,
+  options: CheckWholeOptions = {},
 ): Promise<CheckedSegment> {
+  const { pace, onEntry, withContent = true } = options
   const flaws: SegmentFlaw[] = []
   const times: SegmentFlaw[] = []
   const unread: { first: number; count: number }[] = []
   let [next, contentBytes, firstTime, lastTime] = [segment.first, 0, '', '']
-  const take = async (index: number, entry: Buffer, content: Buffer) => {
+  let parents: Uint8Array | undefined
+  const take = (index: number, entry: Buffer, content: Buffer | undefined): Promise<void> | void => {
     if (index > next) unread.push({ first: next, count: index - next })
     next = index + 1
-    if (index >= used.from && index < used.end) contentBytes += content.length
-    const at = entry.toString('latin1', TIME_AT, TIME_END)
+    const isUsed = index >= used.from && index < used.end
+    if (isUsed && content !== undefined) contentBytes += content.length
+    // Most have the time of the one before.
+    const at = isAt(entry, lastTime) ? lastTime : entry.toString('latin1', TIME_AT, TIME_END)
     if (at < lastTime) {
       const place = { key: segment.log.key, index, what: 'the ledger time goes back' }
       times.push({ ...place, expected: `${lastTime} or later`, found: at })
     }
     if (firstTime === '') firstTime = at
     if (index < used.end) lastTime = at
-    if (onEntry !== undefined && index >= used.from && index < used.end)
-      await onEntry({ index, at, event: content.subarray(SALT_BYTES) })
+    if (onEntry !== undefined && isUsed && content !== undefined) {
+      return onEntry({ index, at, event: content.subarray(SALT_BYTES) })
+    }
   }
   let flawCount = 0
-  for await (const flaw of checkSegment(store, segment, take, pace)) {
+  const onParents = (found: Buffer) => (parents = new Uint8Array(found))
+  for await (const flaw of checkSegment(store, segment, { onEntry: take, onParents, pace, withContent })) {
     // What is said of an object as a whole comes last, and must not be lost behind its entries.
     if (++flawCount <= MAX_FLAWS || flaw.index === undefined) flaws.push(flaw)
   }
   const end = segment.first + segment.count
   if (next < end) unread.push({ first: next, count: end - next })
   flaws.push(...times.slice(0, MAX_FLAWS))
-  return { flaws, flawCount: flawCount + times.length, unread, contentBytes, firstTime, lastTime }
+  const told = { unread, contentBytes, firstTime, lastTime }
+  return { ...told, flaws, flawCount: flawCount + times.length, parents: flaws.length > 0 ? undefined : parents }
+}
+
+function isAt(entry: Buffer, time: string): boolean {
+  // The milliseconds differ first.
+  for (let at = time.length - 1; at >= 0; at--) if (entry[TIME_AT + at] !== time.charCodeAt(at)) return false
+  return time !== ''
 }
 
 export interface SegmentChecker {
@@ -88,13 +109,16 @@ export class LocalSegmentChecker implements SegmentChecker {
   readonly #store: ObjectStore
   readonly #pace: Pace
 
-  constructor(store: ObjectStore, pace: Pace) {
+  readonly #withContent: boolean
+
+  constructor(store: ObjectStore, withContent: boolean, pace: Pace) {
     this.#store = store
+    this.#withContent = withContent
     this.#pace = pace
   }
 
   async check(segment: Segment, used: Used): Promise<CheckedSegment> {
-    return await checkWhole(this.#store, segment, used, this.#pace)
+    return await checkWhole(this.#store, segment, used, { pace: this.#pace, withContent: this.#withContent })
   }
 
   async close(): Promise<void> {}
@@ -104,19 +128,24 @@ export class LocalSegmentChecker implements SegmentChecker {
 export class ThreadedSegmentChecker implements SegmentChecker {
   readonly depth: number
   readonly #directory: string
+  readonly #withContent: boolean
   readonly #pace: Pace
   readonly #pool: WorkerPool<SegmentJob, CheckedSegment>
 
-  constructor(directory: string, threadCount: number, pace: Pace) {
+  constructor(directory: string, threadCount: number, withContent: boolean, pace: Pace) {
     this.depth = threadCount * 2
     this.#directory = directory
+    this.#withContent = withContent
     this.#pace = pace
     this.#pool = new WorkerPool(new URL('./segment-worker.ts', import.meta.url), threadCount)
   }
 
   async check(segment: Segment, used: Used): Promise<CheckedSegment> {
-    const checked = await this.#pool.run({ directory: this.#directory, segment, used }, [])
-    await this.#pace(segment.log.sizeBytes + segment.content.sizeBytes)
+    const checked = await this.#pool.run(
+      { directory: this.#directory, segment, used, withContent: this.#withContent },
+      [],
+    )
+    await this.#pace(segment.log.sizeBytes + (this.#withContent ? segment.content.sizeBytes : 0))
     return checked
   }
 

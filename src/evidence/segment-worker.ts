@@ -13,10 +13,11 @@ export interface SegmentJob {
   readonly directory: string
   readonly segment: Segment
   readonly used: Used
+  readonly withContent: boolean
 }
 
 answerJobs(async (job) => {
-  const { directory, segment, used } = job as SegmentJob
+  const { directory, segment, used, withContent } = job as SegmentJob
   const store = new DirectoryStore(new NodeDisk(), directory)
-  return { answer: await checkWhole(store, segment, used), moved: [] }
+  return { answer: await checkWhole(store, segment, used, { withContent }), moved: [] }
 })

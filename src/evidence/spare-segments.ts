@@ -48,7 +48,7 @@ async function checkSpareSegment(
 ): Promise<void> {
   const { ledger, first, count } = segment
   const file = fileOf(segment.log.key)
-  const { flaws } = await checkWhole(log.store, segment, { from: first, end: first + count }, pace)
+  const { flaws } = await checkWhole(log.store, segment, { from: first, end: first + count }, { pace })
   for (const { key, offset, what, expected, found } of flaws) {
     const place = { file: fileOf(key), ...(offset === undefined ? {} : { offset }) }
     findings.add({ kind: 'unexpected', ...place, what: `in a segment that nobody reads: ${what}`, expected, found })

@@ -38,6 +38,8 @@ export interface DirectoryOptions {
   readonly isRunning?: boolean
   /** Threads that check frames; 0 does it in this one. */
   readonly threadCount?: number
+  /** Whether the events in segments are read; true. Those of `system` and `heads`, and of the log, are in any case. */
+  readonly withContent?: boolean
   /** Remembered signatures, for whoever verifies copies of one directory. */
   readonly signatures?: Signatures
   readonly onProgress?: (progress: Progress) => void

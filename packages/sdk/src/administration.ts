@@ -121,6 +121,7 @@ const limitNames = ['eventsPerSecond', 'bytesPerSecond', 'burstSeconds'] as cons
 function readLimits(value: unknown): RateLimits {
   const fields = new Fields("the token's limits", value)
   const given = limitNames.filter((name) => fields.has(name))
+  if (given.length === 0) throw untrustworthy('the token has limits that limit nothing')
   return Object.fromEntries(given.map((name) => [name, fields.whole(name)]))
 }
 

@@ -217,9 +217,11 @@ async function checkReceipts(
     throw untrustworthy(`there are ${receipts.length} receipts for ${eventCount} events`)
   // The receipts of one answer share a checkpoint, whose signature need not be checked a thousand times.
   const heads = new Map<string, LedgerHead>()
+  // What was stored now has the largest indexes.
+  const stored = new Set([...new Set(indexes)].toSorted((one, other) => other - one).slice(0, count))
   for (const [position, text] of receipts.entries()) {
-    if (text === '' && duplicates > 0) continue
     const index = indexes?.[position] ?? first + position
+    if (text === '' && duplicates > 0 && !stored.has(index)) continue
     await held(`the receipt of event ${index}`, async () => {
       const receipt = parseReceipt(text)
       const note = fromUtf8(receipt.checkpoint)
@@ -286,7 +288,8 @@ function checkContent(entry: Entry, salt: Uint8Array, event: Uint8Array): void {
   }
 }
 
-export async function readLedger(value: unknown): Promise<LedgerInfo> {
+/** Where keys of that origin were given, one of them must be the ledger's. */
+export async function readLedger(value: unknown, verifiers: readonly Verifier[] = []): Promise<LedgerInfo> {
   const fields = new Fields('the ledger', value)
   const info = {
     name: fields.ledger('name'),
@@ -302,9 +305,13 @@ export async function readLedger(value: unknown): Promise<LedgerInfo> {
   await held(`the ledger ${name}`, () => {
     parseCheckpoint(`${origin}\n${size}\n${toBase64(root)}\n`)
     if (vkeys.length === 0) throw untrustworthy(`the ledger ${name} has no key`)
+    if (new Set(vkeys).size < vkeys.length) throw untrustworthy(`a key of the ledger ${name} is listed twice`)
     for (const vkey of vkeys) {
       if (parseVkey(vkey).name !== origin) throw untrustworthy(`the ledger ${name} has a key of another origin`)
     }
+    const pinned = verifiers.filter((verifier) => verifier.name === origin)
+    const isPinned = vkeys.map(parseVkey).some((key) => pinned.some((pin) => equalBytes(pin.publicKey, key.publicKey)))
+    if (pinned.length > 0 && !isPinned) throw untrustworthy(`the ledger ${name} has another key than the pinned one`)
   })
   return info
 }

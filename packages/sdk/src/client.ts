@@ -217,6 +217,22 @@ export class SteleClient extends SearchClient {
     })
   }
 
+  /**
+   * Holds an event that came without a proof, a hit or one of a tail, against the ledger: its entry is in the tree that
+   * the checkpoint is of. Throws where it is not.
+   */
+  async confirm(
+    ledger: string,
+    event: Pick<RecordedEvent, 'index' | 'entryLine'>,
+    options: CallOptions = {},
+  ): Promise<CheckedProof> {
+    const proof = await this.proof(ledger, event.index, options)
+    if (fromUtf8(proof.entry) !== event.entryLine) {
+      throw untrustworthy(`event ${event.index} is not the one that the ledger ${ledger} has there`)
+    }
+    return proof
+  }
+
   /** The signed checkpoint of the current size. */
   async checkpoint(ledger: string, options: CallOptions = {}): Promise<LedgerHead> {
     const floor = this.seen.floor(ledger)
@@ -280,15 +296,19 @@ export class SteleClient extends SearchClient {
   }
 
   async ledgers(options: CallOptions = {}): Promise<readonly LedgerInfo[]> {
+    const floors = this.seen.floors()
     const value = await this.json('the ledgers', '/v1/ledgers', options)
-    const infos = await Promise.all(new Fields('the ledgers', value).list('ledgers').map(readLedger))
+    const infos = await Promise.all(
+      new Fields('the ledgers', value).list('ledgers').map(async (one) => readLedger(one, this.verifiers)),
+    )
     if (new Set(infos.map(({ name }) => name)).size < infos.length) throw untrustworthy('a ledger is listed twice')
+    for (const info of infos) this.seen.learn(info.name, floors.get(info.name) ?? 0, info)
     return infos
   }
 
   async ledger(name: string, options: CallOptions = {}): Promise<LedgerInfo> {
     const floor = this.seen.floor(name)
-    const info = await readLedger(await this.json('the ledger', ledgerPath(name), options))
+    const info = await readLedger(await this.json('the ledger', ledgerPath(name), options), this.verifiers)
     if (info.name !== name) throw untrustworthy(`the ledger ${name} was asked for, and ${info.name} came`)
     this.seen.learn(name, floor, info)
     return info
@@ -309,8 +329,8 @@ export class SteleClient extends SearchClient {
     options: CallOptions = {},
   ): Promise<LedgerInfo> {
     const info = await readLedger(await this.post('the ledger', '/v1/ledgers', request, options))
-    if (info.name !== request.name || info.public !== (request.public ?? false)) {
-      throw untrustworthy('the ledger is not the one that was asked for')
+    if (info.name !== request.name || info.public !== (request.public ?? false) || info.size > 0) {
+      throw untrustworthy('the ledger is not the one that was asked for, or not new')
     }
     return info
   }

@@ -6,10 +6,10 @@
 import { type CallOptions, ledgerPath } from './calls.ts'
 import { SteleError, untrustworthy } from './error.ts'
 import {
-  EVERY_LEDGER,
   type Facets,
   type Histogram,
   type Hit,
+  type Reach,
   readFacets,
   readHistogram,
   readPage,
@@ -59,8 +59,9 @@ export class SearchClient extends WitnessesClient {
   ): Promise<Facets> {
     const { q, since, until, top, signal } = options
     const query = { q, since, until, fields: fields.join(','), top: top?.toString() }
+    const floors = this.seen.floors()
     const value = await this.json('the facets', `${ledgerPath(ledger)}/facets`, { query, signal })
-    return readFacets(value, ledger, fields, top ?? DEFAULT_TOP)
+    return this.#claimed(floors, ledger, readFacets(value, ledger, fields, top ?? DEFAULT_TOP))
   }
 
   /** Counts over time of the events that are found, as the index counts. */
@@ -70,8 +71,9 @@ export class SearchClient extends WitnessesClient {
   ): Promise<Histogram> {
     const { q, since, until, buckets, by, signal } = options
     const query = { q, since, until, buckets: buckets?.toString(), by }
+    const floors = this.seen.floors()
     const value = await this.json('the histogram', `${ledgerPath(ledger)}/histogram`, { query, signal })
-    return readHistogram(value, ledger)
+    return this.#claimed(floors, ledger, readHistogram(value, ledger))
   }
 
   async indexStatus(options: CallOptions = {}): Promise<IndexStatus> {
@@ -100,13 +102,19 @@ export class SearchClient extends WitnessesClient {
 
   async #page(ledger: string, options: SearchOptions, before: Hit | undefined): Promise<SearchPage> {
     const { q, since, until, limit, cursor, wait, signal } = options
-    const floor = ledger === EVERY_LEDGER ? 0 : this.seen.floor(ledger)
+    const floors = this.seen.floors()
     const query = { q, since, until, limit: limit?.toString(), cursor, wait: wait?.toString() }
     const asked = { query, maxBytes: MAX_PAGE_BYTES, signal }
     const value = await this.json('the answer to the search', `${ledgerPath(ledger)}/events`, asked)
     const page = await readPage(value, ledger, limit ?? DEFAULT_LIMIT, before)
-    const { size } = page
-    if (size < floor) throw untrustworthy(`the ledger ${ledger} had ${floor} entries before, and now has ${size}`)
-    return page
+    // A page goes on with the sizes of the first.
+    return cursor === undefined ? this.#claimed(floors, ledger, page) : page
+  }
+
+  /** An answer whose sizes agree with what was seen before. */
+  #claimed<T extends Reach>(floors: ReadonlyMap<string, number>, ledger: string, answer: T): T {
+    const each = answer.ledgers ?? { [ledger]: answer }
+    for (const [name, { size }] of Object.entries(each)) this.seen.claim(floors, name, size)
+    return answer
   }
 }

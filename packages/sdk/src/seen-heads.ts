@@ -18,10 +18,24 @@ const nothing: Seen = { origin: undefined, size: 0, root: new Uint8Array(0) }
 
 export class SeenHeads {
   readonly #seen = new Map<string, Seen>()
+  /** Sizes that answers without a root have told. */
+  readonly #claimed = new Map<string, number>()
 
   /** Size that any answer to a call that begins now must reach. */
   floor(ledger: string): number {
-    return this.#of(ledger).size
+    return Math.max(this.#of(ledger).size, this.#claimed.get(ledger) ?? 0)
+  }
+
+  /** The same of every ledger that was seen. */
+  floors(): ReadonlyMap<string, number> {
+    return new Map([...this.#seen.keys(), ...this.#claimed.keys()].map((ledger) => [ledger, this.floor(ledger)]))
+  }
+
+  /** Takes a size without a root: later answers must reach it. `floors` are those of the beginning of the call. */
+  claim(floors: ReadonlyMap<string, number>, ledger: string, size: number): void {
+    const floor = floors.get(ledger) ?? 0
+    if (size < floor) throw untrustworthy(`the ledger ${ledger} had ${floor} entries before, and now has ${size}`)
+    this.#claimed.set(ledger, Math.max(size, this.#claimed.get(ledger) ?? 0))
   }
 
   /** Holds a head against the earlier ones. `floor` is that of the beginning of the call: answers overtake each other. */

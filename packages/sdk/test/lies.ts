@@ -8,6 +8,8 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 /** One change of one field, for any answer of the same form; undefined where the field is that already. */
 export interface Lie {
   readonly what: string
+  /** The field that is changed: names, and positions in lists. */
+  readonly path: Path
   readonly tell: (answer: Json) => Json | undefined
 }
 
@@ -20,13 +22,23 @@ export function* misshapen(answer: Json): Generator<Lie> {
   }
 }
 
+/** One field left out, turned round, or changed to another of its form. */
+export function* everyLie(answer: Json): Generator<Lie> {
+  yield* misshapen(answer)
+  yield* altered(answer, 5)
+  for (const { path, at } of fieldsOf(answer, [])) {
+    if (typeof at === 'boolean') yield lieAt(path, 'the contrary', (value) => value !== true)
+    if (Array.isArray(at)) yield lieAt(path, 'turned round', (value) => (value as Json[]).toReversed())
+  }
+}
+
 /** One field of a good form changed to another of that form. */
-export function* altered(answer: Json): Generator<Lie> {
+export function* altered(answer: Json, maxPlaces = 60): Generator<Lie> {
   for (const { path, at } of fieldsOf(answer, [])) {
     if (typeof at === 'number') {
       for (const by of [1, -1, 3]) yield lieAt(path, `${by} more`, (value) => Math.max(0, Number(value) + by))
     } else if (typeof at === 'string') {
-      for (const place of placesIn(at))
+      for (const place of placesIn(at, maxPlaces))
         yield lieAt(path, `other at ${place} of ${at.length}`, (value) => flipped(value as string, place))
     } else if (Array.isArray(at)) {
       yield lieAt(path, 'without the first', (value) => (value as Json[]).slice(1))
@@ -38,6 +50,7 @@ export function* altered(answer: Json): Generator<Lie> {
 function lieAt(path: Path, words: string, other: (value: Json) => Json | undefined): Lie {
   return {
     what: `${path.join('.')}: ${words}`,
+    path,
     tell: (answer) => {
       const lie = replaced(answer, path, other)
       return JSON.stringify(lie) === JSON.stringify(answer) ? undefined : lie
@@ -45,9 +58,9 @@ function lieAt(path: Path, words: string, other: (value: Json) => Json | undefin
   }
 }
 
-/** Up to 60 of the places in a text, the last one among them. */
-export function placesIn(text: string): number[] {
-  const step = Math.max(1, Math.ceil(text.length / 60))
+/** Up to so many of the places in a text, the last one among them. */
+export function placesIn(text: string, maxPlaces = 60): number[] {
+  const step = Math.max(1, Math.ceil(text.length / maxPlaces))
   return Array.from({ length: Math.ceil(text.length / step) }, (_, turn) => text.length - 1 - turn * step)
 }
 
@@ -58,7 +71,7 @@ export function flipped(text: string, at: number): string {
   return text.slice(0, at) + is + text.slice(at + 1)
 }
 
-type Path = readonly (string | number)[]
+export type Path = readonly (string | number)[]
 
 function* fieldsOf(value: Json, path: Path): Generator<{ readonly path: Path; readonly at: Json }> {
   if (path.length > 0) yield { path, at: value }

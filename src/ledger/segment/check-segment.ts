@@ -6,16 +6,7 @@
  * every content is what its entry commits to, and the hashes above the leaves are those of the leaves.
  */
 import { createHash, hash, type Hash } from 'node:crypto'
-import {
-  type Entry,
-  Frontier,
-  MAX_ENTRY_BYTES,
-  MAX_EVENT_BYTES,
-  parseEntry,
-  ProofError,
-  SALT_BYTES,
-} from '@stele/proof'
-import { platformNodeHasher } from '../hash-nodes.ts'
+import { type Entry, MAX_ENTRY_BYTES, parseEntry, ProofError, SALT_BYTES } from '@stele/proof'
 import { DataFault } from '../data-fault.ts'
 import { EntryForms } from '../entry-forms.ts'
 import { type ObjectInfo, ObjectMissing, type ObjectStore } from '../store/object-store.ts'
@@ -23,7 +14,7 @@ import { HASH_BYTES } from '../wal/format.ts'
 import { HEADER_BYTES } from './segment-format.ts'
 import { SegmentObject } from './segment-object.ts'
 import { SegmentReader } from './segment-reader.ts'
-import { TWIG_ENTRIES, twigsOf } from './perfect-tree.ts'
+import { hashesAbove, TWIG_ENTRIES } from './perfect-tree.ts'
 import { BUNDLE_ENTRIES, parseSegmentKey, type Segment, type SegmentKind } from './segment.ts'
 
 export interface SegmentFlaw {
@@ -38,21 +29,31 @@ export interface SegmentFlaw {
 /** What is hashed of an object even where its outline is not right, to say all that is wrong with it. */
 const MAX_STRANGE_BYTES = 256 * 1024 * 1024
 
-export type OnEntry = (index: number, entry: Buffer, content: Buffer, leaf: Buffer) => void | Promise<void>
+/** `content` is undefined where contents are not read. */
+export type OnEntry = (index: number, entry: Buffer, content: Buffer | undefined) => void | Promise<void>
 export type Pace = (bytes: number) => Promise<void>
 
-/** `onEntry` is told of those that could be read, flawed or not; `leaf` is the entry's own. Views hold during a call. */
+export interface CheckOptions {
+  /** Told of the entries that could be read, flawed or not. Views hold during a call. */
+  readonly onEntry?: OnEntry
+  /** Told of the hashes of level 1 that the leaves have, once the leaves were held against the entries. */
+  readonly onParents?: (parents: Buffer) => void
+  readonly pace?: Pace | undefined
+  /** Without the contents, what is checked is entries and tree; of the object of contents, its outline. */
+  readonly withContent?: boolean
+}
+
 export async function* checkSegment(
   store: ObjectStore,
   segment: Segment,
-  onEntry?: OnEntry,
-  pace?: Pace,
+  options: CheckOptions = {},
 ): AsyncGenerator<SegmentFlaw> {
+  const { pace, withContent = true } = options
   const log = new HashedObject(store, segment.log, pace)
   const content = new HashedObject(store, segment.content, pace)
   try {
     const reader = await SegmentReader.open(store, segment)
-    yield* new Check(reader, log, content, onEntry).run()
+    yield* new Check(reader, log, content, options).run()
   } catch (error) {
     // That one is missing is said once, by its end.
     if (error instanceof DataFault) {
@@ -60,6 +61,7 @@ export async function* checkSegment(
     } else if (!(error instanceof ObjectMissing)) throw error
   }
   yield* (await mayBeHashed(store, segment, 'log')) ? log.finish() : [tooLarge(segment.log)]
+  if (!withContent) return
   yield* (await mayBeHashed(store, segment, 'content')) ? content.finish() : [tooLarge(segment.content)]
 }
 
@@ -86,24 +88,25 @@ class Check {
   readonly #reader: SegmentReader
   readonly #log: HashedObject
   readonly #contents: Contents
-  readonly #onEntry: OnEntry | undefined
+  readonly #options: CheckOptions
   /** Leaves of the entries that were read; zeros where one was not. */
   readonly #leaves: Buffer
   readonly #isRead: Uint8Array
   readonly #forms = new EntryForms()
   readonly #scratch = Buffer.alloc(1 + MAX_ENTRY_BYTES)
 
-  constructor(reader: SegmentReader, log: HashedObject, content: HashedObject, onEntry: OnEntry | undefined) {
+  constructor(reader: SegmentReader, log: HashedObject, content: HashedObject, options: CheckOptions) {
     this.#reader = reader
     this.#log = log
     this.#contents = new Contents(reader.content, content)
-    this.#onEntry = onEntry
+    this.#options = options
     this.#leaves = Buffer.alloc(reader.segment.count * HASH_BYTES)
     this.#isRead = new Uint8Array(reader.segment.count)
   }
 
   async *run(): AsyncGenerator<SegmentFlaw> {
     const { log } = this.#reader
+    const { onEntry, withContent = true } = this.#options
     await this.#log.take(HEADER_BYTES)
     for (let row = 0; row < log.table.ends.length; row++) {
       const first = log.table.firsts[row]!
@@ -112,45 +115,56 @@ class Check {
       if (!Array.isArray(entries)) yield { ...flawOfFault(entries, this.#log.key), index: this.#index(first) }
       // Awaits and generators of their own for each entry would cost more than its hashes.
       for (let at = 0; at < log.countOf(row); at++) {
-        if (this.#contents.isAtEnd) {
+        if (withContent && this.#contents.isAtEnd) {
           const flaw = await this.#contents.nextBlock()
           if (flaw !== undefined) yield { ...flaw, index: this.#index(first + at) }
         }
-        const content = this.#contents.take()
+        const content = withContent ? this.#contents.take() : undefined
         if (!Array.isArray(entries)) continue
         const entry = entries[at]!
-        const leaf = this.#leafOf(first + at, entry)
-        if (content === undefined) continue
-        const flaw = this.#flawOf(first + at, entry, content)
+        this.#hashLeaf(first + at, entry)
+        if (withContent && content === undefined) continue
+        const flaw =
+          content === undefined ? this.#formFlawOf(first + at, entry) : this.#flawOf(first + at, entry, content)
         if (flaw !== undefined) yield flaw
-        const told = this.#onEntry?.(this.#index(first + at), entry, content, leaf)
+        const told = onEntry?.(this.#index(first + at), entry, content)
         if (told !== undefined) await told
       }
     }
     yield* this.#hashes()
   }
 
-  #leafOf(ordinal: number, entry: Buffer): Buffer {
+  #hashLeaf(ordinal: number, entry: Buffer): void {
     entry.copy(this.#scratch, 1)
-    const at = ordinal * HASH_BYTES
-    this.#leaves.write(hash('sha256', this.#scratch.subarray(0, 1 + entry.length), 'binary'), at, 'latin1')
+    const leaf = hash('sha256', this.#scratch.subarray(0, 1 + entry.length), 'binary')
+    this.#leaves.write(leaf, ordinal * HASH_BYTES, 'latin1')
     this.#isRead[ordinal] = 1
-    return this.#leaves.subarray(at, at + HASH_BYTES)
+  }
+
+  /** What is wrong with an entry's form, whatever it commits to. */
+  #formFlawOf(ordinal: number, entry: Buffer): SegmentFlaw | undefined {
+    if (this.#forms.timeOfAny(entry) !== undefined) return undefined
+    const parsed = parsedEntry(entry)
+    if (parsed === undefined) return this.#malformed(ordinal)
+    this.#forms.learn(entry, parsed.size, parsed.sha256, parsed.at)
+    return undefined
+  }
+
+  #malformed(ordinal: number): SegmentFlaw {
+    const [key, index] = [this.#log.key, this.#index(ordinal)]
+    return { key, index, what: 'an entry is not of its form', expected: 'an entry', found: 'another line' }
   }
 
   /** What is wrong with an entry's form, or with what it commits to. */
   #flawOf(ordinal: number, entry: Buffer, content: Buffer): SegmentFlaw | undefined {
-    const [line, sizeBytes] = [entry.toString('latin1'), content.length - SALT_BYTES]
+    const sizeBytes = content.length - SALT_BYTES
     const digest = hash('sha256', content, 'base64url')
-    if (sizeBytes <= MAX_EVENT_BYTES && this.#forms.timeOf(line, sizeBytes, digest) !== undefined) return undefined
+    if (this.#forms.timeOf(entry, sizeBytes, digest) !== undefined) return undefined
     const index = this.#index(ordinal)
     const parsed = parsedEntry(entry)
-    if (parsed === undefined) {
-      const what = 'an entry is not of its form'
-      return { key: this.#log.key, index, what, expected: 'an entry', found: 'another line' }
-    }
+    if (parsed === undefined) return this.#malformed(ordinal)
     if (parsed.size === sizeBytes && parsed.sha256 === digest) {
-      this.#forms.learn(line, sizeBytes, digest, parsed.at)
+      this.#forms.learn(entry, sizeBytes, digest, parsed.at)
       return undefined
     }
     const found = `${digest}, ${sizeBytes} bytes and its salt`
@@ -158,19 +172,14 @@ class Check {
     return { key: this.#contents.key, index, what: 'a content is not what its entry commits to', expected, found }
   }
 
-  /** Leaves against the entries, level 1 and the root against the leaves. */
+  /** Leaves against the entries, what stands above the leaves and the root against the leaves. */
   async *#hashes(): AsyncGenerator<SegmentFlaw> {
     const { segment } = this.#reader
     const { key } = this.#log
     const leavesAt = this.#log.position
     const leaves = await this.#log.take(segment.count * HASH_BYTES)
-    const tree = new Frontier(platformNodeHasher())
-    const parents: Buffer[] = []
-    for (let ordinal = 0; ordinal < segment.count; ordinal++) {
+    for (let ordinal = 0; ordinal < segment.count && !leaves.equals(this.#leaves); ordinal++) {
       const at = ordinal * HASH_BYTES
-      tree.append(leaves, at, (level, node, from) => {
-        if (level === 1) parents.push(Buffer.from(node.subarray(from, from + HASH_BYTES)))
-      })
       if (this.#isRead[ordinal] === 0 || leaves.compare(this.#leaves, at, at + HASH_BYTES, at, at + HASH_BYTES) === 0) {
         continue
       }
@@ -178,10 +187,12 @@ class Check {
       const what = 'an entry has not the leaf hash that stands there'
       yield { key, offset: leavesAt + at, index: this.#index(ordinal), what, expected: expected!, found: found! }
     }
-    yield* this.#against(twigsOf(leaves), TWIG_ENTRIES, 'a hash over 16 leaves is not that of its leaves')
-    yield* this.#against(Buffer.concat(parents), BUNDLE_ENTRIES, 'a hash of level 1 is not that of its leaves')
-    const found = Buffer.from(tree.root()).toString('hex')
+    const { twigs, parents, root } = hashesAbove(leaves)
+    yield* this.#against(twigs, TWIG_ENTRIES, 'a hash over 16 leaves is not that of its leaves')
+    yield* this.#against(parents, BUNDLE_ENTRIES, 'a hash of level 1 is not that of its leaves')
+    const found = root.toString('hex')
     if (found !== segment.root) yield { key, what: 'the leaves have another root', expected: segment.root, found }
+    else this.#options.onParents?.(parents)
   }
 
   /** What comes next are these hashes, one for so many entries. */
