@@ -47,8 +47,14 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'verify',
     group: 'Prove',
-    summary: 'Verifies a server, a data directory, or an event with its proof',
+    summary: 'Verifies a server, a data directory, an export, or an event with its proof',
     load: async () => (await import('./verify.ts')).verify,
+  },
+  {
+    name: 'export',
+    group: 'Prove',
+    summary: 'Writes a ledger as a folder that anybody can verify',
+    load: async () => (await import('./export.ts')).exportCommand,
   },
   {
     name: 'drill',

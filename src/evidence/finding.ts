@@ -14,6 +14,7 @@ export type FindingKind =
   | 'frame'
   | 'chain'
   | 'entry'
+  | 'tile'
   | 'content'
   | 'time'
   | 'missing'
