@@ -211,9 +211,18 @@ function failureOf(error: unknown, out: string, data: string | undefined): unkno
   return new Failure(3, failure.message, AGAIN)
 }
 
-function shown({ head: _, ...summary }: ExportSummary, out: string): object {
-  const { contents, ...rest } = summary
-  return { ...rest, ...(contents === undefined ? {} : { contents, contentCount: contents.end - contents.first }), out }
+function shown(summary: ExportSummary, out: string): object {
+  const { origin, size, root, vkey, contents, eventBytes, resumedAt } = summary
+  return {
+    origin,
+    size,
+    root,
+    vkey,
+    eventBytes,
+    resumedAt,
+    ...(contents === undefined ? {} : { contents, contentCount: contents.end - contents.first }),
+    out,
+  }
 }
 
 function summaryText(summary: ExportSummary, out: string, elapsedMs: number, columns: number): string {

@@ -29,7 +29,7 @@ export interface VerifyFolderOptions {
 }
 
 /** `unchanged`: as what was seen before, too. `signed`: a trusted key or policy vouches. */
-export type FolderVerdict = 'unchanged' | 'signed' | 'self-consistent' | 'changed'
+type FolderVerdict = 'unchanged' | 'signed' | 'self-consistent' | 'changed'
 
 export interface VerifiedFolder extends FolderReport {
   readonly verdict: FolderVerdict

@@ -10,16 +10,12 @@ import { parseArgs } from 'node:util'
 
 import { checkFolder, checkUnit, NoLogError } from '../folder/index.ts'
 import {
-  type Check,
   ed25519Verifier,
-  openByPolicy,
-  openCheckpoint,
-  parseCheckpoint,
-  parseNote,
   parsePolicy,
   ProofError,
   type Report,
   type Trust,
+  verifyCheckpoint,
   verifyReceipt,
 } from '../src/index.ts'
 import { NodeFiles, nodeHasher } from './folder-files.ts'
@@ -118,46 +114,6 @@ async function verifyFolder(folder: string, trust: Trust | undefined): Promise<S
   } catch (error) {
     throw error instanceof NoLogError ? new Unreadable(`${folder} cannot be verified: ${error.message}`) : error
   }
-}
-
-/** Who signed a checkpoint; that it is of the log that it names, only the log's tree can show. */
-async function verifyCheckpoint(note: Uint8Array, trust: Trust | undefined): Promise<Report> {
-  const checks: Check[] = []
-  const run = async <T>(what: string, check: () => T | Promise<T>, detail: (result: T) => string) => {
-    try {
-      const result = await check()
-      checks.push({ what, ok: true, detail: detail(result) })
-      return result
-    } catch (error) {
-      if (!(error instanceof ProofError)) throw error
-      checks.push({ what, ok: false, detail: error.message, code: error.code, place: error.place })
-      return undefined
-    }
-  }
-  const read = () => parseCheckpoint(parseNote(note).text)
-  const head = await run('the checkpoint', read, () => 'it has the form of a tree head')
-  if (head === undefined) return { verdict: 'invalid', checks }
-  const { origin, size, root } = head
-  let cosignatures: Report['cosignatures']
-  if (trust === undefined) {
-    const detail = `no key was given: anybody can have written this in the name of ${origin}`
-    checks.push({ what: 'the signature', ok: 'not checked', detail })
-  } else if ('quorum' in trust) {
-    const opened = await run(
-      'the signatures',
-      async () => await openByPolicy(note, trust),
-      ({ log, cosignatures }) =>
-        `signed by ${log.key.name}, with ${cosignatures.length} cosignatures that the policy knows`,
-    )
-    cosignatures = opened?.cosignatures
-  } else {
-    const verifier = ed25519Verifier(trust.vkey)
-    const open = async () => await openCheckpoint(note, verifier, verifier.name)
-    await run('the signature', open, () => `signed by ${verifier.name}`)
-  }
-  const isBad = checks.some(({ ok }) => ok === false)
-  const verdict = isBad ? 'invalid' : trust === undefined ? 'self-consistent' : 'valid'
-  return { verdict, checks, origin, size, root, ...(cosignatures === undefined ? {} : { cosignatures }) }
 }
 
 async function readTrust(key: string | undefined, policy: string | undefined): Promise<Trust | undefined> {

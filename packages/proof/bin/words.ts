@@ -15,9 +15,9 @@ export function printable(text: string): string {
 
 /** JSON in characters that are safe to show; hashes are base64. */
 export function jsonLine(value: unknown): string {
-  const plain = (_key: string, part: unknown) => {
-    if (part instanceof Uint8Array) return toBase64(part)
-    return part instanceof Map ? Object.fromEntries(part) : part
+  const plain = (key: string, part: unknown) => {
+    if (key === 'rootsAt') return undefined
+    return part instanceof Uint8Array ? toBase64(part) : part
   }
   const text = JSON.stringify(value, plain).replaceAll(UNSAFE, (character) =>
     Array.from({ length: character.length }, (_, unit) => {

@@ -68,8 +68,8 @@ function failureOf(error: unknown, name: string): unknown {
   return error
 }
 
-function shown({ rootsAt: _, ...verified }: VerifiedFolder, folder: string): object {
-  return { folder, ...verified }
+function shown(verified: VerifiedFolder, folder: string): object {
+  return { folder, ...verified, rootsAt: undefined }
 }
 
 function verifiedText(verified: VerifiedFolder, name: string, elapsedMs: number, columns: number): string {
