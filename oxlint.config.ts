@@ -76,7 +76,7 @@ const areas = layers.flat().map((area): OxlintOverride => {
   const effectFree = area !== 'main' && area !== 'platform'
   const message = `${area} may not import this: see scripts/layers.ts.`
   const names = forbiddenTo(area).join('|')
-  const patterns = names === '' ? [] : [{ regex: `^(\\.\\./)+(src/)?(${names})/|^@stele/(${names})$`, message }]
+  const patterns = names === '' ? [] : [{ regex: `^(\\.\\./)+(src/)?(${names})/|^@stele/(${names})(/|$)`, message }]
   return {
     files: [area === 'main' ? '**/src/*.ts' : `**/${folderOf(area)}/**`],
     rules: {

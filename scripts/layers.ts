@@ -26,7 +26,7 @@ const areas = layers.flat()
 /** `src/ledger/wal/frame.ts` is of `ledger`, `src/main.ts` of `main`, `packages/sdk/src/…` of `sdk`; else undefined. */
 export function areaOf(path: string): string | undefined {
   const [top, second, third] = path.split('/')
-  if (top === 'packages') return third === 'src' ? second : undefined
+  if (top === 'packages') return third === 'src' || third === 'folder' ? second : undefined
   if (top !== 'src') return undefined
   return third === undefined ? 'main' : second
 }

@@ -42,6 +42,11 @@ export class MemoryDisk implements Disk {
     this.#files.set(path, { bytes })
   }
 
+  /** Takes a file away. */
+  drop(path: string): void {
+    this.#files.delete(path)
+  }
+
   async open(path: string, how: 'read' | 'write' | 'create'): Promise<DiskFile> {
     if (this.#folders.has(path)) throw failure('EISDIR', path)
     if (how === 'create' && this.#files.has(path)) throw failure('EEXIST', path)

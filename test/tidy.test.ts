@@ -113,7 +113,7 @@ function importsOf(text: string): readonly (string | undefined)[] {
 /** The area of what is imported, `package` for what comes from outside, undefined for what is of no area. */
 function targetArea(path: string, specifier: string): string | undefined {
   if (specifier.startsWith('.')) return areaOf(posix.join(posix.dirname(path), specifier))
-  return specifier.startsWith('@stele/') ? specifier.slice('@stele/'.length) : 'package'
+  return specifier.startsWith('@stele/') ? specifier.split('/')[1] : 'package'
 }
 
 function testNames(text: string): ReadonlySet<string> {

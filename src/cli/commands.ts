@@ -47,7 +47,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: 'verify',
     group: 'Prove',
-    summary: 'Verifies a server, a data directory, or an event with its proof',
+    summary: 'Verifies a server, a data directory, an export, or an event with its proof',
     load: async () => (await import('./verify.ts')).verify,
   },
   {
@@ -55,6 +55,12 @@ export const commands: readonly CommandEntry[] = [
     group: 'Prove',
     summary: 'Follows a ledger, or another log, from outside, and keeps evidence of what contradicts',
     load: async () => (await import('./monitor.ts')).monitor,
+  },
+  {
+    name: 'export',
+    group: 'Prove',
+    summary: 'Writes a ledger as a folder that anybody can verify',
+    load: async () => (await import('./export.ts')).exportCommand,
   },
   {
     name: 'drill',

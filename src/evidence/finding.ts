@@ -15,6 +15,7 @@ export type FindingKind =
   | 'frame'
   | 'chain'
   | 'entry'
+  | 'tile'
   | 'content'
   | 'time'
   | 'missing'

@@ -2,19 +2,36 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-// `stele-verify EVENT RECEIPT --key VKEY | --policy FILE`: the verifier alone, for whoever has no Stele. Opens the files
-// that it is given and nothing else.
+// The verifier alone, for whoever has no Stele: receipts, checkpoints, exports. It opens the files that it is given and
+// nothing else, and needs no network.
 
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 
-import { parsePolicy, ProofError, verifyReceipt, type Report, type Trust } from '../src/index.ts'
+import { checkFolder, checkUnit, NoLogError } from '../folder/index.ts'
+import {
+  ed25519Verifier,
+  parsePolicy,
+  ProofError,
+  type Report,
+  type Trust,
+  verifyCheckpoint,
+  verifyReceipt,
+} from '../src/index.ts'
+import { NodeFiles, nodeHasher } from './folder-files.ts'
+import { folderText, jsonLine, printable, reportText } from './words.ts'
 
 const USAGE = `Usage: stele-verify EVENT RECEIPT --key VKEY|FILE | --policy FILE [--json]
+       stele-verify FOLDER --key VKEY|FILE | --policy FILE [--json]
+       stele-verify --checkpoint FILE --key VKEY|FILE | --policy FILE [--json]
 
-Verifies offline that EVENT is byte for byte what a Stele log recorded, by RECEIPT (a .tlog-proof file).
+Verifies offline what a Stele log says:
+that EVENT is byte for byte what it recorded, by RECEIPT (a .tlog-proof file);
+that FOLDER (an export, or the folder of any log that keeps to C2SP tlog-tiles) is whole: every entry,
+every tile, every event that is in it, and the signed head;
+that a checkpoint is signed.
 
-  --key      the log's key, or a file that holds it; get it from somebody else than who gave you the receipt
+  --key      the log's key, or a file that holds it; get it from somebody else than who gave you the rest
   --policy   a C2SP tlog-policy: the logs, and the witnesses that must have cosigned
   --json     print the report as JSON
 
@@ -24,11 +41,20 @@ Exit code: 0 valid, 1 not shown to be valid, 2 wrong usage, 3 a file could not b
 const OPTIONS = {
   key: { type: 'string' },
   policy: { type: 'string' },
+  checkpoint: { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const
 
+/** A verdict and the words for it. */
+interface Said {
+  readonly verdict: Report['verdict']
+  readonly report: unknown
+  readonly text: string
+}
+
 class Usage extends Error {}
+class Unreadable extends Error {}
 
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parse(args)
@@ -36,12 +62,10 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(USAGE)
     return 0
   }
-  const [eventPath, receiptPath, ...rest] = positionals
-  if (eventPath === undefined || receiptPath === undefined || rest.length > 0) throw new Usage('two files are expected')
   const trust = await readTrust(values.key, values.policy)
-  const report = await verifyReceipt(await readFile(eventPath), await readFile(receiptPath), trust)
-  process.stdout.write(values.json === true ? `${JSON.stringify(report, bytesAsHex)}\n` : describe(report))
-  return report.verdict === 'valid' ? 0 : 1
+  const { verdict, report, text } = await verify(values.checkpoint, positionals, trust)
+  process.stdout.write(values.json === true ? jsonLine(report) : text)
+  return verdict === 'valid' ? 0 : 1
 }
 
 function parse(args: readonly string[]) {
@@ -52,29 +76,60 @@ function parse(args: readonly string[]) {
   }
 }
 
+async function verify(
+  checkpoint: string | undefined,
+  operands: readonly string[],
+  trust: Trust | undefined,
+): Promise<Said> {
+  const [first, second, ...rest] = operands
+  if (checkpoint !== undefined && first === undefined) {
+    return said(await verifyCheckpoint(await readFile(checkpoint), trust))
+  }
+  if (checkpoint !== undefined || first === undefined || rest.length > 0) {
+    throw new Usage('an event and its receipt, a folder, or --checkpoint and a file are expected')
+  }
+  if (second !== undefined) return said(await verifyReceipt(await readFile(first), await readFile(second), trust))
+  if (!(await stat(first)).isDirectory()) throw new Usage(`${first} is no folder, and a receipt takes its event, too`)
+  return await verifyFolder(first, trust)
+}
+
+function said(report: Report): Said {
+  return { verdict: report.verdict, report, text: reportText(report) }
+}
+
+async function verifyFolder(folder: string, trust: Trust | undefined): Promise<Said> {
+  const files = new NodeFiles(folder)
+  const hasher = nodeHasher()
+  try {
+    const checked = await checkFolder({
+      files,
+      hasher,
+      ...(trust === undefined ? {} : { trust }),
+      check: (unit) => checkUnit(files, hasher, unit),
+      depth: 1,
+    })
+    const isTrusted = checked.signedBy === 'trusted key' || checked.signedBy === 'policy'
+    const verdict = checked.findingCount > 0 ? 'invalid' : isTrusted ? 'valid' : 'self-consistent'
+    return { verdict, report: { verdict, ...checked }, text: folderText(checked, verdict) }
+  } catch (error) {
+    throw error instanceof NoLogError ? new Unreadable(`${folder} cannot be verified: ${error.message}`) : error
+  }
+}
+
 async function readTrust(key: string | undefined, policy: string | undefined): Promise<Trust | undefined> {
   if (key !== undefined && policy !== undefined) throw new Usage('give --key or --policy, not both')
   if (policy !== undefined) return parsePolicy(await readFile(policy))
   if (key === undefined) return undefined
-  return { vkey: key.includes('+') ? key : (await readFile(key, 'utf8')).trimEnd() }
-}
-
-function describe({ verdict, checks, origin, index, time }: Report): string {
-  const words = { true: 'ok  ', false: 'BAD ', 'not checked': '-   ' }
-  const lines = checks.map(({ what, ok, detail }) => `${words[`${ok}`]} ${what}: ${detail}`)
-  const place = verdict === 'invalid' ? '' : ` (number ${index} of ${origin}, recorded ${time})`
-  return [...lines, `${verdict}${place}`, ''].join('\n')
-}
-
-function bytesAsHex(_key: string, value: unknown): unknown {
-  return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value
+  const vkey = key.includes('+') ? key : (await readFile(key, 'utf8')).trimEnd()
+  ed25519Verifier(vkey)
+  return { vkey }
 }
 
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
   const isUsage = error instanceof Usage || error instanceof ProofError
-  process.stderr.write(`stele-verify: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.stderr.write(`stele-verify: ${printable(error instanceof Error ? error.message : String(error))}\n`)
   if (error instanceof Usage) process.stderr.write(USAGE)
   process.exitCode = isUsage ? 2 : 3
 }

@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What `stele-verify` says. Names and texts are of whoever is verified: what a terminal would act on is written out.
+
+import type { FolderFinding, FolderReport } from '../folder/index.ts'
+import { toBase64, type Report } from '../src/index.ts'
+
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu
+
+/** A line that shows what it says and does nothing else. */
+export function printable(text: string): string {
+  return text.replaceAll(UNSAFE, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)
+}
+
+/** JSON in characters that are safe to show; hashes are base64. */
+export function jsonLine(value: unknown): string {
+  const plain = (key: string, part: unknown) => {
+    if (key === 'rootsAt') return undefined
+    return part instanceof Uint8Array ? toBase64(part) : part
+  }
+  const text = JSON.stringify(value, plain).replaceAll(UNSAFE, (character) =>
+    Array.from({ length: character.length }, (_, unit) => {
+      return `\\u${character.charCodeAt(unit).toString(16).padStart(4, '0')}`
+    }).join(''),
+  )
+  return `${text}\n`
+}
+
+/** The verdict on a receipt or a checkpoint: a line a check. */
+export function reportText({ verdict, checks, origin, index, size, time }: Report): string {
+  const words = { true: 'ok  ', false: 'BAD ', 'not checked': '-   ' }
+  const lines = checks.map(({ what, ok, detail }) => `${words[`${ok}`]} ${what}: ${detail}`)
+  const recorded = time === undefined ? '' : `, recorded ${time}`
+  const of = index === undefined ? `${size} entries of ${origin}` : `number ${index} of ${origin}${recorded}`
+  return linesText([...lines, `${verdict}${verdict === 'invalid' ? '' : ` (${of})`}`])
+}
+
+/** The verdict on a folder. */
+export function folderText(report: FolderReport, verdict: Report['verdict']): string {
+  const { origin, size, root, contents, signedBy, firstBad, findings, findingCount, cosignatures } = report
+  const signatures: Record<FolderReport['signedBy'], string> = {
+    'trusted key': 'ok   the head: signed by the key that you gave',
+    policy: `ok   the head: signed as the policy demands, with ${cosignatures.length} cosignatures that it knows`,
+    'own key': '-    the head: signed by the key that lies beside it, which shows only that both fit together',
+    nobody: '-    the head: its signature is not checked',
+  }
+  const events =
+    contents === undefined
+      ? '-    events: there are none with the entries'
+      : `ok   events: those of the entries ${contents.first} to ${contents.end - 1} are what the entries commit to`
+  const good = [signatures[signedBy], `ok   entries and tiles: ${size} give the root ${root}`, events]
+  const bad = findings.map((finding) => `BAD  ${findingWords(finding)}`)
+  const more = findingCount > findings.length ? [`BAD  and ${findingCount - findings.length} more`] : []
+  const first = firstBad === undefined ? '' : `, first bad entry ${rangeWords(firstBad.index, firstBad.count)}`
+  const last = verdict === 'invalid' ? `invalid${first}` : `${verdict} (${size} entries of ${origin})`
+  return linesText([...(findingCount === 0 ? good : [...bad, ...more]), last])
+}
+
+function findingWords({ file, offset, index, count = 1, what, expected, found }: FolderFinding): string {
+  const place = [
+    `${file}${offset === undefined ? '' : ` at byte ${offset}`}`,
+    ...(index === undefined ? [] : [`entry ${rangeWords(index, count)}`]),
+  ].join(', ')
+  const values = [
+    ...(expected === undefined ? [] : [`expected ${expected}`]),
+    ...(found === undefined ? [] : [`found ${found}`]),
+  ]
+  return `${place}: ${what}${values.length === 0 ? '' : ` (${values.join(', ')})`}`
+}
+
+function rangeWords(index: number, count: number): string {
+  return count === 1 ? String(index) : `one of ${index} to ${index + count - 1}`
+}
+
+function linesText(lines: readonly string[]): string {
+  return `${lines.map(printable).join('\n')}\n`
+}
