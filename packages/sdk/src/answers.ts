@@ -4,6 +4,7 @@
 // What the server's answers say, and the checks that each must pass before anybody sees it.
 
 import {
+  ALG_ED25519,
   type Entry,
   contentHash,
   equalBytes,
@@ -118,10 +119,12 @@ export async function held<T>(what: string, check: () => T | Promise<T>): Promis
 export interface Pins {
   /** Throws where there are some, and none of them stands behind this checkpoint. */
   demand(note: Uint8Array, origin: string, ledger: string): Promise<void>
+  /** Throws where there are some of this origin, and none of them, nor one that follows it, is among these. */
+  demandAmong(vkeys: readonly string[], origin: string, ledger: string): Promise<void>
 }
 
 /** Reads a ledger's checkpoint. Where keys are pinned, one of them, or one that follows it, must have signed. */
-export async function readCheckpoint(note: string, ledger: string, pins: Pins): Promise<LedgerHead> {
+export async function readCheckpoint(note: string, ledger: string, pins: Pick<Pins, 'demand'>): Promise<LedgerHead> {
   return await held('the checkpoint', async () => {
     const bytes = utf8(note)
     const { text, signatures } = parseNote(bytes)
@@ -288,8 +291,8 @@ function checkContent(entry: Entry, salt: Uint8Array, event: Uint8Array): void {
   }
 }
 
-/** Where keys of that origin were given, one of them must be the ledger's. */
-export async function readLedger(value: unknown, verifiers: readonly Verifier[] = []): Promise<LedgerInfo> {
+/** Where keys of that origin are pinned, one of them, or one that follows it, must be the ledger's. */
+export async function readLedger(value: unknown, pins?: Pins): Promise<LedgerInfo> {
   const fields = new Fields('the ledger', value)
   const info = {
     name: fields.ledger('name'),
@@ -302,16 +305,16 @@ export async function readLedger(value: unknown, verifiers: readonly Verifier[] 
   }
   const { name, origin, vkeys, size, root } = info
   if (!isOriginOf(origin, name)) throw untrustworthy(`the ledger ${name} has the origin ${origin}`)
-  await held(`the ledger ${name}`, () => {
+  await held(`the ledger ${name}`, async () => {
     parseCheckpoint(`${origin}\n${size}\n${toBase64(root)}\n`)
     if (vkeys.length === 0) throw untrustworthy(`the ledger ${name} has no key`)
     if (new Set(vkeys).size < vkeys.length) throw untrustworthy(`a key of the ledger ${name} is listed twice`)
-    for (const vkey of vkeys) {
-      if (parseVkey(vkey).name !== origin) throw untrustworthy(`the ledger ${name} has a key of another origin`)
+    for (const [position, vkey] of vkeys.entries()) {
+      const { name: of, alg } = parseVkey(vkey)
+      if ((alg === ALG_ED25519) !== (position === 0)) throw untrustworthy(`the first key of ${name} alone is Ed25519`)
+      if (of !== origin) throw untrustworthy(`the ledger ${name} has a key of another origin`)
     }
-    const pinned = verifiers.filter((verifier) => verifier.name === origin)
-    const isPinned = vkeys.map(parseVkey).some((key) => pinned.some((pin) => equalBytes(pin.publicKey, key.publicKey)))
-    if (pinned.length > 0 && !isPinned) throw untrustworthy(`the ledger ${name} has another key than the pinned one`)
+    await pins?.demandAmong(vkeys, origin, name)
   })
   return info
 }

@@ -299,7 +299,7 @@ export class SteleClient extends SearchClient {
     const floors = this.seen.floors()
     const value = await this.json('the ledgers', '/v1/ledgers', options)
     const infos = await Promise.all(
-      new Fields('the ledgers', value).list('ledgers').map(async (one) => readLedger(one, this.verifiers)),
+      new Fields('the ledgers', value).list('ledgers').map(async (one) => readLedger(one, this.#pins)),
     )
     if (new Set(infos.map(({ name }) => name)).size < infos.length) throw untrustworthy('a ledger is listed twice')
     for (const info of infos) this.seen.learn(info.name, floors.get(info.name) ?? 0, info)
@@ -308,7 +308,7 @@ export class SteleClient extends SearchClient {
 
   async ledger(name: string, options: CallOptions = {}): Promise<LedgerInfo> {
     const floor = this.seen.floor(name)
-    const info = await readLedger(await this.json('the ledger', ledgerPath(name), options), this.verifiers)
+    const info = await readLedger(await this.json('the ledger', ledgerPath(name), options), this.#pins)
     if (info.name !== name) throw untrustworthy(`the ledger ${name} was asked for, and ${info.name} came`)
     this.seen.learn(name, floor, info)
     return info

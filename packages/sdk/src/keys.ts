@@ -107,6 +107,16 @@ export class PinnedKeys implements Pins {
     this.#source = source
   }
 
+  async demandAmong(vkeys: readonly string[], origin: string, ledger: string): Promise<void> {
+    const own = this.#pinned.filter(({ vkey }) => parseVkey(vkey).name === origin)
+    if (own.length === 0 || own.some(({ vkey }) => vkeys.includes(vkey))) return
+    const other = new ProofError('signature-missing', `the ledger ${ledger} has another key than the pinned one`)
+    const known = this.#followed.get(origin)?.at(-1)
+    if (known !== undefined && vkeys.includes(known.vkey)) return
+    const periods = await this.#follow(own, origin, ledger, other)
+    if (!vkeys.includes(periods.at(-1)?.vkey ?? '')) throw other
+  }
+
   /** Throws a ProofError or an untrustworthy SteleError where none of them stands behind the checkpoint. */
   async demand(note: Uint8Array, origin: string, ledger: string): Promise<void> {
     if (this.#pinned.length === 0) return
