@@ -64,7 +64,9 @@ export function parsePolicy(policy: string | Uint8Array): Policy {
   const octets = bytesOf(policy)
   const isShort = octets.length <= MAX_POLICY_BYTES
   demand(isShort, 'policy-malformed', `a policy has at most ${MAX_POLICY_BYTES} bytes`, { line: 1 })
-  const lines = asCharacters(octets).split('\n')
+  const lines = Array.from(octets, (octet) => String.fromCharCode(octet))
+    .join('')
+    .split('\n')
   const last = lines.pop()
   demand(last === '', 'policy-malformed', 'the last line is not ended by a newline', { line: lines.length + 1 })
   const draft = new PolicyDraft()
@@ -113,11 +115,11 @@ export async function openByPolicy(note: Uint8Array, policy: Policy): Promise<Wi
     unchecked.includes(key) && unverified.some((signature) => isBy(key, signature))
   const log = ofOrigin.find(hasSigned)
   const witnessed = policy.witnesses.filter(hasSigned)
-  const isWitnessed = hasQuorum(policy, namesOf(witnessed))
+  const isWitnessed = hasQuorum(policy, new Set(witnessed.map(({ name }) => name)))
   if (log === undefined || !isWitnessed) {
     const open = [...ofOrigin, ...policy.witnesses].filter(mayHaveSigned)
-    const mayBeWitnessed = hasQuorum(policy, namesOf([...witnessed, ...policy.witnesses.filter(mayHaveSigned)]))
-    const isOpen = mayBeWitnessed && (log !== undefined || ofOrigin.some(mayHaveSigned))
+    const names = [...witnessed, ...policy.witnesses.filter(mayHaveSigned)].map(({ name }) => name)
+    const isOpen = hasQuorum(policy, new Set(names)) && (log !== undefined || ofOrigin.some(mayHaveSigned))
     const who = open.map(({ key }) => `${key.name} (${kindOf(key.alg)})`).join(', ')
     demand(!isOpen, 'algorithm-unsupported', `signature kind not checked here: ${who}`)
   }
@@ -135,10 +137,6 @@ export async function openByPolicy(note: Uint8Array, policy: Policy): Promise<Wi
 async function uncheckedOf({ logs, witnesses }: Policy): Promise<readonly VerifierKey[]> {
   const asked = [...logs, ...witnesses].flatMap(({ key }) => (key.alg === ALG_MLDSA44 ? [key] : []))
   return asked.length === 0 || (await canVerifyMldsa44()) ? [] : asked
-}
-
-function namesOf(witnesses: readonly PolicyWitness[]): ReadonlySet<string> {
-  return new Set(witnesses.map(({ name }) => name))
 }
 
 /** How many items follow a keyword, at least and at most, and what they are. */
@@ -234,10 +232,6 @@ function isSameKey(a: VerifierKey, b: VerifierKey): boolean {
 }
 
 /** A policy is octets, opaque above 0x7F: a character each. */
-function asCharacters(octets: Uint8Array): string {
-  return Array.from(octets, (octet) => String.fromCharCode(octet)).join('')
-}
-
 function fromCharacters(text: string): Uint8Array {
   return Uint8Array.from(text, (character) => character.charCodeAt(0))
 }

@@ -30,16 +30,14 @@ function subject({ origin, index, size, entry, time }: Omit<Report, 'summary'>):
 
 function vouchers({ origin, size, heads, keys = [], cosignatures = [] }: Omit<Report, 'summary'>): string[] {
   const named = keys.map(({ name, kind }) => `the ${kind} key of ${name}`).join(' and ')
-  const via =
-    heads === undefined ? '' : `The head of ${size} entries of ${origin} is number ${heads.index} of ${heads.origin}.`
+  const place = `The head of ${size} entries of ${origin} is number ${heads?.index} of ${heads?.origin}.`
   const signed = `Signed by ${named}, up to ${heads?.size ?? size} entries.`
-  const latest = Math.max(...cosignatures.map(({ time }) => time))
+  const latest = Math.max(0, ...cosignatures.map(({ time }) => time))
   const seen = cosignatures.map(({ witness, time }) => `${witness} on ${timeText(time)}`).join(', ')
-  const witnessed =
-    cosignatures.length === 0
-      ? 'No witness vouches for it: that the log shows everybody the same entries rests on whoever holds its key.'
-      : `Seen by these witnesses: ${seen}. So it was there on ${timeText(latest)} at the latest, as all of them say.`
-  return [...via, signed, witnessed]
+  const alone =
+    'No witness vouches for it: that the log shows everybody the same entries rests on whoever holds its key.'
+  const witnessed = `Seen by these witnesses: ${seen}. So it was there on ${timeText(latest)} at the latest, as all of them say.`
+  return [...(heads === undefined ? [] : [place]), signed, cosignatures.length === 0 ? alone : witnessed]
 }
 
 /** A time in Unix seconds; a witness can name one that no calendar has. */

@@ -25,7 +25,7 @@ export interface Range {
  * before anything is hashed, and `root-mismatch`.
  */
 export function verifyInclusion(leafHash: Hash, index: number, size: number, proof: Path, root: Hash): void {
-  verifyPath(leafHash, index, { start: 0, end: checkSize(size) }, proof, root)
+  verifySubtreeInclusion(leafHash, index, 0, size, proof, root)
 }
 
 /** As `verifyInclusion`, within the subtree of the leaves [start, end), whose root is `root`. Throws as `verifyInclusion`. */
@@ -37,7 +37,14 @@ export function verifySubtreeInclusion(
   proof: Path,
   root: Hash,
 ): void {
-  verifyPath(leafHash, index, checkSubtree(start, end), proof, root)
+  const siblings = inclusionWalk(index, start, end)
+  checkHashes(proof, siblings.length, [leafHash, root])
+  let hash = leafHash
+  for (const [i, sibling] of siblings.entries()) {
+    hash = sibling.start > index ? hashNode(hash, proof[i]!) : hashNode(proof[i]!, hash)
+  }
+  const isRoot = equalBytes(hash, root)
+  demand(isRoot, 'root-mismatch', `the proof does not lead from leaf ${index} to the root of size ${end}`)
 }
 
 /**
@@ -88,22 +95,11 @@ export function isSubtree(start: number, end: number): boolean {
   return end - start === 1 || start % (2 * splitOf(end - start)) === 0
 }
 
-function verifyPath(leafHash: Hash, index: number, tree: Range, proof: Path, root: Hash): void {
-  const siblings = inclusionWalk(index, tree)
-  checkHashes(proof, siblings.length, [leafHash, root])
-  let hash = leafHash
-  for (const [i, sibling] of siblings.entries()) {
-    hash = sibling.start > index ? hashNode(hash, proof[i]!) : hashNode(proof[i]!, hash)
-  }
-  const isRoot = equalBytes(hash, root)
-  demand(isRoot, 'root-mismatch', `the proof does not lead from leaf ${index} to the root of size ${tree.end}`)
-}
-
-/** The siblings on the way from leaf `index` up to the root of `tree`. */
-export function inclusionWalk(index: number, tree: Range): Range[] {
-  const isIndex = Number.isSafeInteger(index) && index >= tree.start && index < tree.end
-  demand(isIndex, 'index-out-of-range', `the index must be below the size: ${index} of ${tree.end}`, { field: 'index' })
-  return walk({ start: index, end: index + 1 }, tree).siblings
+/** The siblings on the way from leaf `index` up to the root of the leaves [start, end). */
+export function inclusionWalk(index: number, start: number, end: number): Range[] {
+  const isIndex = Number.isSafeInteger(index) && index >= start && index < checkSize(end)
+  demand(isIndex, 'index-out-of-range', `the index must be below the size: ${index} of ${end}`, { field: 'index' })
+  return walk({ start: index, end: index + 1 }, checkSubtree(start, end)).siblings
 }
 
 /**

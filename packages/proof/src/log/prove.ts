@@ -39,7 +39,7 @@ export async function frontierAt(size: number, read: HashReader, hashNode?: Node
  * leaf's sibling up. Reads one tile a level, two where the right edge isn't one. Throws `index-out-of-range` and as `rootAt`.
  */
 export async function inclusionProof(index: number, size: number, read: HashReader): Promise<Hash[]> {
-  return await rangeHashes(inclusionWalk(index, { start: 0, end: checkSize(size) }), read)
+  return await rangeHashes(inclusionWalk(index, 0, checkSize(size)), read)
 }
 
 /** As `inclusionProof`, within the subtree of the leaves [start, end). Throws `size-out-of-range` where it is none. */
@@ -49,7 +49,7 @@ export async function subtreeInclusionProof(
   end: number,
   read: HashReader,
 ): Promise<Hash[]> {
-  return await rangeHashes(inclusionWalk(index, checkSubtree(start, end)), read)
+  return await rangeHashes(inclusionWalk(index, start, end), read)
 }
 
 /**

@@ -46,7 +46,10 @@ export function formatCheckpoint(head: TreeHead): string {
   return text
 }
 
-/** The bytes of a cosignature as a signature line holds them behind the key id. Throws `signature-invalid`. */
+/**
+ * The bytes of a cosignature as a signature line holds them behind the key id. Throws `signature-invalid`, and
+ * `checkpoint-malformed` for a time that is none.
+ */
 export function formatCosignature({ time, signature }: Cosignature): Uint8Array {
   const bytes = concat(uint64(time), signature)
   parseCosignature(bytes)
