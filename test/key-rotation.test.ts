@@ -19,6 +19,7 @@ import {
   verifyRotations,
 } from '@stele/proof'
 
+import { ownBatch } from '../src/ledger/batch.ts'
 import { verifyDirectory } from '../src/evidence/verify-directory.ts'
 import { KeyStore } from '../src/ledger/keys.ts'
 import { HeadFault } from '../src/ledger/publish.ts'
@@ -185,6 +186,35 @@ test('P3: no head that the old key signs under load counts more than the rotatio
   assert(signed.length > 50)
   await stele.close()
   assert.deepEqual(await verdictOf(place), unchanged)
+})
+
+test('P3: whatever comes while a statement is made and signed waits until it is durable, however long that takes', async () => {
+  const stele = await open(await grown())
+  const { ledgers } = stele
+  const done: string[] = []
+  const sizes = () => ledgers.names.map((name) => ledgers.log(name).size).join()
+  const alone = ledgers.appending.alone(
+    'main',
+    async () => {
+      const before = sizes()
+      for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
+      assert.equal(sizes(), before)
+      done.push('made')
+      return ownBatch([Buffer.from('alone')], 'generic', 'text/plain', 'tester')
+    },
+    () => done.push('durable'),
+  )
+  const others = Array.from({ length: 9 }, async (_, at) => {
+    for (let turn = 0; turn < at; turn++) await new Promise(setImmediate)
+    const { first } = await append(ledgers, at % 2 === 0 ? 'main' : 'access', [Buffer.from('other')])
+    done.push('other')
+    return first
+  })
+  const committed = await alone
+  await Promise.all(others)
+  assert.deepEqual(done.slice(-11), ['made', 'durable', ...Array.from({ length: 9 }, () => 'other')])
+  assert.equal(committed.count, 1)
+  await stele.close()
 })
 
 test('P4: a fork that an old key signs is refused, above the end that its rotation names and below', async () => {

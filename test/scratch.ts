@@ -130,6 +130,8 @@ export interface Ground {
   readonly random: Random
   readonly head: HeadStore
   readonly lock?: (path: string) => Lock | undefined
+  /** The folder that holds the keys, where it is another. */
+  readonly keys?: string
   readonly sizes?: Partial<LedgerSizes>
 }
 

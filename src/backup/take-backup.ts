@@ -100,15 +100,8 @@ class Source {
       }
     }
     const read = readSeal(head.bytes)
-    const where = join(this.store.where, '_head')
-    if (typeof read === 'string') throw new DataFault(where, 0, read, 'a seal', 'something else')
+    if (typeof read === 'string') throw new DataFault(this.#sealPath, 0, read, 'a seal', 'something else')
     const { seal } = read
-    const { disk, from } = this.#options
-    const signers = await headsSigners(disk, from, seal.originPrefix)
-    const [signer] = signers
-    if (signer !== undefined && !signers.some((signer) => read.isSignedBy(signer))) {
-      throw new DataFault(where, 0, 'the seal is not signed by the key of heads', signer.vkey, 'another signature')
-    }
     return {
       commit: seal.commit,
       hash: Buffer.from(seal.hash, 'hex'),
@@ -116,6 +109,22 @@ class Source {
       seal,
       sealText: head.bytes.toString('latin1'),
     }
+  }
+
+  /** The seal must be by a key that lies there: where `heads` got another meanwhile, it was signed again. */
+  async demandSigned({ seal, sealText }: Begin): Promise<void> {
+    if (seal === undefined || sealText === undefined) return
+    const { disk, from } = this.#options
+    const read = readSeal(Buffer.from(sealText, 'latin1'))
+    const signers = await headsSigners(disk, from, seal.originPrefix)
+    const [signer] = signers
+    if (signer === undefined || (typeof read === 'object' && signers.some((key) => read.isSignedBy(key)))) return
+    const what = 'the seal is not signed by the key of heads'
+    throw new DataFault(this.#sealPath, 0, what, signer.vkey, 'another signature')
+  }
+
+  get #sealPath(): string {
+    return join(this.store.where, '_head')
   }
 
   /** Whether another seal is there now. */
@@ -177,10 +186,12 @@ class Backup {
     // Before the log: what it counts must be in the copy.
     const witnessed = (await readWitnessedHead(disk, from))?.toString('utf8')
     const trees = new Trees(target.former?.ledgers ?? [])
+    await this.#source.demandSigned(begin)
     const objects = await this.#copySegments(begin, trees)
     const keysBefore = withKeys ? await readKeys(disk, from) : new Map<string, Buffer>()
     const wal = await this.#copyLog(begin, trees)
     const keys = withKeys ? keysOf(keysBefore, await readKeys(disk, from)) : keysBefore
+    await this.#source.demandSigned(begin)
     trees.end()
     const cut = (await disk.readFile(join(from, CUT_NOTE)))?.toString('utf8')
     const files = [...objects.map(manifestFile), ...wal.files]

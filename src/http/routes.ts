@@ -70,7 +70,8 @@ export const routes: readonly Route[] = [
       'Content-Encoding': '`gzip` or `zstd`.',
       'Idempotency-Key':
         'Up to 255 printable ASCII characters. For 24 hours, and among the last 1,048,576 entries and 16,384 keys of ' +
-        'the ledger, the same request of the same token with the same key is answered as the first time and stores nothing.',
+        'the ledger, the same request of the same token with the same key is answered as the first time and stores ' +
+        'nothing, unless the keys that sign the ledger were rotated since.',
     },
     events: EVENT_MEDIA,
     example: { activityDisplayName: 'Add member to role', result: 'success' },
