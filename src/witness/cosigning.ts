@@ -139,7 +139,9 @@ export class CosigningService {
       if (this.#couriers.has(witness.name)) continue
       this.#couriers.set(witness.name, this.#courierTo(witness))
     }
-    if (this.#newest !== undefined && asked.size === 0) this.#newest = undefined
+    // What had the quorum of before need not have that of now.
+    const given = this.#newest?.cosignatures.filter(({ witness }) => this.#couriers.has(witness)) ?? []
+    if (asked.size === 0 || given.length < witnesses.neededCount) this.#newest = undefined
     for (const head of this.#choice.all) this.#judge(head)
     this.#wake()
     this.alarm.look()
