@@ -132,8 +132,13 @@ test('P7: the state after any acts is the state after replaying them, over kills
 })
 
 const UNMET = {
-  ...{ type: 'witness.quorum.unmet' as const, v: 1 as const, since: '2026-01-01T00:00:00.000Z' },
-  ...{ size: 4, witnessed: 2, needed: 1, missing: ['a'] },
+  type: 'witness.quorum.unmet' as const,
+  v: 1 as const,
+  since: '2026-01-01T00:00:00.000Z',
+  size: 4,
+  witnessed: 2,
+  needed: 1,
+  missing: ['a'],
 }
 
 function witnessFor(name: string) {
