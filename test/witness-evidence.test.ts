@@ -111,7 +111,7 @@ test('P4: every byte of the witnessed head that is changed is found, and named',
   const { data } = await ground(context)
   const path = join(data, 'witnessed', 'head')
   const whole = await readFile(path)
-  for (let at = 0; at < whole.length; at += at < 700 ? 7 : 131) {
+  for (let at = 0; at < whole.length; at += at < 700 ? 13 : 199) {
     const changed = Buffer.from(whole)
     changed[at]! ^= 1 << (at % 7)
     await writeFile(path, changed)
