@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
@@ -114,4 +114,36 @@ test('what is asked is sent as it is: method, headers, body; anything but HTTP i
   for (const other of ['file:///etc/passwd', 'ftp://127.0.0.1/', 'data:text/plain,x']) {
     await assert.rejects(client.request(get(other)), /is not HTTP/)
   }
+})
+
+test('a request ends when its caller says so, and leaves no listener behind', async (context) => {
+  const url = await serve(context, () => {})
+  const client = new GuardedHttpClient()
+  const caller = new AbortController()
+  const asking = client.request(get(url, { signal: caller.signal }))
+  caller.abort(new Error('enough'))
+  await assert.rejects(asking, /enough|aborted/)
+  await assert.rejects(client.request(get(url, { signal: caller.signal })), /enough|aborted/)
+  const other = new AbortController()
+  await assert.rejects(client.request(get(url, { signal: other.signal, timeoutMs: 50 })), /timeout/)
+  assert.equal(getEventListeners(other.signal, 'abort').length, 0)
+})
+
+test('names that take for ever to be looked up delay no address that needs no look-up', async (context) => {
+  const url = await serve(context, (_, response) => void response.end('here'))
+  const client = new GuardedHttpClient()
+  const slow = Array.from({ length: 20 }, async (_, number) => {
+    return await client.request(get(`http://nobody-${number}.invalid/`, { timeoutMs: 300 })).catch(() => undefined)
+  })
+  const { body } = await client.request(get(url, { timeoutMs: 2_000 }))
+  assert.equal(body.toString(), 'here')
+  // Those that wait for their turn end in time, too.
+  const startedMs = performance.now()
+  await Promise.all(slow)
+  assert.ok(performance.now() - startedMs < 2_000)
+})
+
+test('an answer may be bounded more narrowly than all answers are', async (context) => {
+  const url = await serve(context, (_, response) => void response.end('x'.repeat(100)))
+  await assert.rejects(new GuardedHttpClient().request(get(url, { maxBytes: 99 })), /more than 99 bytes/)
 })

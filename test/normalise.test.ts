@@ -238,6 +238,31 @@ test('Stele’s own events say who read and administered what, and no client can
       'Stele verified its ledgers and found what must not be: the body was changed (wal/1, byte 7), and 2 more',
     ],
     [
+      { type: 'witness.added', v: 1, name: 'one', vkey: 'w+1+A', url: 'https://w.example', by: 'k3v7' },
+      ...([3004, 'k3v7 added the witness one at “https://w.example”'] as const),
+    ],
+    [{ type: 'witness.removed', v: 1, name: 'one', by: 'k3v7' }, ...([3004, 'k3v7 removed the witness one'] as const)],
+    [
+      { type: 'witness.quorum', v: 1, count: 'all', by: 'k3v7' },
+      ...([3004, 'k3v7 had it that all witnesses must cosign'] as const),
+    ],
+    [
+      { type: 'witness.contradicted', v: 1, name: 'one', kind: 'ahead', size: 4, told: 9, root: '', evidence: 'e' },
+      ...([2004, 'The witness one has seen 9 published heads, and there are 4'] as const),
+    ],
+    [
+      { type: 'witness.contradicted', v: 1, name: 'one', kind: 'fork', size: 4, root: '', evidence: 'e' },
+      ...([2004, 'The witness one does not accept that the head of heads at 4 follows what it has seen'] as const),
+    ],
+    [
+      { type: 'witness.quorum.unmet', v: 1, since: AT, size: 4, witnessed: 2, needed: 2, missing: ['one'] },
+      ...([2004, `Too few witnesses have cosigned a head since ${AT}: 2 must`] as const),
+    ],
+    [
+      { type: 'witness.quorum.met', v: 1, size: 4 },
+      ...([3004, 'Enough witnesses have cosigned again, the head of heads at 4'] as const),
+    ],
+    [
       { type: 'refused', v: 1, via, code: 'unauthenticated', action: 'none', count: 2, since: AT, until: AT },
       ...([6003, 'Someone without a valid token was refused none 2 times from 192.0.2.7: unauthenticated'] as const),
     ],

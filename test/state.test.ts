@@ -6,6 +6,7 @@ import { test } from 'node:test'
 
 import fc from 'fast-check'
 
+import { witnessSigner } from '../packages/proof/test/signers.ts'
 import { ownBatch } from '../src/ledger/batch.ts'
 import { Problem } from '../src/schema/problem.ts'
 import type { TokenRequest } from '../src/schema/system-events.ts'
@@ -39,6 +40,9 @@ function plain(state: SystemState): unknown {
     ledgers: [...state.ledgers],
     tokens: [...state.tokens],
     clockJump: state.clockJump,
+    witnesses: state.witnesses.known,
+    quorum: [state.witnesses.quorum, state.witnesses.neededCount],
+    alarm: state.witnesses.alarm,
   }
 }
 
@@ -83,6 +87,10 @@ test('P7: the state after any acts is the state after replaying them, over kills
     fc.record({ kind: fc.constant('jump' as const), name, open: fc.boolean() }),
     fc.record({ kind: fc.constant('confirm' as const), name, open: fc.boolean() }),
     fc.record({ kind: fc.constant('rotate' as const), name, open: fc.boolean() }),
+    fc.record({ kind: fc.constant('witness' as const), name, open: fc.boolean() }),
+    fc.record({ kind: fc.constant('quorum' as const), name, open: fc.boolean() }),
+    fc.record({ kind: fc.constant('contradict' as const), name, open: fc.boolean() }),
+    fc.record({ kind: fc.constant('alarm' as const), name, open: fc.boolean() }),
     fc.record({ kind: fc.constant('restart' as const), name, open: fc.boolean() }),
   )
   await fc.assert(
@@ -100,6 +108,16 @@ test('P7: the state after any acts is the state after replaying them, over kills
           await administration.clockJumped({ wallMs: where.clock.wall + 1, ledgerMs: where.clock.wall })
         if (kind === 'confirm') await administration.confirmClock('tester')
         if (kind === 'rotate') await administration.rotateKey(flag ? 'heads' : name, 'tester').catch(ignoreProblem)
+        if (kind === 'witness' && flag) await administration.addWitness(witnessFor(name), 'tester').catch(ignoreProblem)
+        if (kind === 'witness' && !flag) await administration.removeWitness(name, 'tester').catch(ignoreProblem)
+        if (kind === 'quorum')
+          await administration.setWitnessQuorum({ count: flag ? 'all' : 1 }, 'tester').catch(ignoreProblem)
+        if (kind === 'contradict' && state.witnesses.get(name) !== undefined) {
+          const said = { kind: flag ? ('fork' as const) : ('ahead' as const), size: 3, root: '', evidence: 'e' }
+          await administration.record([{ type: 'witness.contradicted', v: 1, name, ...said }])
+        }
+        if (kind === 'alarm')
+          await administration.record([flag ? UNMET : { type: 'witness.quorum.met', v: 1, size: 4 }])
         if (kind !== 'restart') continue
         const live = plain(state)
         if (flag) await stele.close()
@@ -112,6 +130,20 @@ test('P7: the state after any acts is the state after replaying them, over kills
     { seed: 7, numRuns: 30 },
   )
 })
+
+const UNMET = {
+  type: 'witness.quorum.unmet' as const,
+  v: 1 as const,
+  since: '2026-01-01T00:00:00.000Z',
+  size: 4,
+  witnessed: 2,
+  needed: 1,
+  missing: ['a'],
+}
+
+function witnessFor(name: string) {
+  return { name, vkey: witnessSigner(name).vkey, url: 'https://witness.example' }
+}
 
 const ignoreProblem = (error: unknown) => assert(error instanceof Problem, String(error))
 

@@ -5,9 +5,11 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 import { openByPolicy, parsePolicy, parseNote, splitWitnessedReceipt, verifyReceipt } from '@stele/proof'
 
+import { scratch } from './scratch.ts'
 import { eventsOf, eventually, problemOf, startTestServer, type TestServer } from './server-fixture.ts'
 import { addWitness, always, TestWitness } from './witness-ground.ts'
 
@@ -230,6 +232,65 @@ test('the alarm of a missing quorum is on record once, and once that it is met a
   await eventually(async () => (await typesIn(first)).length === 2)
   assert.deepEqual(await typesIn(first), ['witness.quorum.unmet', 'witness.quorum.met'])
   assert.match(await (await first.ask('/metrics')).text(), /stele_witness_quorum_met 1/)
+})
+
+test('what had the quorum of before is not handed out under a larger one, nor with the line of a witness that was removed', async (context) => {
+  const [one, two] = [await TestWitness.start(context, 'one'), await TestWitness.start(context, 'two')]
+  two.misbehaviour = always(500, '')
+  const server = await startTestServer(context, PRIVATE)
+  await addWitness(server, one)
+  await eventually(async () => (await witnessedSize(server)) > 0)
+  await addWitness(server, two)
+  assert.equal(await witnessedSize(server), 0)
+  await problemOf(await server.ask('/v1/ledgers/heads/checkpoint?witnessed=true'), 503, 'not-witnessed')
+  two.misbehaviour = undefined
+  await eventually(async () => (await witnessedSize(server)) > 0)
+  await server.askJson('/v1/witnesses/one', { method: 'DELETE' })
+  await eventually(async () => (await witnessedSize(server)) === server.cosigning.publishedSize)
+  const note = (await bytesOf(server, '/v1/ledgers/heads/checkpoint?witnessed=true')).toString()
+  assert.ok(note.includes('witness.test/two') && !note.includes('witness.test/one'))
+})
+
+test('an alarm that is on record is not recorded again by the next start, and its end is', async (context) => {
+  const directory = scratch(context)
+  const witness = await TestWitness.start(context, 'one')
+  witness.misbehaviour = always(503, '')
+  const config = { privateWitnesses: true, witnessAlarmMs: 200 }
+  const first = await startTestServer(context, { config, directory })
+  await addWitness(first, witness)
+  const alarms = async (server: TestServer) =>
+    (await eventsOf(server, 'system'))
+      .map(({ type }) => type)
+      .filter((type: string) => type.startsWith('witness.quorum.'))
+  await eventually(async () => (await alarms(first)).length === 1)
+  await first.close()
+  const second = await startTestServer(context, { config, directory })
+  await eventually(async () => (await second.ask('/readyz')).status === 503)
+  await sleep(500)
+  assert.deepEqual(await alarms(second), ['witness.quorum.unmet'])
+  witness.misbehaviour = undefined
+  await eventually(async () => (await alarms(second)).length === 2)
+  assert.deepEqual(await alarms(second), ['witness.quorum.unmet', 'witness.quorum.met'])
+})
+
+test('what waits for witnesses ends with its caller and with the server, which stops at once', async (context) => {
+  const server = await startTestServer(context, PRIVATE)
+  const witness = await TestWitness.start(context, 'one')
+  witness.misbehaviour = () => true
+  await addWitness(server, witness)
+  const index = await appendOne(server, 1)
+  const caller = new AbortController()
+  const path = `/v1/ledgers/main/events/${index}/proof?witnessed=true&timeout=60`
+  const gone = server.ask(path, { signal: caller.signal })
+  const late = server.ask(path)
+  await sleep(300)
+  caller.abort()
+  await assert.rejects(gone)
+  const startedMs = performance.now()
+  const closing = server.close()
+  await problemOf(await late, 503, 'stopping')
+  await closing
+  assert.ok(performance.now() - startedMs < 5_000)
 })
 
 test('heads carry what each witness has signed and nothing else', async (context) => {

@@ -111,7 +111,7 @@ test('P4: every byte of the witnessed head that is changed is found, and named',
   const { data } = await ground(context)
   const path = join(data, 'witnessed', 'head')
   const whole = await readFile(path)
-  for (let at = 0; at < whole.length; at += at < 700 ? 7 : 131) {
+  for (let at = 0; at < whole.length; at += at < 700 ? 13 : 199) {
     const changed = Buffer.from(whole)
     changed[at]! ^= 1 << (at % 7)
     await writeFile(path, changed)
@@ -209,27 +209,40 @@ test('a restart asks the witness for nothing that it has cosigned already, and s
   assert.deepEqual(Buffer.from(await response.arrayBuffer()), note)
 })
 
+test('a backup whose witnessed head was damaged is restored without it', async (context) => {
+  const { data, folder } = await ground(context)
+  const path = join(data, 'witnessed', 'head')
+  const whole = await readFile(path, 'utf8')
+  await writeFile(path, whole.replace(/(witness\.test\/one .{20})./, '$1/'))
+  const [to, restored] = [join(folder, 'backup'), join(folder, 'restored')]
+  await backUp(data, to)
+  const { isWitnessedLeftOut, verified: report } = await restoreFrom(to, restored)
+  assert.equal(isWitnessedLeftOut, true)
+  assert.equal(report.verdict, 'self-consistent')
+  assert.equal(await readFile(join(restored, 'witnessed', 'head')).catch(() => undefined), undefined)
+})
+
 test('a backup holds the witnessed head, and what is restored from it has it', async (context) => {
   const { data, folder, policy } = await ground(context)
   const to = join(folder, 'backup')
-  const clock = new SystemClock()
-  const report = await takeBackup({
-    disk,
-    clock,
-    from: data,
-    to,
-    withKeys: true,
-    isRunning: false,
-    version: '0',
-    lock: tryLock,
-    onProgress: () => {},
-  })
+  const report = await backUp(data, to)
   assert.equal(report.manifest.v, 2)
   const restored = join(folder, 'restored')
-  await restore({
+  await restoreFrom(to, restored)
+  assert.deepEqual(await readFile(join(restored, 'witnessed', 'head')), await readFile(join(data, 'witnessed', 'head')))
+  assert.equal((await verified(restored, policy)).verdict, 'unchanged')
+})
+
+async function backUp(from: string, to: string) {
+  const rest = { withKeys: true, isRunning: false, version: '0', lock: tryLock, onProgress: () => {} }
+  return await takeBackup({ disk, clock: new SystemClock(), from, to, ...rest })
+}
+
+async function restoreFrom(from: string, to: string) {
+  return await restore({
     disk,
-    from: to,
-    to: restored,
+    from,
+    to,
     heads: async () => await Promise.resolve([]),
     isForReading: false,
     threadCount: 0,
@@ -237,6 +250,4 @@ test('a backup holds the witnessed head, and what is restored from it has it', a
     lock: tryLock,
     onProgress: () => {},
   })
-  assert.deepEqual(await readFile(join(restored, 'witnessed', 'head')), await readFile(join(data, 'witnessed', 'head')))
-  assert.equal((await verified(restored, policy)).verdict, 'unchanged')
-})
+}

@@ -79,6 +79,8 @@ export interface RestoreReport {
   /** A head that is newer than the backup: no server starts where that is kept. */
   readonly newerHead?: { readonly where: string; readonly size: number; readonly backupSize: number }
   readonly sizeBytes: number
+  /** The witnessed head in the backup was damaged, and is not in the directory: the witnesses are asked again. */
+  readonly isWitnessedLeftOut: boolean
 }
 
 export async function restore(options: RestoreOptions): Promise<RestoreReport> {
@@ -98,7 +100,9 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
       newer === undefined
         ? {}
         : { newerHead: { where: newer.where, size: newer.headSize, backupSize: newer.backupSize } }
-    return { manifest, verified, headCount: held.length, ...newerHead, sizeBytes: copying.totalBytes }
+    const isWitnessedLeftOut = manifest.witnessed !== undefined && verified.witnessed.head === undefined
+    const sizeBytes = copying.totalBytes
+    return { manifest, verified, headCount: held.length, ...newerHead, sizeBytes, isWitnessedLeftOut }
   } finally {
     target.close()
   }
@@ -238,11 +242,12 @@ function damaged(file: string, what: string): UnsoundFault {
 }
 
 async function verify(
-  { disk, threadCount, onProgress }: RestoreOptions,
+  options: RestoreOptions,
   directory: string,
   manifest: Manifest,
   heads: readonly KeptHead[],
 ): Promise<DirectoryReport> {
+  const { disk, threadCount, onProgress } = options
   const report = await verifyDirectory({
     disk,
     directory,
@@ -250,6 +255,10 @@ async function verify(
     threadCount,
     onProgress: ({ doneBytes, totalBytes }) => onProgress('verified', doneBytes, totalBytes),
   })
+  if (isDamagedCopyAlone(report)) {
+    await disk.remove(join(directory, WITNESSED))
+    return await verify(options, directory, manifest, heads)
+  }
   if (report.verdict === 'changed') throw new UnsoundFault('what was restored does not fit together', report)
   for (const { name, size, root } of manifest.ledgers) {
     const found = report.ledgers.find((ledger) => ledger.name === name)
@@ -260,4 +269,9 @@ async function verify(
     )
   }
   return report
+}
+
+/** All that is wrong is a copy of what witnesses have: no restore fails for that. */
+function isDamagedCopyAlone({ findings, findingCount }: DirectoryReport): boolean {
+  return findingCount > 0 && findingCount === findings.length && findings.every(({ kind }) => kind === 'cosignature')
 }

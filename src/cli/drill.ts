@@ -157,6 +157,6 @@ function verdict({ steps, allFound }: DrillReport): string {
     : 'Something was not found that has to be: do not rely on this directory, and report it.'
   const alone = `Without a head kept outside, ${count(unseen('directory alone'))} of ${count(steps.length)} would not be found: a directory alone shows only that it fits together.`
   const forged =
-    'Whoever has the signing keys and can also replace the head outside signs another history as the true one: verify finds nothing, and the server starts. Only a receipt that somebody else holds shows it, or later a witness. So keep the head where nobody who administers this machine can write, and give out receipts.'
+    'Whoever has the signing keys and can also replace the head outside signs another history as the true one: verify finds nothing, and the server starts. Only a receipt that somebody else holds shows it, or a witness (stele witness add). So keep the head where nobody who administers this machine can write, and give out receipts.'
   return `${first} ${alone} ${forged}`
 }

@@ -177,6 +177,9 @@ function reportText(report: RestoreReport, data: string, columns: number): strin
     const names = ledgers.map(({ name }) => `${name}.key`).join(', ')
     words.push(`The backup holds no keys. Put them into ${printable(data)}/keys before a server is started: ${names}.`)
   }
+  if (report.isWitnessedLeftOut) {
+    words.push('The witnessed head in the backup was damaged, and is left out: the witnesses are asked again.')
+  }
   return `${words
     .flatMap((sentence) => [...wrapped(sentence, columns), ''])
     .join('\n')

@@ -67,9 +67,14 @@ export async function verifyEvent(options: ReceiptOptions): Promise<ReceiptVerdi
   if (report.verdict === 'invalid') return { verdict: 'invalid', report, trust: source }
   const otherKey = vkey === undefined ? undefined : knownLogs.keyObjection(known, vkey)
   if (otherKey !== undefined) return { verdict: 'invalid', report, trust: source, contradiction: otherKey }
-  const contradicts = contradiction(known, head.note)
-  if (contradicts !== undefined) {
-    const evidence = await knownLogs.keepEvidence(head.origin, [known?.head ?? '', head.note])
+  // The head that vouches for a witnessed receipt is of another log, of which something may be known, too.
+  const { headsReceipt } = splitWitnessedReceipt(proof)
+  const headsHead = headsReceipt === undefined ? undefined : headOf(headsReceipt)
+  for (const seen of [head, ...(headsHead === undefined ? [] : [headsHead])]) {
+    const before = seen === head ? known : await knownLogs.find(seen.origin)
+    const contradicts = contradiction(before, seen.note)
+    if (contradicts === undefined) continue
+    const evidence = await knownLogs.keepEvidence(seen.origin, [before?.head ?? '', seen.note])
     return { verdict: 'invalid', report, trust: source, contradiction: contradicts, evidence }
   }
   if (retired !== undefined) return heldByRetired(retired, report, source)

@@ -135,6 +135,8 @@ async function send(
 ): Promise<HttpAnswer> {
   const { method, headers, body, timeoutMs, maxBytes = MAX_ANSWER_BYTES } = request
   return await new Promise((resolve, reject) => {
+    // Of what was ended the reason is told, not that it was.
+    const fail = (error: Error) => reject(signal.reason instanceof Error ? signal.reason : error)
     const options: https.RequestOptions = {
       method,
       headers: { ...headers, ...(body === undefined ? {} : { 'content-length': body.length }) },
@@ -156,9 +158,9 @@ async function send(
       answer.on('end', () =>
         resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) }),
       )
-      answer.on('error', reject)
+      answer.on('error', fail)
     })
-    sent.on('error', reject)
+    sent.on('error', fail)
     sent.end(body)
   })
 }

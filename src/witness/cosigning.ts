@@ -72,6 +72,8 @@ export class CosigningService {
   #newest: WitnessedHead | undefined
   #saved: Buffer | undefined
   #saving: Promise<void> | undefined
+  /** Why it could not be kept the last time. */
+  #unsaved: string | undefined
   #publishedSize = 0
   #isClosing = false
 
@@ -97,6 +99,8 @@ export class CosigningService {
     const service = new CosigningService(options)
     await service.#restore()
     const { last } = options.ledgers.publishedHeads
+    // Whatever is witnessed from now on counts at least so much.
+    service.statements.forgetBefore(service.newest?.size ?? (last === undefined ? 0 : ownHead(last).size))
     if (last !== undefined) service.#published(last)
     service.refresh()
     return service
@@ -135,7 +139,9 @@ export class CosigningService {
       if (this.#couriers.has(witness.name)) continue
       this.#couriers.set(witness.name, this.#courierTo(witness))
     }
-    if (this.#newest !== undefined && asked.size === 0) this.#newest = undefined
+    // What had the quorum of before need not have that of now.
+    const given = this.#newest?.cosignatures.filter(({ witness }) => this.#couriers.has(witness)) ?? []
+    if (asked.size === 0 || given.length < witnesses.neededCount) this.#newest = undefined
     for (const head of this.#choice.all) this.#judge(head)
     this.#wake()
     this.alarm.look()
@@ -282,8 +288,13 @@ export class CosigningService {
         await disk.makeDirectory(join(directory, WITNESSED))
         await replaceFile(disk, join(directory, WITNESSED_HEAD), note)
         this.#saved = note
+        this.#unsaved = undefined
       } catch (error) {
-        return log({ level: 'error', message: 'the witnessed head could not be kept', reason: String(error) })
+        const reason = String(error)
+        // A full disk would say so every second.
+        if (this.#unsaved !== reason) log({ level: 'error', message: 'the witnessed head could not be kept', reason })
+        this.#unsaved = reason
+        return
       }
     }
   }

@@ -66,8 +66,10 @@ async function ask(client: WitnessClient, ledgers: Ledgers, witness: WitnessReco
   const { size: present } = ledgers.log(HEADS)
   const submission = { old: 0, proof: [], note: Buffer.from(ledgers.checkpoint(HEADS)) }
   const answer = await client.addCheckpoint(witness.url, verifierOf(witness), submission, signal, ANSWER_MS)
-  if (answer.kind !== 'has' || answer.size <= present) return undefined
+  const size = answer.kind === 'has' ? answer.size : 0
+  if (size <= present && answer.kind !== 'fork') return undefined
   const shown = await client.latest(witness.url, ledgers.origin(HEADS), signal, ANSWER_MS)
   const fault = shown === undefined ? undefined : await contradicted(ledgers, witness, shown)
-  return { witness, size: answer.size, fault }
+  // That a head does not follow is its bare word, of which its courier will hear again.
+  return size > present || fault !== undefined ? { witness, size, fault } : undefined
 }

@@ -26,6 +26,8 @@ export class Statements {
   readonly #said = new Map<string, Statement[]>()
   /** Entries of `heads` from here to there were read. */
   #from: number | undefined
+  /** Nobody asks for less than the first so many entries. */
+  #floor = 0
   #to = 0
   #reading: Promise<unknown> = Promise.resolve()
 
@@ -52,6 +54,7 @@ export class Statements {
 
   /** Nobody asks for less than the first `headsSize` entries any more. */
   forgetBefore(headsSize: number): void {
+    this.#floor = Math.max(this.#floor, headsSize)
     for (const [ledger, statements] of this.#said) {
       const last = statements.findLastIndex(({ index }) => index < headsSize)
       if (last > 0) this.#said.set(ledger, statements.slice(last))
@@ -84,8 +87,10 @@ export class Statements {
       }
     }
     for (const { ledger, statement } of older.toReversed()) {
-      // Of what lies before all that was read, only the last word of a ledger can be asked for.
-      if (!this.#said.has(ledger)) this.#said.set(ledger, [statement])
+      const known = this.#said.get(ledger)
+      if (known === undefined) this.#said.set(ledger, [statement])
+      // Of what lies before the floor, only the last word of a ledger can be asked for.
+      else if (known[0]!.index >= this.#floor) known.unshift(statement)
     }
     this.#from = start
   }
