@@ -5,17 +5,17 @@
  * Follows logs from outside, round by round. What contradicts is kept as evidence before anybody is told; what does not
  * answer is told and tried again; nothing is forgotten by a restart.
  */
-import { join } from 'node:path'
 import { type Checkpoint, toBase64 } from '@stele/proof'
 import { type Clock, timeMs } from '../../platform/clock.ts'
 import type { Disk } from '../../platform/disk.ts'
+import type { Lock } from '../../platform/lock.ts'
 import type { KeyStanding } from '../known-logs.ts'
 import { type Contradiction, LogContradiction, type SeenNote } from './contradiction.ts'
 import { compareHeads } from './heads-comparison.ts'
 import { type LogSource, SourceSilent } from './log-source.ts'
 import { type GivenTrust, HeadFault, headOf } from './log-trust.ts'
 import { LogWatch, type VerifiedHead } from './log-watch.ts'
-import { BundleFault, Mirror } from './mirror.ts'
+import { CopyFault, Mirror, MirrorFault, type MirrorOptions, mirroredHead } from './mirror.ts'
 import type { MonitorState } from './state.ts'
 
 export interface Target {
@@ -68,6 +68,9 @@ export interface MonitorOptions {
   readonly foreign: () => Promise<readonly SeenNote[]>
   /** Where a log is mirrored. */
   readonly mirrorOf: (source: LogSource) => string | undefined
+  /** Whether the events, too, are mirrored. */
+  readonly withContent: boolean
+  readonly tryLock: (path: string) => Lock | undefined
   /** Longest time without an answer or a new entry, before that is an alarm. */
   readonly staleMs: number | undefined
   readonly report: (event: MonitorEvent) => Promise<void>
@@ -163,26 +166,22 @@ export class Monitor {
   }
 
   async #mirror(watch: LogWatch, verified: VerifiedHead): Promise<boolean> {
-    const { disk, mirrorOf, onProgress } = this.#options
+    const { mirrorOf } = this.#options
     const { source } = watch
     const folder = mirrorOf(source)
     if (folder === undefined) return false
     const { checkpoint, note } = verified
-    const mirror = new Mirror(disk, folder)
-    const newer = { note, from: source.url }
     try {
-      const held = await this.#mirrorHead(mirror, watch, verified)
-      if (held !== undefined && held.size === checkpoint.size) return true
-      await watch.below(note, async () => {
-        const entries = async (index: number, width: number) => await source.entries(index, width)
-        const progress = (done: number) => onProgress(source, done, checkpoint.size)
-        await mirror.follow(verified, held, await watch.currentKey(), entries, progress)
-      })
+      const held = await this.#mirroredHead(folder, watch, verified)
+      if (held?.size === checkpoint.size) return true
+      const mirror = new Mirror(this.#mirrorOptions(folder, watch, checkpoint.size), verified)
+      await watch.below(note, async () => await mirror.follow(held, await watch.currentKey(), watch.rotations))
       return true
     } catch (error) {
-      if (error instanceof BundleFault) {
+      if (error instanceof CopyFault) {
         const served = { path: error.path, bytes: error.bytes }
-        throw watch.contradiction('entries', `below its signed head ${error.message}`, { newer, served })
+        const newer = { note, from: source.url }
+        throw watch.contradiction(error.kind, `below its signed head ${error.message}`, { newer, served })
       }
       if (!isDiskError(error) && !(error instanceof MirrorFault)) throw error
       this.#outcome.mirrorFailedCount++
@@ -191,17 +190,36 @@ export class Monitor {
     }
   }
 
+  #mirrorOptions(folder: string, watch: LogWatch, totalCount: number): MirrorOptions {
+    const { disk, tryLock, withContent, state, onProgress } = this.#options
+    const { source, known } = watch
+    return {
+      disk,
+      tryLock,
+      folder,
+      source,
+      // Reading `access` makes it grow: without end, if each round read what the one before has left.
+      withContent: withContent && source.ledger !== 'access',
+      keptSize: known?.mirror?.folder === folder ? known.mirror.size : undefined,
+      keep: async (size) => {
+        const { known: current } = watch
+        if (current !== undefined) await state.keep({ ...current, mirror: { folder, size } })
+      },
+      onProgress: (done) => onProgress(source, done, totalCount),
+    }
+  }
+
   /** The head of what is mirrored, held against the log's. */
-  async #mirrorHead(mirror: Mirror, watch: LogWatch, verified: VerifiedHead): Promise<Checkpoint | undefined> {
-    const note = await mirror.head()
+  async #mirroredHead(folder: string, watch: LogWatch, verified: VerifiedHead): Promise<Checkpoint | undefined> {
+    const note = await mirroredHead(this.#options.disk, folder)
     if (note === undefined) return undefined
     try {
       const held = headOf(Buffer.from(note))
-      await watch.hold(verified, note, `the mirror in ${mirror.folder}`)
+      await watch.hold(verified, note, `the mirror in ${folder}`)
       return held
     } catch (error) {
       if (!(error instanceof HeadFault)) throw error
-      throw new MirrorFault(`${join(mirror.folder, 'checkpoint')} is not of this log: ${error.message}`)
+      throw new MirrorFault(`what ${folder} holds is not of this log: ${error.message}`)
     }
   }
 
@@ -280,11 +298,6 @@ export class Monitor {
   #forget(type: string, url: string): void {
     for (const told of [...this.#told].filter((known) => known.startsWith(`${type} ${url} `))) this.#told.delete(told)
   }
-}
-
-/** A folder that is no place for this log's mirror. */
-class MirrorFault extends Error {
-  override readonly name = 'MirrorFault'
 }
 
 function emptyOutcome(): Outcome {
