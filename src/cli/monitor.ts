@@ -198,6 +198,7 @@ class Run {
     const targets = new Targets({ url, token, ledgers, given }, state, this.#environment)
     const keptBefore = (await state.evidence()).length
     const monitor = new Monitor({
+      url,
       disk,
       clock,
       state,

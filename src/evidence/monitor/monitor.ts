@@ -51,6 +51,16 @@ export type MonitorEvent =
       readonly isNew: boolean
     })
   | (Place & {
+      /** What the disk did not take: the two notes are all that is left of it. */
+      readonly type: 'evidence-lost'
+      readonly kind: Contradiction['kind']
+      readonly origin: string
+      readonly what: string
+      readonly why: string
+      readonly older?: string
+      readonly newer?: string
+    })
+  | (Place & {
       readonly type: 'unreachable' | 'answers-again' | 'not-compared' | 'mirror-failed'
       readonly what: string
     })
@@ -60,6 +70,8 @@ export type MonitorEvent =
 export interface MonitorOptions {
   readonly disk: Disk
   readonly clock: Clock
+  /** What is monitored, in words. */
+  readonly url: string
   readonly state: MonitorState
   readonly given: GivenTrust
   /** What there is to watch, as the server tells it now. Throws a SourceSilent. */
@@ -102,6 +114,10 @@ export class Monitor {
     const { foreign, state } = this.#options
     const others = await this.#silently({ url: 'heads of others' }, foreign, [])
     await this.#discover()
+    if (this.#watches.size === 0 && this.#outcome.unreachableCount === 0) {
+      this.#outcome.unreachableCount++
+      await this.#tellOnce({ type: 'unreachable', url: this.#options.url, what: 'it shows no log at all' })
+    }
     // What `heads` says is at most as old as what is read of the others behind it.
     const watches = [...this.#watches.values()].toSorted((a, b) => Number(isHeads(b)) - Number(isHeads(a)))
     const grown: LogWatch[] = []
@@ -114,8 +130,8 @@ export class Monitor {
   }
 
   async #discover(): Promise<void> {
-    const { state, given, clock, discover } = this.#options
-    const targets = await this.#silently({ url: state.folder }, discover, [])
+    const { url, state, given, clock, discover } = this.#options
+    const targets = await this.#silently({ url }, discover, [])
     for (const { source, toldVkey } of targets) {
       if (this.#watches.has(source.url)) continue
       this.#watches.set(source.url, new LogWatch({ source, given, toldVkey, state, clock }))
@@ -245,10 +261,29 @@ export class Monitor {
       await this.#silently(placeOf(source), work, undefined)
     } catch (error) {
       if (!(error instanceof LogContradiction)) throw error
-      const { kind, origin, what } = error.contradiction
-      const { path, isNew } = await this.#options.state.keepEvidence(error.contradiction)
       this.#outcome.contradictionCount++
-      await this.#tellOnce({ type: 'contradiction', ...placeOf(source), kind, origin, what, evidence: path, isNew })
+      await this.#tellOnce({ ...(await this.#kept(error.contradiction)), ...placeOf(source) })
+    }
+  }
+
+  /** Keeps a contradiction; where the disk does not take it, it is told all the same. */
+  async #kept(contradiction: Contradiction): Promise<MonitorEvent> {
+    const { url, kind, origin, what, older, newer } = contradiction
+    try {
+      const { path, isNew } = await this.#options.state.keepEvidence(contradiction)
+      return { type: 'contradiction', url, kind, origin, what, evidence: path, isNew }
+    } catch (error) {
+      if (!isDiskError(error)) throw error
+      return {
+        type: 'evidence-lost',
+        url,
+        kind,
+        origin,
+        what,
+        why: error.message,
+        ...(older === undefined ? {} : { older: older.note }),
+        ...(newer === undefined ? {} : { newer: newer.note }),
+      }
     }
   }
 
