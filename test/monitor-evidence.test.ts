@@ -12,6 +12,7 @@ import { test } from 'node:test'
 import { rootAt } from '@stele/proof'
 
 import { logSigner, signCheckpoint } from '../packages/proof/test/signers.ts'
+import { NodeDisk } from '../src/platform/disk.ts'
 import { stele } from './cli-fixture.ts'
 import { evidenceOf, ToyTree, watched } from './monitor-ground.ts'
 import { scratch } from './scratch.ts'
@@ -168,4 +169,22 @@ test('an honest head of another monitor agrees, smaller or larger, a note or lin
   const { code, events } = await look('--compare', 'forged')
   assert.equal(code, 0, 'what somebody else made up is no contradiction of the log')
   assert.ok(events.some(({ type }: Json) => type === 'not-compared'))
+})
+
+test('a contradiction is told, with both heads, also where the disk does not take the evidence', async (context) => {
+  const ground = await watched(context, 300)
+  await ground.look()
+  const seen = await ground.log.head()
+  ground.log.tree = new ToyTree().grow(300, 'another')
+  class FullDisk extends NodeDisk {
+    override async makeDirectory(...[path, mode]: Parameters<NodeDisk['makeDirectory']>): Promise<void> {
+      if (!path.includes('/evidence/')) return await super.makeDirectory(path, mode)
+      throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC', syscall: 'mkdir', path })
+    }
+  }
+  ground.environment = { disk: new FullDisk() }
+  const { code, events } = await ground.look()
+  assert.equal(code, 1)
+  assert.deepEqual([events[0].type, events[0].kind, events[0].older], ['evidence-lost', 'fork', seen])
+  assert.equal(events[0].newer, await ground.log.head())
 })

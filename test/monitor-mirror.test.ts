@@ -11,31 +11,35 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { NodeDisk } from '../src/platform/disk.ts'
-import { ToyLog, watched } from './monitor-ground.ts'
+import { stele, steleOk, type World } from './cli-fixture.ts'
+import { ToyLog, watched, type Watched } from './monitor-ground.ts'
 import { scratch } from './scratch.ts'
-import { eventually } from './server-fixture.ts'
+import { eventually, startTestServer } from './server-fixture.ts'
 
 test('a tile that is not the signed one, of any level, is found; one wrong answer of a cache is not', async (context) => {
-  for (const wrong of ['tile/0/001', 'tile/0/273.p/112', 'tile/1/001.p/17', 'tile/2/000.p/1']) {
-    const { log, look, folder } = await watched(context, 0)
-    log.tree.grow(256)
-    await look()
-    log.tree.grow(69_744)
+  const demandFound = async ({ log, look, folder }: Watched, wrong: string, ...more: readonly string[]) => {
     let times = 9
     log.lie = ({ path, response }) => {
       if (path !== wrong || times-- <= 0) return false
       response.end(Buffer.alloc(Number(/\.p\/(\d+)/.exec(path)?.[1] ?? 256) * 32, 3))
       return true
     }
-    // To follow from 256 on, no full tile of level 0 is needed: a mirror needs all.
-    const { code, events } = await look('--mirror', join(folder, 'mirror'))
-    assert.equal(code, 1, wrong)
-    assert.equal(events[0].kind, 'tree', wrong)
+    const { code, events } = await look(...more)
+    assert.deepEqual([code, events[0].kind], [1, 'tree'], wrong)
     await rm(join(folder, 'seen', 'evidence'), { recursive: true })
     times = 1
-    const again = await look('--mirror', join(folder, 'mirror'))
+    const again = await look(...more)
     assert.equal(again.code, 0, again.out)
   }
+  const large = await watched(context, 256)
+  await large.look()
+  large.log.tree.grow(69_744)
+  // The first is needed to go on from 256; the others are the edge.
+  for (const wrong of ['tile/1/000', 'tile/0/273.p/112', 'tile/1/001.p/17', 'tile/2/000.p/1']) {
+    await demandFound(large, wrong)
+  }
+  const small = await watched(context, 600)
+  await demandFound(small, 'tile/0/001', '--mirror', join(small.folder, 'mirror'))
 })
 
 test('a mirror is what a verifier reads, grows, and holds every entry; a wrong entry is found and not written', async (context) => {
@@ -71,6 +75,7 @@ async function demandMirror(mirror: string, log: ToyLog): Promise<void> {
   const files = (await readdir(mirror, { recursive: true, withFileTypes: true }))
     .filter((file) => file.isFile())
     .map((file) => join(file.parentPath, file.name).slice(mirror.length + 1))
+    .filter((path) => path !== 'mirror.lock')
   const expected: string[] = ['checkpoint', 'log.vkey']
   for (let level = 0; 256 ** level <= tree.size; level++) {
     const count = Math.floor(tree.size / 256 ** level)
@@ -85,7 +90,7 @@ async function demandMirror(mirror: string, log: ToyLog): Promise<void> {
   assert.deepEqual(files.toSorted(), expected.toSorted())
 }
 
-/** A disk that is full once so many files were made in the mirror. */
+/** A disk that is full once so many files were written in the mirror. */
 class FilledDisk extends NodeDisk {
   left: number
 
@@ -95,7 +100,7 @@ class FilledDisk extends NodeDisk {
   }
 
   override async open(...[path, how, mode]: Parameters<NodeDisk['open']>): ReturnType<NodeDisk['open']> {
-    if (how === 'create' && path.includes('/mirror/') && this.left-- <= 0) {
+    if (how !== 'read' && path.includes('/mirror/') && this.left-- <= 0) {
       throw Object.assign(new Error(`ENOSPC: no space left on device, open '${path}'`), {
         code: 'ENOSPC',
         syscall: 'open',
@@ -158,4 +163,62 @@ test('a monitor that is killed while it mirrors goes on where it was, and asks o
   // What was under way at each kill is asked for again, and little else.
   assert.ok(bundles < 157 + 2 * 60, `${bundles} bundles for 157`)
   await rm(mirror, { recursive: true })
+})
+
+test('P5: events are mirrored byte for byte, held against their entries; another event is found, and what a token may not read is said', async (context) => {
+  const server = await startTestServer(context)
+  const append = async (...texts: readonly string[]) => {
+    const body = texts.map((text) => `${JSON.stringify({ text })}\n`).join('')
+    await server.askJson('/v1/ledgers/main/events', { method: 'POST', body, type: 'application/x-ndjson' })
+  }
+  await append('one', 'two', 'zwölf')
+  await server.askJson('/v1/ledgers/main/events', {
+    method: 'POST',
+    body: Buffer.from([255, 0, 10]),
+    type: 'application/octet-stream',
+  })
+  const folder = scratch(context)
+  const mirror = join(folder, 'mirror')
+  const key = server.ledgers.vkey('main')
+  const command = ['monitor', server.url, '--once', '--ledger', 'main', '--key', key, '--mirror', mirror]
+  const worldWith = (token: string, fetch?: World['environment']): World => ({
+    cwd: folder,
+    variables: { XDG_STATE_HOME: folder, STELE_TOKEN: token },
+    ...(fetch === undefined ? {} : { environment: fetch }),
+  })
+  const world = worldWith(server.adminToken)
+  const demandVerified = async (count: number) => {
+    const verified = JSON.parse(await steleOk(world, 'verify', mirror, '--key', key, '--json'))
+    assert.equal(verified.contents.end - verified.contents.first, count, JSON.stringify(verified))
+  }
+  await steleOk(world, ...command, '--content')
+  await demandVerified(4)
+  await append('five')
+  const verifier = await server.token(['verify'])
+  const refused = await stele(worldWith(verifier), ...command, '--content')
+  assert.equal(refused.code, 3)
+  assert.match(refused.out, /nothing was verified: .*403/)
+  const without = await stele(world, ...command)
+  assert.equal(without.code, 3)
+  assert.match(without.out, /not mirrored: the mirror in .* holds events: give --content, or another folder/)
+  await demandVerified(4)
+  const lying = worldWith(server.adminToken, {
+    fetch: async (url, init) => {
+      const answer = await fetch(url, init)
+      if (!url.includes('/tail')) return answer
+      const text = async function* () {
+        for await (const chunk of answer.body ?? [])
+          yield Buffer.from(Buffer.from(chunk).toString('latin1').replaceAll('five', 'fife'), 'latin1')
+      }
+      return new Response(ReadableStream.from(text()), { headers: answer.headers })
+    },
+  })
+  const lied = await stele(lying, ...command, '--content')
+  assert.equal(lied.code, 1, lied.out + lied.err)
+  assert.match(lied.out, /DO NOT RELY ON IT/)
+  await demandVerified(4)
+  const [monitors = ''] = await readdir(join(folder, 'stele', 'monitors'))
+  await rm(join(folder, 'stele', 'monitors', monitors, 'evidence'), { recursive: true })
+  await steleOk(world, ...command, '--content')
+  await demandVerified(5)
 })

@@ -85,6 +85,42 @@ test('a token that may only verify follows the trees, and is told what it cannot
   assert.match(events.find(({ type }) => type === 'not-compared').what, /scope read on heads/)
 })
 
+test('a server that shows no ledger, or leaves one out that it listed before, is not well', async (context) => {
+  const server = await startTestServer(context)
+  const folder = scratch(context)
+  const listing = (names: readonly string[]) =>
+    worldOf(folder, server.adminToken, {
+      fetch: async (url, init) => {
+        const answer = await fetch(url, init)
+        if (!url.endsWith('/v1/ledgers')) return answer
+        const { ledgers } = JSON.parse(await answer.text())
+        return Response.json({ ledgers: ledgers.filter(({ name }: Json) => names.includes(name)) })
+      },
+    })
+  const none = await look(listing([]), server)
+  assert.deepEqual([none.code, none.events[0].what], [3, 'it shows no log at all'])
+  assert.equal((await look(listing(['main', 'system']), server)).code, 0)
+  const still = await look(listing(['system']), server)
+  assert.deepEqual(
+    [still.code, still.events.map(({ ledger }) => ledger)],
+    [0, ['system', 'main']],
+    'it is asked for by name',
+  )
+  const gone = listing(['system'])
+  const { fetch: lists } = gone.environment!
+  const hidden = await look(
+    {
+      ...gone,
+      environment: {
+        fetch: async (url, init) =>
+          url.includes('/main/') ? new Response('', { status: 404 }) : await lists!(url, init),
+      },
+    },
+    server,
+  )
+  assert.equal(hidden.code, 3)
+})
+
 test('one ledger is followed by its prefix or by name, a public one without a token', async (context) => {
   const server = await startTestServer(context)
   await server.createLedger('shown', true)

@@ -5,11 +5,12 @@
 // and a command line, a state or a key that cannot be used is refused.
 
 import assert from 'node:assert/strict'
-import { readdir, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { logSigner } from '../packages/proof/test/signers.ts'
+import { NodeDisk } from '../src/platform/disk.ts'
 import { stele, steleOk } from './cli-fixture.ts'
 import { ToyLog, watched, worldOf } from './monitor-ground.ts'
 
@@ -156,4 +157,23 @@ test('words for people name the log, and hostile ones are written out', async (c
   )
   const { out: said } = await stele(worldOf(folder), 'monitor', log.url, '--key', log.vkey, '--once')
   assert.doesNotMatch(said, /[\u001b\u202e]/)
+})
+
+test('a state that cannot be written ends the monitor with exit 3 and is as it was', async (context) => {
+  const ground = await watched(context, 5)
+  await ground.look()
+  const [name = ''] = await readdir(join(ground.folder, 'seen', 'logs'))
+  const before = await readFile(join(ground.folder, 'seen', 'logs', name), 'utf8')
+  class FullDisk extends NodeDisk {
+    override async open(...[path, how, mode]: Parameters<NodeDisk['open']>): ReturnType<NodeDisk['open']> {
+      if (how === 'read' || !path.includes('/logs/')) return await super.open(path, how, mode)
+      throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC', syscall: 'open', path })
+    }
+  }
+  ground.environment = { disk: new FullDisk() }
+  ground.log.tree.grow(5)
+  const { code, err } = await ground.look()
+  assert.equal(code, 3)
+  assert.match(err, /could not be written: the disk is full\. What was remembered before is as it was/)
+  assert.equal(await readFile(join(ground.folder, 'seen', 'logs', name), 'utf8'), before)
 })

@@ -53,6 +53,10 @@ export const monitor = defineCommand({
       value: 'FOLDER',
       help: 'keeps a verified copy there, which stele verify and others read; of a server a folder a ledger',
     },
+    content: {
+      type: 'boolean',
+      help: 'with --mirror: the events, too, of a Stele server’s ledgers that the token may read (but access); the server records it',
+    },
     compare: {
       type: 'string',
       value: 'FILE|URL',
@@ -110,6 +114,9 @@ export const monitor = defineCommand({
       options.state === undefined
         ? join(stateDirectory(environment), 'monitors', pathDigest(base))
         : pathOf(environment, options.state)
+    if (options.content === true && options.mirror === undefined) {
+      throw usageFailure('--content goes with --mirror', 'Name the folder that the events are copied to')
+    }
     const run = new Run(
       {
         url: base,
@@ -120,6 +127,7 @@ export const monitor = defineCommand({
         isOnce: options.once === true,
         staleMs: options.stale === undefined ? undefined : durationMs('--stale', options.stale),
         mirror: options.mirror === undefined ? undefined : pathOf(environment, options.mirror),
+        withContent: options.content === true,
         compare: options.compare ?? [],
         webhook: options.webhook === undefined ? undefined : new Webhook(options.webhook),
         isJson,
@@ -150,6 +158,7 @@ interface RunOptions {
   readonly isOnce: boolean
   readonly staleMs: number | undefined
   readonly mirror: string | undefined
+  readonly withContent: boolean
   readonly compare: readonly string[]
   readonly webhook: Webhook | undefined
   readonly isJson: boolean
@@ -189,11 +198,14 @@ class Run {
     const targets = new Targets({ url, token, ledgers, given }, state, this.#environment)
     const keptBefore = (await state.evidence()).length
     const monitor = new Monitor({
+      url,
       disk,
       clock,
       state,
       given,
       staleMs,
+      tryLock,
+      withContent: this.#options.withContent,
       discover: async () => await targets.discover(),
       foreign: async () => await foreignHeads(compare, this.#environment),
       mirrorOf: ({ ledger }) => this.#mirrorOf(ledger, targets.isOne),

@@ -77,6 +77,8 @@ function eventText(event: MonitorEvent): string {
     }
     case 'contradiction':
       return `${name}: DO NOT RELY ON IT: ${event.what}. The evidence is in ${event.evidence}`
+    case 'evidence-lost':
+      return `${name}: DO NOT RELY ON IT: ${event.what}. The evidence could not be kept (${event.why}): --json shows the heads`
     case 'compared':
       return `${name}: ${count(event.agreeing)} of the heads that it published agree with the ledgers${event.unseen === 0 ? '' : `, ${count(event.unseen)} are of ledgers that are not seen here`}`
     case 'unreachable':

@@ -90,15 +90,27 @@ export class Targets {
     if (origins.length > 0 && !infos.some(({ origin }) => origins.includes(origin)) && this.#state.logs.length === 0) {
       throw wrongKey(origins, infos.map(({ origin }) => origin).join(', '), base)
     }
+    const targets = infos.map(({ name, origin, vkeys }) => ({
+      source: this.#ledger(base, name, origin, client),
+      ...(vkeys[0] === undefined ? {} : { toldVkey: vkeys[0] }),
+    }))
+    if (names !== undefined) return targets
+    // One that was listed once is asked for by its name: it does not go away by being left out.
+    const listed = new Set(infos.map(({ name }) => name))
+    const left = this.#state.logs.filter(({ ledger }) => ledger !== undefined && !listed.has(ledger))
+    return [
+      ...targets,
+      ...left.map(({ ledger = '', origin }) => ({ source: this.#ledger(base, ledger, origin, client) })),
+    ]
+  }
+
+  #ledger(base: string, ledger: string, origin: string, client: SteleClient): LedgerBySdk {
     const { policy } = this.#options.given
-    return infos.map(({ name, origin, vkeys }) => {
-      const url = `${base}/v1/ledgers/${name}`
-      const isListed = policy !== undefined && policy.logs.some(({ key }) => key.name === origin)
-      const isWitnessed = name === 'heads' && isListed && policy.quorum !== 'none'
-      const clients = { log: this.#log(url), keys: this.#log(`${url}/keys`), stele: client, isWitnessed }
-      const source = new LedgerBySdk(clients, { url, ledger: name }, this.#bounds)
-      return { source, ...(vkeys[0] === undefined ? {} : { toldVkey: vkeys[0] }) }
-    })
+    const url = `${base}/v1/ledgers/${ledger}`
+    const isListed = policy !== undefined && policy.logs.some(({ key }) => key.name === origin)
+    const isWitnessed = ledger === 'heads' && isListed && policy.quorum !== 'none'
+    const clients = { log: this.#log(url), keys: this.#log(`${url}/keys`), stele: client, isWitnessed }
+    return new LedgerBySdk(clients, { url, ledger }, this.#bounds)
   }
 
   #log(url: string): LogClient {

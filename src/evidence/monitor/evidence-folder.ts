@@ -169,11 +169,17 @@ function wordOnly({ kind }: About): string {
   return 'That this was served is the monitor’s word: whoever else asks the log can see whether it still is.'
 }
 
+/** What others wrote, without what a terminal would act on: the file is there to be read with whatever is at hand. */
+function plain(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')
+}
+
 function readme(about: About, hasProof: boolean): string {
-  const { kind, at, url, origin, vkey, isPinned, what, olderFrom, newerFrom, servedPath } = about
+  const { kind, at, vkey, isPinned, olderFrom, newerFrom, servedPath } = about
+  const [what, origin, url] = [about.what, about.origin, about.url].map(plain)
   const files = [
-    ...(olderFrom === undefined ? [] : [`older.checkpoint   the signed head that was seen first: ${olderFrom}`]),
-    ...(newerFrom === undefined ? [] : [`newer.checkpoint   the head that was seen now: ${newerFrom}`]),
+    ...(olderFrom === undefined ? [] : [`older.checkpoint   the signed head that was seen first: ${plain(olderFrom)}`]),
+    ...(newerFrom === undefined ? [] : [`newer.checkpoint   the head that was seen now: ${plain(newerFrom)}`]),
     ...(hasProof
       ? ['proof              that the tree of the larger head does not begin with that of the smaller one']
       : []),

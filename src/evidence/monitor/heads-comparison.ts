@@ -6,18 +6,9 @@
  * statement is first shown to be in the verified tree of `heads`, so a server that shows ledgers differently to
  * different people must either be found here, or show them different `heads`, which two monitors compare.
  */
-import {
-  contentHash,
-  equalBytes,
-  fromUtf8,
-  hashLeaf,
-  parseEntry,
-  ProofError,
-  SALT_BYTES,
-  toBase64Url,
-  utf8,
-} from '@stele/proof'
+import { equalBytes, fromUtf8, hashLeaf, ProofError, utf8 } from '@stele/proof'
 import type { ServedEvent } from '../served-ledger.ts'
+import { fitsEntry } from './event-check.ts'
 import { SourceSilent } from './log-source.ts'
 import { HeadFault, headOf } from './log-trust.ts'
 import type { LogWatch, VerifiedHead } from './log-watch.ts'
@@ -93,7 +84,7 @@ async function checkedNote(
     throw heads.contradiction('entries', `${what} is not the one of the signed head`, { newer, served })
   }
   const served = { path: what, bytes: event }
-  if (salt.length !== SALT_BYTES || !(await isCommitted(entry, salt, event))) {
+  if (!fitsEntry(entry, salt, event)) {
     throw heads.contradiction('content', `the event of ${what} is not the one that it commits to`, { newer, served })
   }
   try {
@@ -102,15 +93,6 @@ async function checkedNote(
   } catch (error) {
     if (!(error instanceof HeadFault) && !(error instanceof ProofError)) throw error
     throw heads.contradiction('statement', `${what} is no signed head: ${error.message}`, { newer, served })
-  }
-}
-
-async function isCommitted(entry: Uint8Array, salt: Uint8Array, event: Uint8Array): Promise<boolean> {
-  try {
-    return parseEntry(entry).sha256 === toBase64Url(contentHash(salt, event))
-  } catch (error) {
-    if (error instanceof ProofError) return false
-    throw error
   }
 }
 

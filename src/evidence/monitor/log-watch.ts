@@ -327,6 +327,7 @@ export class LogWatch {
       grownAt: hasGrown || before === undefined ? now : before.grownAt,
       head: note,
       ...(before?.comparedCount === undefined ? {} : { comparedCount: before.comparedCount }),
+      ...(before?.mirror === undefined ? {} : { mirror: before.mirror }),
     })
   }
 }

@@ -5,17 +5,17 @@
  * Follows logs from outside, round by round. What contradicts is kept as evidence before anybody is told; what does not
  * answer is told and tried again; nothing is forgotten by a restart.
  */
-import { join } from 'node:path'
 import { type Checkpoint, toBase64 } from '@stele/proof'
 import { type Clock, timeMs } from '../../platform/clock.ts'
 import type { Disk } from '../../platform/disk.ts'
+import type { Lock } from '../../platform/lock.ts'
 import type { KeyStanding } from '../known-logs.ts'
 import { type Contradiction, LogContradiction, type SeenNote } from './contradiction.ts'
 import { compareHeads } from './heads-comparison.ts'
 import { type LogSource, SourceSilent } from './log-source.ts'
 import { type GivenTrust, HeadFault, headOf } from './log-trust.ts'
 import { LogWatch, type VerifiedHead } from './log-watch.ts'
-import { BundleFault, Mirror } from './mirror.ts'
+import { CopyFault, Mirror, MirrorFault, type MirrorOptions, mirroredHead } from './mirror.ts'
 import type { MonitorState } from './state.ts'
 
 export interface Target {
@@ -51,6 +51,16 @@ export type MonitorEvent =
       readonly isNew: boolean
     })
   | (Place & {
+      /** What the disk did not take: the two notes are all that is left of it. */
+      readonly type: 'evidence-lost'
+      readonly kind: Contradiction['kind']
+      readonly origin: string
+      readonly what: string
+      readonly why: string
+      readonly older?: string
+      readonly newer?: string
+    })
+  | (Place & {
       readonly type: 'unreachable' | 'answers-again' | 'not-compared' | 'mirror-failed'
       readonly what: string
     })
@@ -60,6 +70,8 @@ export type MonitorEvent =
 export interface MonitorOptions {
   readonly disk: Disk
   readonly clock: Clock
+  /** What is monitored, in words. */
+  readonly url: string
   readonly state: MonitorState
   readonly given: GivenTrust
   /** What there is to watch, as the server tells it now. Throws a SourceSilent. */
@@ -68,6 +80,9 @@ export interface MonitorOptions {
   readonly foreign: () => Promise<readonly SeenNote[]>
   /** Where a log is mirrored. */
   readonly mirrorOf: (source: LogSource) => string | undefined
+  /** Whether the events, too, are mirrored. */
+  readonly withContent: boolean
+  readonly tryLock: (path: string) => Lock | undefined
   /** Longest time without an answer or a new entry, before that is an alarm. */
   readonly staleMs: number | undefined
   readonly report: (event: MonitorEvent) => Promise<void>
@@ -99,6 +114,10 @@ export class Monitor {
     const { foreign, state } = this.#options
     const others = await this.#silently({ url: 'heads of others' }, foreign, [])
     await this.#discover()
+    if (this.#watches.size === 0 && this.#outcome.unreachableCount === 0) {
+      this.#outcome.unreachableCount++
+      await this.#tellOnce({ type: 'unreachable', url: this.#options.url, what: 'it shows no log at all' })
+    }
     // What `heads` says is at most as old as what is read of the others behind it.
     const watches = [...this.#watches.values()].toSorted((a, b) => Number(isHeads(b)) - Number(isHeads(a)))
     const grown: LogWatch[] = []
@@ -111,8 +130,8 @@ export class Monitor {
   }
 
   async #discover(): Promise<void> {
-    const { state, given, clock, discover } = this.#options
-    const targets = await this.#silently({ url: state.folder }, discover, [])
+    const { url, state, given, clock, discover } = this.#options
+    const targets = await this.#silently({ url }, discover, [])
     for (const { source, toldVkey } of targets) {
       if (this.#watches.has(source.url)) continue
       this.#watches.set(source.url, new LogWatch({ source, given, toldVkey, state, clock }))
@@ -163,26 +182,22 @@ export class Monitor {
   }
 
   async #mirror(watch: LogWatch, verified: VerifiedHead): Promise<boolean> {
-    const { disk, mirrorOf, onProgress } = this.#options
+    const { mirrorOf } = this.#options
     const { source } = watch
     const folder = mirrorOf(source)
     if (folder === undefined) return false
     const { checkpoint, note } = verified
-    const mirror = new Mirror(disk, folder)
-    const newer = { note, from: source.url }
     try {
-      const held = await this.#mirrorHead(mirror, watch, verified)
-      if (held !== undefined && held.size === checkpoint.size) return true
-      await watch.below(note, async () => {
-        const entries = async (index: number, width: number) => await source.entries(index, width)
-        const progress = (done: number) => onProgress(source, done, checkpoint.size)
-        await mirror.follow(verified, held, await watch.currentKey(), entries, progress)
-      })
+      const held = await this.#mirroredHead(folder, watch, verified)
+      if (held?.size === checkpoint.size) return true
+      const mirror = new Mirror(this.#mirrorOptions(folder, watch, checkpoint.size), verified)
+      await watch.below(note, async () => await mirror.follow(held, await watch.currentKey(), watch.rotations))
       return true
     } catch (error) {
-      if (error instanceof BundleFault) {
+      if (error instanceof CopyFault) {
         const served = { path: error.path, bytes: error.bytes }
-        throw watch.contradiction('entries', `below its signed head ${error.message}`, { newer, served })
+        const newer = { note, from: source.url }
+        throw watch.contradiction(error.kind, `below its signed head ${error.message}`, { newer, served })
       }
       if (!isDiskError(error) && !(error instanceof MirrorFault)) throw error
       this.#outcome.mirrorFailedCount++
@@ -191,17 +206,36 @@ export class Monitor {
     }
   }
 
+  #mirrorOptions(folder: string, watch: LogWatch, totalCount: number): MirrorOptions {
+    const { disk, tryLock, withContent, state, onProgress } = this.#options
+    const { source, known } = watch
+    return {
+      disk,
+      tryLock,
+      folder,
+      source,
+      // Reading `access` makes it grow: without end, if each round read what the one before has left.
+      withContent: withContent && source.ledger !== 'access',
+      keptSize: known?.mirror?.folder === folder ? known.mirror.size : undefined,
+      keep: async (size) => {
+        const { known: current } = watch
+        if (current !== undefined) await state.keep({ ...current, mirror: { folder, size } })
+      },
+      onProgress: (done) => onProgress(source, done, totalCount),
+    }
+  }
+
   /** The head of what is mirrored, held against the log's. */
-  async #mirrorHead(mirror: Mirror, watch: LogWatch, verified: VerifiedHead): Promise<Checkpoint | undefined> {
-    const note = await mirror.head()
+  async #mirroredHead(folder: string, watch: LogWatch, verified: VerifiedHead): Promise<Checkpoint | undefined> {
+    const note = await mirroredHead(this.#options.disk, folder)
     if (note === undefined) return undefined
     try {
       const held = headOf(Buffer.from(note))
-      await watch.hold(verified, note, `the mirror in ${mirror.folder}`)
+      await watch.hold(verified, note, `the mirror in ${folder}`)
       return held
     } catch (error) {
       if (!(error instanceof HeadFault)) throw error
-      throw new MirrorFault(`${join(mirror.folder, 'checkpoint')} is not of this log: ${error.message}`)
+      throw new MirrorFault(`what ${folder} holds is not of this log: ${error.message}`)
     }
   }
 
@@ -227,10 +261,29 @@ export class Monitor {
       await this.#silently(placeOf(source), work, undefined)
     } catch (error) {
       if (!(error instanceof LogContradiction)) throw error
-      const { kind, origin, what } = error.contradiction
-      const { path, isNew } = await this.#options.state.keepEvidence(error.contradiction)
       this.#outcome.contradictionCount++
-      await this.#tellOnce({ type: 'contradiction', ...placeOf(source), kind, origin, what, evidence: path, isNew })
+      await this.#tellOnce({ ...(await this.#kept(error.contradiction)), ...placeOf(source) })
+    }
+  }
+
+  /** Keeps a contradiction; where the disk does not take it, it is told all the same. */
+  async #kept(contradiction: Contradiction): Promise<MonitorEvent> {
+    const { url, kind, origin, what, older, newer } = contradiction
+    try {
+      const { path, isNew } = await this.#options.state.keepEvidence(contradiction)
+      return { type: 'contradiction', url, kind, origin, what, evidence: path, isNew }
+    } catch (error) {
+      if (!isDiskError(error)) throw error
+      return {
+        type: 'evidence-lost',
+        url,
+        kind,
+        origin,
+        what,
+        why: error.message,
+        ...(older === undefined ? {} : { older: older.note }),
+        ...(newer === undefined ? {} : { newer: newer.note }),
+      }
     }
   }
 
@@ -280,11 +333,6 @@ export class Monitor {
   #forget(type: string, url: string): void {
     for (const told of [...this.#told].filter((known) => known.startsWith(`${type} ${url} `))) this.#told.delete(told)
   }
-}
-
-/** A folder that is no place for this log's mirror. */
-class MirrorFault extends Error {
-  override readonly name = 'MirrorFault'
 }
 
 function emptyOutcome(): Outcome {

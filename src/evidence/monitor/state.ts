@@ -33,6 +33,8 @@ const watchedLogSchema = z.strictObject({
   head: z.string(),
   /** Of a ledger `heads`: how many of its entries were held against the other ledgers. */
   comparedCount: z.int().nonnegative().optional(),
+  /** Of a mirror that is being made: how many entries are durable, its checkpoint notwithstanding. */
+  mirror: z.strictObject({ folder: z.string(), size: z.int().nonnegative() }).optional(),
 })
 
 export type WatchedLog = Readonly<z.infer<typeof watchedLogSchema>>
