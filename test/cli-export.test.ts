@@ -252,3 +252,37 @@ test('an event of an export is proved by the salt and the entry that stand with 
   const vkey = server.ledgers.vkey('main')
   assert.equal((await verifyReceipt(Buffer.from(JSON.stringify(event)), receipt, { vkey })).verdict, 'valid')
 })
+
+test('an export of rotated keys is signed for whoever pinned the first key, and each statement counts', async (context) => {
+  const { server, folder, world } = await ground(context)
+  const old = server.ledgers.vkey('main')
+  await steleOk(world, 'export', 'before')
+  await server.askJson('/v1/ledgers/main/keys', { method: 'POST' })
+  await server.askJson('/v1/ledgers/main/events?source=generic', { body: '{"after":1}' })
+  await server.askJson('/v1/ledgers/main/keys', { method: 'POST' })
+  const now = server.ledgers.vkey('main')
+  await steleOk(world, 'export', 'after')
+  await steleOk(world, 'export', 'read', '--data', join(server.directory, 'data'))
+  assert.deepEqual(filesOf(join(folder, 'read')), filesOf(join(folder, 'after')))
+  // Somebody else, who remembers nothing, with either key.
+  for (const [key, who] of [
+    [old, 'first'],
+    [now, 'second'],
+  ] as const) {
+    const elsewhere = { ...world, variables: { XDG_STATE_HOME: join(folder, who) } }
+    assert.match(await steleOk(elsewhere, 'verify', 'after', '--key', key), /signed by the key that you gave/)
+  }
+  // The old head has become one of a retired key: the beginning of what was seen.
+  assert.match((await steleOk(world, 'verify', 'before')).replaceAll('\n', ' '), /holds the 12 entries/)
+  const statement = join(folder, 'after', 'rotations', '001')
+  const text = readFileSync(statement, 'utf8')
+  writeFileSync(statement, text.replace('\n13\n', '\n12\n'))
+  const { code, out } = await stele(
+    { ...world, variables: { XDG_STATE_HOME: join(folder, 'third') } },
+    'verify',
+    'after',
+    '--key',
+    old,
+  )
+  assert.deepEqual([code, /rotations\/001: /.test(out)], [1, true], out)
+})

@@ -57,10 +57,20 @@ class ListedSource implements ExportSource {
   }
 }
 
+const keyObjection = async () => undefined
 const noLock = () => ({ release() {} })
 
 function options(disk: Disk, source: ExportSource, rest: Partial<ExportOptions> = {}): ExportOptions {
-  const base = { disk, folder: '/log', source, asked: 'all', contents: {}, lock: noLock, demandGoingOn: () => {} }
+  const base = {
+    disk,
+    folder: '/log',
+    source,
+    asked: 'all',
+    contents: {},
+    lock: noLock,
+    demandGoingOn: () => {},
+    keyObjection,
+  }
   return { ...base, ...rest }
 }
 

@@ -3,9 +3,12 @@
 
 /** docs/format.md fixes the formats to the byte; here its worked examples are computed again by the code. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { contentHash, formatProof, hashLeaf, hashNode } from '@stele/proof'
+import { contentHash, formatEntry, formatProof, hashLeaf, hashNode } from '@stele/proof'
+import { type ExportedEntry, ExportFolder } from '../src/evidence/export-folder.ts'
 import { ownBatch, fillSection, measure } from '../src/ledger/batch.ts'
 import { parseKey } from '../src/ledger/signing.ts'
 import { checkSegment } from '../src/ledger/segment/check-segment.ts'
@@ -15,6 +18,8 @@ import { SegmentReader } from '../src/ledger/segment/segment-reader.ts'
 import { MemoryStore } from '../src/ledger/store/memory-store.ts'
 import { encodeFileHeader } from '../src/ledger/wal/format.ts'
 import { FrameBuilder } from '../src/ledger/wal/frame-builder.ts'
+import { MemoryDisk } from './memory-disk.ts'
+import { scratch } from './scratch.ts'
 
 const doc = readFileSync(new URL('../docs/format.md', import.meta.url), 'utf8')
 
@@ -111,4 +116,62 @@ test('docs/format.md: the segment of the example is what the code writes and rea
   for await (const flaw of checkSegment(store, segment)) assert.fail(flaw.what)
   const reader = await SegmentReader.open(store, segment)
   assert.deepEqual([...(await reader.entries(0, 1)), ...(await reader.contents(0, 1))], [entry, content])
+})
+
+/** The export that holds these entries, on a disk in memory. */
+async function exportOf(entries: readonly ExportedEntry[]): Promise<MemoryDisk> {
+  const disk = new MemoryDisk()
+  const folder = await ExportFolder.open(disk, '/')
+  await folder.append(entries)
+  const signer = parseKey('main.key', key, `${originPrefix}/main`)
+  await folder.finish({ checkpoint: signer.checkpoint(folder.size, folder.root()), vkey: signer.vkey })
+  return disk
+}
+
+test('docs/format.md: the export of the example is what the code writes and verifies', async () => {
+  const { entry } = frame()
+  const disk = await exportOf([{ entry, content: { salt, event, isJson: true } }])
+  const textOf = (path: string) => disk.bytesOf(path).toString('utf8')
+  assert.equal(example('export contents'), textOf('/contents/0000000000000000.ndjson'))
+  const files = ['contents/range', 'tile/0/000.p/1', 'tile/entries/000.p/1'].map((path, position) => {
+    const bytes = disk.bytesOf(`/${path}`)
+    return `${path}  ${position === 0 ? bytes.toString() : `${bytes.toString('hex')}\n`}`
+  })
+  assert.equal(example('export files'), files.join(''))
+  assert.equal(textOf('/checkpoint'), example('checkpoint'))
+  assert.equal(textOf('/log.vkey'), example('vkey'))
+  assert.deepEqual(disk.paths.length, 6, 'there is nothing else in it')
+})
+
+test('docs/format.md: the other forms of an event in an export are what the code writes', async () => {
+  const events = [Buffer.from('{}'), Buffer.from('two\nlines'), Buffer.from('fffe00', 'hex')]
+  const media = ['application/json', 'text/plain', 'application/octet-stream'] as const
+  const disk = await exportOf(
+    events.map((one, index) => {
+      const sha256 = Buffer.from(contentHash(salt, one)).toString('base64url')
+      const entry = formatEntry({
+        at,
+        source: 'generic',
+        by: 'x5dowcyt2hwt',
+        media: media[index]!,
+        size: one.length,
+        sha256,
+      })
+      return { entry: Buffer.from(entry), content: { salt, event: one, isJson: index === 0 } }
+    }),
+  )
+  const [, ...lines] = disk
+    .bytesOf('/contents/0000000000000000.ndjson')
+    .toString()
+    .split(/(?<=\n)/)
+  assert.equal(example('export forms'), lines.join(''))
+})
+
+test('docs/format.md: the commands that check an export by ordinary tools print the hash of the entry', async (context) => {
+  const folder = scratch(context)
+  mkdirSync(join(folder, 'contents'))
+  writeFileSync(join(folder, 'contents', '0000000000000000.ndjson'), example('export contents'))
+  const ran = spawnSync('sh', ['-c', example('export check')], { cwd: folder, encoding: 'utf8' })
+  if (/openssl: (?:not found|command not found)/.test(ran.stderr)) return context.skip('there is no openssl')
+  assert.equal(ran.stdout, example('content hash'))
 })

@@ -17,10 +17,12 @@ const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/pack
 execFileSync(process.execPath, [tsc, '-p', join(here, 'tsconfig.publish.json'), '--outDir', out], { stdio: 'inherit' })
 
 // `tsc` rewrites imports in the JavaScript only.
-const names = readdirSync(join(out, 'src'), { recursive: true, encoding: 'utf8' })
-for (const name of names.filter((name) => name.endsWith('.d.ts'))) {
-  const file = join(out, 'src', name)
-  writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/(from '\.{1,2}\/[a-z0-9/-]+)\.ts'/g, "$1.js'"))
+for (const folder of ['src', 'folder']) {
+  const names = readdirSync(join(out, folder), { recursive: true, encoding: 'utf8' })
+  for (const name of names.filter((name) => name.endsWith('.d.ts'))) {
+    const file = join(out, folder, name)
+    writeFileSync(file, readFileSync(file, 'utf8').replaceAll(/(from '\.{1,2}\/[a-z0-9/-]+)\.ts'/g, "$1.js'"))
+  }
 }
 
 const { name, version, description, license, type, sideEffects } = JSON.parse(
@@ -36,7 +38,7 @@ const manifest = {
   engines: { node: '>=20' },
   exports: { '.': { types: './src/index.d.ts', default: './src/index.js' } },
   bin: { 'stele-verify': 'bin/stele-verify.js' },
-  files: ['src', 'bin', 'verify.html'],
+  files: ['src', 'folder', 'bin', 'verify.html'],
 }
 writeFileSync(join(out, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
 copyFileSync(join(here, 'README.md'), join(out, 'README.md'))

@@ -12,6 +12,7 @@ import {
   type ExportSource,
   type ExportSummary,
 } from '../evidence/export-ledger.ts'
+import { keyChain } from '../evidence/key-chain.ts'
 import { KnownLogFault, KnownLogs } from '../evidence/known-logs.ts'
 import { ServedFault } from '../evidence/served-ledger.ts'
 import { NoDirectoryError } from '../evidence/verify-directory.ts'
@@ -136,14 +137,14 @@ async function exportFrom(
     contents,
     lock: tryLock,
     ...(onProgress === undefined ? {} : { onProgress }),
+    keyObjection: async ({ vkey, rotations }) => (await keyChain(knownLogs, known, vkey, rotations)).objection,
     demandGoingOn: () => {
       if (interrupted.aborted) throw new Failure(3, 'the export was interrupted', SAFE, AGAIN)
     },
   })
-  if (known === undefined || known.vkey === summary.vkey) {
-    const { origin, vkey, head } = summary
-    await knownLogs.remember({ origin, vkey, pinned: false, head })
-  }
+  const { origin, head, rotations } = summary
+  const { vkey, retired } = await keyChain(knownLogs, known, summary.vkey, rotations)
+  await knownLogs.remember({ origin, vkey, retired, pinned: false, head })
   return summary
 }
 

@@ -54,6 +54,8 @@ export interface ExportOptions {
     readonly totalCount: number
     readonly bytes: number
   }) => void
+  /** What speaks against the key of a head; undefined where nothing does. */
+  readonly keyObjection: (head: ExportHead) => Promise<string | undefined>
   /** Throws where the export is to end. */
   readonly demandGoingOn: () => void
 }
@@ -64,6 +66,7 @@ export interface ExportSummary {
   /** base64. */
   readonly root: string
   readonly vkey: string
+  readonly rotations: readonly string[]
   readonly head: string
   readonly contents?: ContentRange
   /** Bytes of the events of this run. */
@@ -87,10 +90,11 @@ export async function exportLedger(options: ExportOptions): Promise<ExportSummar
     if (place.draft === undefined) await place.note(draft)
     const eventBytes = await new Run(options, place, draft, head.size).run()
     await place.finish()
-    const { checkpoint, vkey, contents, done } = draft
+    const { checkpoint, vkey, rotations, contents, done } = draft
     return {
       ...head,
       vkey,
+      rotations,
       head: checkpoint,
       ...(contents === undefined ? {} : { contents }),
       eventBytes,
@@ -111,15 +115,18 @@ async function begin({ source, asked, contents }: ExportOptions): Promise<Draft>
 }
 
 async function openHead(
-  { checkpoint, vkey }: Draft,
-  { source, folder }: ExportOptions,
+  draft: Draft,
+  { source, folder, keyObjection }: ExportOptions,
 ): Promise<Pick<ExportSummary, 'origin' | 'size' | 'root'>> {
+  const { checkpoint, vkey } = draft
   const note = Buffer.from(checkpoint)
   const read = readCheckpoint(note)
   const fault = typeof read === 'string' ? read : await new Signatures().fault(note, { vkey })
   if (typeof read === 'string' || fault !== undefined) {
     throw new ExportFault(`the head of ${source.name} is not signed by its key: ${fault}`)
   }
+  const objection = await keyObjection(draft)
+  if (objection !== undefined) throw new ExportFault(objection)
   if (read.origin === source.origin) return { origin: read.origin, size: read.size, root: toBase64(read.root) }
   const what = `the export that was begun in ${folder} is of ${read.origin}, not of ${source.origin}`
   throw new ExportRefused(what, 'Name another folder')

@@ -5,18 +5,20 @@
  * Verifies a folder in the layout of tlog-tiles: an export, a mirror, or another log's. The check itself is the one of
  * the published package; here it runs over all cores, and what is remembered of the log is held against it.
  */
-import type { Policy, Trust } from '@stele/proof'
-import { checkFolder, checkUnit, type CheckedUnit, type FolderReport, UNIT_ENTRIES } from '@stele/proof/folder'
+import { MAX_NOTE_BYTES, type Policy, type Trust } from '@stele/proof'
+import { checkFolder, checkUnit, type CheckedUnit, type FolderReport, PATHS, UNIT_ENTRIES } from '@stele/proof/folder'
 import { platformHasher } from '../ledger/hash-nodes.ts'
 import { NodeFolderFiles } from '../platform/folder-files.ts'
 import { WorkerPool } from '../platform/workers.ts'
 import type { FolderJob } from './folder-worker.ts'
-import { contradiction, type KnownLog, type KnownLogs } from './known-logs.ts'
+import { keyChain } from './key-chain.ts'
+import { contradiction, type KnownLog, type KnownLogs, type RetiredKey } from './known-logs.ts'
 import { readCheckpoint } from './signatures.ts'
 import { toHex } from './ledger-replay.ts'
 
 /** Below that a thread takes longer to begin than the check. */
 const THREADED_ENTRIES = UNIT_ENTRIES
+const MAX_VKEY_BYTES = 8_192
 
 export interface VerifyFolderOptions {
   /** Absolute. */
@@ -44,10 +46,11 @@ export interface VerifiedFolder extends FolderReport {
 export async function verifyFolder(options: VerifyFolderOptions): Promise<VerifiedFolder> {
   const { folder, vkey, policy, knownLogs, threadCount, onProgress } = options
   const files = new NodeFolderFiles(folder)
-  const head = files.read('checkpoint', 1_000_000)
+  const head = files.read(PATHS.checkpoint, MAX_NOTE_BYTES)
   const read = head === undefined ? 'none' : readCheckpoint(head)
   const known = typeof read === 'string' ? undefined : await knownLogs.find(read.origin)
-  const trust = trustOf(vkey, policy, known)
+  const retired = vkey === undefined && policy === undefined ? retiredOf(files, known) : undefined
+  const trust = trustOf(vkey, policy, known, retired)
   const seen = seenHead(known)
   const isLarge = typeof read !== 'string' && read.size > THREADED_ENTRIES && threadCount > 1
   const pool = isLarge ? threadedPool(threadCount) : undefined
@@ -64,7 +67,7 @@ export async function verifyFolder(options: VerifyFolderOptions): Promise<Verifi
       wanted: seen === undefined ? [] : [seen.size],
       ...(onProgress === undefined ? {} : { onProgress }),
     })
-    return await held(report, options, known, seen)
+    return await held(report, options, known, seen, retired)
   } finally {
     await pool?.close()
   }
@@ -74,10 +77,21 @@ function threadedPool(threadCount: number): WorkerPool<FolderJob, CheckedUnit> {
   return new WorkerPool(new URL('./folder-worker.ts', import.meta.url), threadCount)
 }
 
-function trustOf(vkey: string | undefined, policy: Policy | undefined, known: KnownLog | undefined): Trust | undefined {
+function trustOf(
+  vkey: string | undefined,
+  policy: Policy | undefined,
+  known: KnownLog | undefined,
+  retired: RetiredKey | undefined,
+): Trust | undefined {
   if (vkey !== undefined) return { vkey }
   if (policy !== undefined) return policy
-  return known === undefined ? undefined : { vkey: known.vkey, pinned: known.pinned }
+  return known === undefined ? undefined : { vkey: retired?.vkey ?? known.vkey, pinned: known.pinned }
+}
+
+/** The key beside the head, where it is one that the log had before and that nobody asked for. */
+function retiredOf(files: NodeFolderFiles, known: KnownLog | undefined): RetiredKey | undefined {
+  const lying = Buffer.from(files.read(PATHS.vkey, MAX_VKEY_BYTES) ?? [])
+  return known?.retired?.find(({ vkey }) => lying.toString('latin1').trimEnd() === vkey)
 }
 
 interface SeenHead {
@@ -98,6 +112,7 @@ async function held(
   { vkey, policy, knownLogs }: VerifyFolderOptions,
   known: KnownLog | undefined,
   seen: SeenHead | undefined,
+  retired: RetiredKey | undefined,
 ): Promise<VerifiedFolder> {
   const pinned = known?.pinned === true ? 'pinned before' : 'seen before'
   const trust = vkey !== undefined ? 'key' : policy !== undefined ? 'policy' : known === undefined ? 'none' : pinned
@@ -111,8 +126,13 @@ async function held(
   })
   const { origin, head, findingCount, signedBy } = report
   if (findingCount > 0 || origin === undefined || head === undefined) return { ...report, verdict: 'changed', trust }
-  const otherKey = vkey === undefined ? undefined : knownLogs.keyObjection(known, vkey)
-  if (otherKey !== undefined) return objected(otherKey)
+  const own = vkey ?? (policy === undefined ? (report.vkey ?? known?.vkey) : known?.vkey)
+  const chain = own === undefined ? undefined : await keyChain(knownLogs, known, own, report.rotations)
+  if (chain?.objection !== undefined) return objected(chain.objection)
+  const isPast = retired !== undefined && report.size > retired.size
+  const isOther = retired?.size === report.size && retired.root !== report.root
+  if (isPast) return objected(`its key was retired at ${retired.size} entries, and it has ${report.size}`)
+  if (isOther) return objected(`its key was retired at these ${retired.size} entries with another root`)
   const root = seen === undefined ? undefined : report.rootsAt.get(seen.size)
   if (seen !== undefined && root !== undefined && root !== seen.root) {
     const evidence = await knownLogs.keepEvidence(origin, [known?.head ?? '', head])
@@ -120,11 +140,13 @@ async function held(
       contradiction(known, head) ?? `its first ${seen.size} entries are not those that were seen on ${seen.seen}`
     return objected(what, evidence)
   }
-  const signer = vkey ?? known?.vkey ?? (policy === undefined ? report.vkey : undefined)
-  if (signer !== undefined && signedBy !== 'nobody') {
-    await knownLogs.remember({ origin, vkey: signer, pinned: vkey !== undefined, head })
+  if (chain !== undefined && signedBy !== 'nobody') {
+    const { vkey: newest, retired: former } = chain
+    await knownLogs.remember({ origin, vkey: newest, retired: former, pinned: vkey !== undefined, head })
   }
-  const isTrusted = signedBy === 'trusted key' || signedBy === 'policy'
+  // Of a smaller head of a retired key the folder alone cannot show that it is the beginning of the log.
+  const isOld = retired !== undefined && report.size < retired.size
+  const isTrusted = !isOld && (signedBy === 'trusted key' || signedBy === 'policy')
   const since = seen === undefined || root === undefined || seen.size === 0 ? undefined : seen
   return {
     ...report,

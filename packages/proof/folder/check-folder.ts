@@ -5,7 +5,7 @@
 // are computed again and held against the signed head, and contents, where there are any, against their entries. What
 // the checkpoint does not count is not looked at.
 
-import { fromUtf8, HASH_BYTES, rootAt, TILE_WIDTH, tilePath, tileWidthAt, toBase64, type Trust } from '../src/index.ts'
+import { HASH_BYTES, rootAt, TILE_WIDTH, tilePath, tileWidthAt, toBase64, type Trust } from '../src/index.ts'
 import type { ContentRun } from './check-contents.ts'
 import { checkHead, type CheckedHead, type SignedBy } from './check-head.ts'
 import type { CheckedUnit, UnitJob } from './check-unit.ts'
@@ -42,6 +42,8 @@ export interface FolderReport {
   readonly head?: string
   readonly vkey?: string
   readonly signedBy: SignedBy
+  /** Statements by which keys of the log followed each other, the oldest first. */
+  readonly rotations: readonly string[]
   readonly cosignatures: CheckedHead['cosignatures']
   /** Contents that are there, and fit where nothing is found wrong. */
   readonly contents: { readonly first: number; readonly end: number; readonly eventBytes: number } | undefined
@@ -260,15 +262,16 @@ class FolderCheck {
   }
 
   #report(head: CheckedHead, rootsAt: ReadonlyMap<number, string>): FolderReport {
-    const { note, checkpoint, signedBy, vkey, cosignatures } = head
+    const { note, checkpoint, signedBy, vkey, rotations, cosignatures } = head
     const run = this.#contentRun()
     const firstBad = firstBadOf(this.#findings)
     return {
       ...(checkpoint === undefined ? {} : { origin: checkpoint.origin, root: toBase64(checkpoint.root) }),
       size: checkpoint?.size ?? 0,
-      ...(note === undefined || checkpoint === undefined ? {} : { head: fromUtf8(note) }),
+      ...(note === undefined || checkpoint === undefined ? {} : { head: textOf(note) }),
       ...(vkey === undefined ? {} : { vkey }),
       signedBy,
+      rotations: rotations.map(textOf),
       cosignatures,
       contents: run === undefined ? undefined : { ...run, eventBytes: this.#eventBytes },
       rootsAt,
@@ -289,4 +292,9 @@ function firstBadOf(
   const isRoot = ({ kind }: { readonly kind: string }) => Number(kind === 'root')
   const [first] = places.toSorted((a, b) => isRoot(a) - isRoot(b) || a.index - b.index || a.count - b.count)
   return first === undefined ? undefined : { index: first.index, count: first.count }
+}
+
+/** For showing and for keeping: what is no UTF-8 was a finding before. */
+function textOf(note: Uint8Array): string {
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(note)
 }

@@ -40,6 +40,8 @@ export interface CheckedHead {
   /** The key of `log.vkey`. */
   readonly vkey: string | undefined
   readonly cosignatures: readonly { readonly witness: string; readonly time: number }[]
+  /** Statements that lie in the folder, the oldest first; those that lead to the signing key are verified. */
+  readonly rotations: readonly Uint8Array[]
   /** Where keys of before ended: the tree must have had these roots. */
   readonly ends: readonly RotationEnd[]
   readonly findings: readonly FolderFinding[]
@@ -66,10 +68,12 @@ class HeadCheck {
     const note = this.#files.read(PATHS.checkpoint, MAX_NOTE_BYTES + 1)
     const checkpoint = note === undefined ? undefined : this.#parsed(note)
     const vkey = this.#vkey()
+    const rotations = this.#rotations()
     let signedBy: SignedBy = 'nobody'
-    if (note !== undefined && checkpoint !== undefined) signedBy = await this.#signedBy(note, checkpoint, vkey, trust)
+    if (note !== undefined && checkpoint !== undefined)
+      signedBy = await this.#signedBy(note, checkpoint, vkey, rotations, trust)
     const [cosignatures, ends, findings] = [this.#cosignatures, this.#ends, this.#findings]
-    return { note, checkpoint, signedBy, vkey, cosignatures, ends, findings }
+    return { note, checkpoint, signedBy, vkey, rotations, cosignatures, ends, findings }
   }
 
   #parsed(note: Uint8Array): Checkpoint | undefined {
@@ -98,9 +102,9 @@ class HeadCheck {
     note: Uint8Array,
     checkpoint: Checkpoint,
     vkey: string | undefined,
+    rotations: readonly Uint8Array[],
     trust: Trust | undefined,
   ): Promise<SignedBy> {
-    const rotations = this.#rotations()
     try {
       if (trust !== undefined && 'quorum' in trust) return await this.#byPolicy(note, checkpoint, vkey, trust)
       const oldest = rotations[0]

@@ -49,7 +49,7 @@ function endOfString(bytes: Uint8Array, from: number): number {
   return -1
 }
 
+/** Numbers and literals have none of the characters that end one. */
 function isPlainValue(bytes: Uint8Array): boolean {
-  const text = String.fromCharCode(...bytes.subarray(0, 1_000))
-  return bytes.length <= 1_000 && /^[-+.a-zA-Z0-9]+$/.test(text)
+  return bytes.length > 0 && bytes.every((byte) => /[-+.a-zA-Z0-9]/.test(String.fromCharCode(byte)))
 }

@@ -34,12 +34,16 @@ async function exitCode(run: Promise<unknown>): Promise<unknown> {
 }
 
 test('the sources import nothing but each other', async () => {
-  for (const name of await readdir(join(PACKAGE, 'src'), { recursive: true })) {
-    if (!name.endsWith('.ts')) continue
-    const text = await readFile(join(PACKAGE, 'src', name), 'utf8')
-    assert.doesNotMatch(text, /\b(?:import|require)\(/, name)
-    for (const [, from = ''] of text.matchAll(/\bfrom '([^']+)'/g))
-      assert.match(from, /^\.{1,2}\/(?:log\/)?[a-z0-9-]+\.ts$/, name)
+  for (const [folder, allowed] of [
+    ['src', /^\.{1,2}\/(?:log\/)?[a-z0-9-]+\.ts$/],
+    ['folder', /^(?:\.\/[a-z0-9-]+|\.\.\/src\/index)\.ts$/],
+  ] as const) {
+    for (const name of await readdir(join(PACKAGE, folder), { recursive: true })) {
+      if (!name.endsWith('.ts')) continue
+      const text = await readFile(join(PACKAGE, folder, name), 'utf8')
+      assert.doesNotMatch(text, /(?:import|require)\(/, name)
+      for (const [, from = ''] of text.matchAll(/from '([^']+)'/g)) assert.match(from, allowed, name)
+    }
   }
 })
 
@@ -93,7 +97,9 @@ describe('as published', () => {
     assert.equal(await exitCode(node(bin, ...files)), 1, 'without a key it is not shown to be valid')
     assert.equal(await exitCode(node(bin, ...files.toReversed(), '--key', join(FIXTURES, 'log.vkey'))), 1)
     assert.equal(await exitCode(node(bin, ...files, '--key', 'no+key')), 2)
-    assert.equal(await exitCode(node(bin, 'one')), 2)
+    assert.equal(await exitCode(node(bin)), 2)
+    assert.equal(await exitCode(node(bin, files[0]!)), 2, 'a receipt takes its event')
+    assert.equal(await exitCode(node(bin, 'one')), 3)
     assert.equal(await exitCode(node(bin, join(FIXTURES, 'none'), files[1]!)), 3)
   })
 })

@@ -30,7 +30,9 @@ export class ServedSource implements ExportSource {
   }
 
   async head(): Promise<ExportHead> {
-    return { checkpoint: await this.#served.checkpoint(), vkey: this.#vkey, rotations: [] }
+    // Before the checkpoint, so that none of them ends behind it.
+    const rotations = await this.#served.rotations()
+    return { checkpoint: await this.#served.checkpoint(), vkey: this.#vkey, rotations }
   }
 
   async entries(index: number, width: number): Promise<readonly Uint8Array[]> {

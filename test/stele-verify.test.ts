@@ -1,0 +1,122 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The package's own bin, as it is published, run by each Node that is there: receipts, checkpoints, exports.
+
+import assert from 'node:assert/strict'
+import { execFile, execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+
+import { witnessSigner } from '../packages/proof/test/signers.ts'
+import { NodeDisk } from '../src/platform/disk.ts'
+import { checkpointOf, exported, origin, signer, writeFolder } from './export-ground.ts'
+
+const PACKAGE = join(import.meta.dirname, '..', 'packages', 'proof')
+const FIXTURES = join(PACKAGE, 'examples', 'fixtures')
+
+/** This Node, and another one that the machine has, of another version that the package supports. */
+function nodes(): Map<string, string> {
+  const found = new Map([[process.version.split('.')[0]!, process.execPath]])
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter).filter((path) => !path.includes('node_modules'))) {
+    const path = join(folder, 'node')
+    if (!existsSync(path)) continue
+    const major = execFileSync(path, ['--version'], { encoding: 'utf8' }).split('.')[0]!
+    if (Number(major.slice(1)) >= 20 && !found.has(major)) found.set(major, path)
+  }
+  return found
+}
+
+interface Ran {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+describe('stele-verify as published', () => {
+  let folder: string
+  let log: string
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'stele-verify-'))
+    execFileSync(process.execPath, ['build.ts', join(folder, 'dist')], { cwd: PACKAGE })
+    log = join(folder, 'log')
+    await writeFolder(new NodeDisk(), log, exported(600))
+  })
+  after(async () => await rm(folder, { recursive: true, force: true }))
+
+  for (const [version, node] of nodes()) {
+    const run = async (...args: readonly string[]): Promise<Ran> =>
+      await new Promise((resolve) => {
+        const bin = join(folder, 'dist', 'bin', 'stele-verify.js')
+        // No folder of modules is near: it must need nothing.
+        execFile(node, [bin, ...args], { cwd: folder, timeout: 60_000 }, (error, out, err) => {
+          resolve({ code: error === null ? 0 : Number(error.code), out, err })
+        })
+      })
+    const file = (name: string, text: string): string => {
+      writeFileSync(join(folder, name), text)
+      return name
+    }
+
+    test(`P9: by Node ${version} an export is valid by its key, and self-consistent without one`, async () => {
+      const valid = await run('log', '--key', signer.vkey)
+      assert.deepEqual([valid.code, valid.err], [0, ''])
+      assert.match(valid.out, /ok {3}events: those of the entries 0 to 599 .*\nvalid \(600 entries of .*\/main\)\n$/)
+      const bare = await run('log')
+      assert.equal(bare.code, 1)
+      assert.match(bare.out, /\nself-consistent /)
+      const policy = file('policy', `log ${signer.vkey}\nquorum none\n`)
+      assert.equal((await run('log', '--policy', policy)).code, 0)
+      const demanding = file('demanding', `log ${signer.vkey}\nwitness w ${witnessSigner('w.test').vkey}\nquorum w\n`)
+      assert.equal((await run('log', '--policy', demanding)).code, 1)
+      const { verdict, size, findings } = JSON.parse((await run('log', '--key', signer.vkey, '--json')).out)
+      assert.deepEqual([verdict, size, findings], ['valid', 600, []])
+    })
+
+    test(`P4: by Node ${version} a changed export is invalid, and file, place and first bad entry are named`, async () => {
+      const bundle = join(log, 'tile', 'entries', '001')
+      const bytes = readFileSync(bundle)
+      writeFileSync(bundle, bytes.toString('latin1').replace('"by":"x5', '"by":"y5'), 'latin1')
+      const { code, out } = await run('log', '--key', signer.vkey)
+      writeFileSync(bundle, bytes)
+      assert.equal(code, 1)
+      assert.match(out, /^BAD {2}tile\/entries\/001 at byte 2, entry 256: .*expected [0-9a-f]{64}, found /m)
+      assert.match(out, /\ninvalid, first bad entry 256\n$/)
+    })
+
+    test(`by Node ${version} checkpoints and receipts are verified by key and by policy`, async () => {
+      const head = file('head', checkpointOf(exported(3)))
+      assert.match((await run('--checkpoint', head, '--key', signer.vkey)).out, /\nvalid \(3 entries of /)
+      const other = file('other', checkpointOf(exported(3)).replace('\n3\n', '\n4\n'))
+      assert.equal((await run('--checkpoint', other, '--key', signer.vkey)).code, 1)
+      assert.equal((await run('--checkpoint', head)).code, 1)
+      const receipt = [join(FIXTURES, 'event.json'), join(FIXTURES, 'event.tlog-proof')]
+      assert.equal((await run(...receipt, '--key', join(FIXTURES, 'log.vkey'))).code, 0)
+      assert.equal((await run(...receipt, '--policy', join(FIXTURES, 'trust.policy'))).code, 0)
+    })
+
+    test(`by Node ${version} words that cannot be followed are 2, what cannot be read is 3, and nothing drives the terminal`, async () => {
+      for (const argv of [
+        [],
+        ['log', '--key', 'no+key'],
+        ['--none'],
+        ['a', 'b', 'c'],
+        ['head', '--key', 'k', '--policy', 'p'],
+      ]) {
+        assert.equal((await run(...argv)).code, 2, argv.join(' '))
+      }
+      mkdirSync(join(folder, 'empty'), { recursive: true })
+      for (const argv of [['none'], ['empty'], ['--checkpoint', 'none'], ['log', '--key', 'none.vkey']]) {
+        assert.equal((await run(...argv)).code, 3, argv.join(' '))
+      }
+      const hostile = file('hostile', checkpointOf(exported(3)).replace(origin, 'a\u202e\u009b31m'))
+      const { code, out } = await run('--checkpoint', hostile)
+      assert.equal(code, 1)
+      assert.doesNotMatch(out, /[\u0080-\u009f\u202e]/)
+    })
+  }
+})
