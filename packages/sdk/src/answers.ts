@@ -307,6 +307,7 @@ export async function readLedger(value: unknown, pins?: Pins): Promise<LedgerInf
   if (!isOriginOf(origin, name)) throw untrustworthy(`the ledger ${name} has the origin ${origin}`)
   await held(`the ledger ${name}`, async () => {
     parseCheckpoint(`${origin}\n${size}\n${toBase64(root)}\n`)
+    if (vkeys.length === 0) throw untrustworthy(`the ledger ${name} has no key`)
     if (new Set(vkeys).size < vkeys.length) throw untrustworthy(`a key of the ledger ${name} is listed twice`)
     for (const [position, vkey] of vkeys.entries()) {
       const { name: of, alg } = parseVkey(vkey)

@@ -27,7 +27,7 @@ export function* misshapen(answer: Json, others: readonly (Json | undefined)[] =
 /** One field left out, turned round, or changed to another of its form. */
 export function* everyLie(answer: Json): Generator<Lie> {
   // A few of each: where it matters most, other tests tell them all.
-  yield* misshapen(answer, [undefined, [], 'x\ud800', '', -1])
+  yield* misshapen(answer, [undefined, [], {}, 'x\ud800', '', -1])
   yield* altered(answer, 5)
   for (const { path, at } of fieldsOf(answer, [])) {
     if (typeof at === 'boolean') yield lieAt(path, 'the contrary', (value) => value !== true)
