@@ -13,8 +13,9 @@ export type ProvenTile = (tile: number) => Uint8Array | undefined
 /** The hashes of the whole tiles that come next in a tree of `size`, as far as they are known, up to the size `end`. */
 export function tilesNext(size: number, end: number, provenTile: ProvenTile): Uint8Array[] {
   const tiles: Uint8Array[] = []
-  while (size % TILE_WIDTH === 0 && size + (tiles.length + 1) * TILE_WIDTH <= end) {
-    const tile = provenTile(size / TILE_WIDTH + tiles.length)
+  if (size % TILE_WIDTH !== 0) return tiles
+  for (let next = size; next + TILE_WIDTH <= end; next += TILE_WIDTH) {
+    const tile = provenTile(next / TILE_WIDTH)
     if (tile === undefined) break
     tiles.push(tile)
   }

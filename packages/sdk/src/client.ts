@@ -316,12 +316,12 @@ export class SteleClient extends SearchClient {
 
   /** The keys that a ledger has and had: as told by the server, and held against the statements that lead through them. */
   async keys(ledger: string, options: CallOptions = {}): Promise<LedgerKeys> {
-    return await readLedgerKeys(await this.json('the keys', `${ledgerPath(ledger)}/keys`, options), ledger)
+    return await this.#keys(await this.json('the keys', `${ledgerPath(ledger)}/keys`, options), ledger)
   }
 
   /** Lets new keys follow those of a ledger. */
   async rotateKey(ledger: string, options: CallOptions = {}): Promise<LedgerKeys> {
-    return await readLedgerKeys(await this.post('the keys', `${ledgerPath(ledger)}/keys`, undefined, options), ledger)
+    return await this.#keys(await this.post('the keys', `${ledgerPath(ledger)}/keys`, undefined, options), ledger)
   }
 
   async createLedger(
@@ -382,5 +382,11 @@ export class SteleClient extends SearchClient {
 
   #log(ledger: string): LogClient {
     return new LogClient(this.transport, ledgerPath(ledger))
+  }
+
+  async #keys(value: unknown, ledger: string): Promise<LedgerKeys> {
+    const keys = await readLedgerKeys(value, ledger)
+    this.#pins.demandPinned(keys)
+    return keys
   }
 }

@@ -135,6 +135,13 @@ export class PinnedKeys implements Pins {
     verifyConsistency(checkpoint.size, checkpoint.root, size, root, proof)
   }
 
+  /** Demands of the keys that a ledger is said to have had that a pinned one is among them. */
+  demandPinned({ origin, keys }: LedgerKeys): void {
+    const own = this.#pinned.filter((pin) => parseVkey(pin.vkey).name === origin)
+    if (own.length === 0 || keys.some(({ vkey }) => own.some((pin) => pin.vkey === vkey))) return
+    throw untrustworthy(`the pinned key of ${origin} is not among its keys`)
+  }
+
   async #follow(
     own: readonly KeyPeriod[],
     origin: string,

@@ -87,7 +87,10 @@ export function readWitnesses(value: unknown): Witnesses {
   const witnesses = fields.list('witnesses').map(readWitness)
   const quorum = fields.object('quorum') === 'all' ? 'all' : fields.whole('quorum')
   const needed = fields.whole('needed')
+  if (new Set(witnesses.map(({ name }) => name)).size < witnesses.length)
+    throw untrustworthy('a witness is listed twice')
   if (needed > witnesses.length) throw untrustworthy('more witnesses must cosign than there are')
+  if (quorum === 'all' && needed < witnesses.length) throw untrustworthy('not all must cosign, as it is said')
   const unmetSince = fields.optionalTime('unmetSince')
   return {
     witnesses,

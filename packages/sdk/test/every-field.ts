@@ -8,6 +8,7 @@ import type { TestContext } from 'node:test'
 
 import { hashLeaf, inclusionProof, rootAt, toBase64, utf8, verifyInclusion } from '@stele/proof'
 
+import { witnessSigner } from '../../proof/test/signers.ts'
 import { ListedIndex } from '../../../test/listed-index.ts'
 import {
   type ClientOptions,
@@ -27,6 +28,9 @@ export interface Recorded {
   readonly amend?: (operation: string, value: Json) => Json
 }
 
+/** Nobody listens there. */
+const NOBODY = 'http://127.0.0.1:9/w'
+const otherWitness = witnessSigner('witness.test/x')
 const LEDGERS = ['access', 'heads', 'main', 'system'] as const
 const at = '2026-01-02T03:04:05.678Z'
 const later = '2026-01-02T03:05:05.678Z'
@@ -75,6 +79,22 @@ const seldom: Readonly<Record<string, { readonly [name: string]: Json }>> = {
     failureOnRecord: { at, findingCount: 2 },
   },
 }
+const witnessing = {
+  state: 'contradicting',
+  cosignedAt: at,
+  reason: 'it forked',
+  contradictions: [{ at, kind: 'fork', size: 3, told: 4, evidence: 'evidence/1' }],
+}
+/** As if the witnesses had answered: nobody is there. */
+function witnessed(_: string, value: Json): Json {
+  const answer = value as { witnesses: Json[] }
+  return {
+    ...answer,
+    witnesses: answer.witnesses.map((one) => ({ ...(one as object), ...witnessing })),
+    witnessed: { size: 3, root: Buffer.alloc(32, 1).toString('base64'), cosignatures: [{ witness: 'w', time: at }] },
+    unmetSince: at,
+  }
+}
 const seldomStatus = {
   recovery: {
     begun: false,
@@ -97,6 +117,11 @@ export async function scenarios(context: TestContext): Promise<readonly Recorded
   await client.append('main', known[0]!, { media: 'application/json', source: 'entra.audit' })
   await client.revokeToken((await client.createToken(request)).id)
   const { id } = await client.createToken(request)
+  await client.createLedger({ name: 'turned' })
+  const firstKey = server.ledgers.vkey('turned')
+  await client.rotateKey('turned')
+  const witness = { name: 'w', vkey: witnessSigner('witness.test/w').vkey, url: NOBODY }
+  await client.addWitness(witness)
   prepare(ListedIndex.of(server))
   const last = {
     running: { startedAt: later, isRequested: false, doneBytes: 10, totalBytes: 20 },
@@ -105,7 +130,7 @@ export async function scenarios(context: TestContext): Promise<readonly Recorded
   }
   Object.defineProperty(server.keeper, 'verification', { get: () => ({ ...last, lastPassed: pass }) })
   const vkeys = LEDGERS.map((ledger) => server.ledgers.vkey(ledger))
-  const options = { url: server.url, token: server.adminToken, vkeys }
+  const options = { url: server.url, token: server.adminToken, vkeys: [...vkeys, firstKey] }
   const auditor = { ...options, token: await server.token(['verify']) }
   const ask = (name: string, scenario: Scenario, rest: Partial<Recorded> = {}) => ({ name, options, scenario, ...rest })
   const amend = (operation: string, value: Json) =>
@@ -133,8 +158,20 @@ export async function scenarios(context: TestContext): Promise<readonly Recorded
     ask('following', async (to) => await confirmed(to, [await firstOf(to, 0)])),
     ask('following from bytes on', async (to) => await confirmed(to, [await firstOf(to, 3)])),
     ask('a ledger', async (to) => await between(to, async () => await to.ledger('main'))),
-    ask('ledgers', async (to) => await between(to, async () => await to.ledgers(), LEDGERS)),
+    ask('ledgers', async (to) => await between(to, async () => await to.ledgers(), [...LEDGERS, 'turned'])),
     ask('a new ledger', async (to) => await to.createLedger({ name: 'fresh' })),
+    ask('keys', async (to) => await between(to, async () => await to.keys('turned'), ['turned'])),
+    ask('new keys', async (to) => await to.rotateKey('turned')),
+    ask(
+      'a ledger whose keys were turned',
+      async (to) => await between(to, async () => await to.ledger('turned'), ['turned']),
+    ),
+    ask('witnesses', async (to) => [await to.witnesses(), await to.setWitnessQuorum('all')], { amend: witnessed }),
+    ask('a witness more', async (to) => await to.addWitness({ ...witness, name: 'x', vkey: otherWitness.vkey }), {
+      amend: (_, value) => ({ ...(value as object), ...witnessing }),
+    }),
+    ask('the policy', async (to) => await to.witnessPolicy()),
+    ask('a witness less', async (to) => await to.removeWitness('x'), { amend: witnessed }),
     ask('tokens', async (to) => await to.tokens()),
     ask('a new token', async (to) => await to.createToken(request)),
     ask('a token that goes', async (to) => await to.revokeToken(id)),

@@ -13,10 +13,12 @@ export interface Lie {
   readonly tell: (answer: Json) => Json | undefined
 }
 
+const FORMS: readonly (Json | undefined)[] = [undefined, null, [], {}, 'x\ud800', '', 1.5, -1, 2 ** 60, true]
+
 /** Every way of changing one field's form: left out, or of another type. */
-export function* misshapen(answer: Json): Generator<Lie> {
+export function* misshapen(answer: Json, others: readonly (Json | undefined)[] = FORMS): Generator<Lie> {
   for (const { path } of fieldsOf(answer, [])) {
-    for (const other of [undefined, null, [], {}, 'x\ud800', '', 1.5, -1, 2 ** 60, true] as const) {
+    for (const other of others) {
       yield lieAt(path, JSON.stringify(other), () => other)
     }
   }
@@ -24,7 +26,8 @@ export function* misshapen(answer: Json): Generator<Lie> {
 
 /** One field left out, turned round, or changed to another of its form. */
 export function* everyLie(answer: Json): Generator<Lie> {
-  yield* misshapen(answer)
+  // A few of each: where it matters most, other tests tell them all.
+  yield* misshapen(answer, [undefined, [], {}, 'x\ud800', '', -1])
   yield* altered(answer, 5)
   for (const { path, at } of fieldsOf(answer, [])) {
     if (typeof at === 'boolean') yield lieAt(path, 'the contrary', (value) => value !== true)

@@ -19,7 +19,8 @@ export interface Ground {
 }
 
 export async function ground(context: TestContext): Promise<Ground> {
-  const server = await startTestServer(context)
+  // A witness may lie on this machine, too.
+  const server = await startTestServer(context, { config: { privateWitnesses: true } })
   return {
     server,
     client: (lie, isPinned = true) =>

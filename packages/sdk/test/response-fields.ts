@@ -73,6 +73,7 @@ const forms: Readonly<Record<string, Form>> = {
   readEventBytes: bytes,
   readProof: lines,
   readTile: tile,
+  readWitnessPolicy: lines,
   tailEvents: tail,
 }
 

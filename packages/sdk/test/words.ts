@@ -27,6 +27,15 @@ const indexCheck = [
   named('checked size startedAt endedAt reason findings findingCount'),
   named('index columns columns[]', 'findings[].'),
 ].flat()
+const witness = [
+  named('addedAt addedBy seen cosignedAt reason contradictions'),
+  named('at size told evidence', 'contradictions[].'),
+].flat()
+const witnesses = [
+  named('published witnessed witnessed.size witnessed.root witnessed.cosignatures unmetSince'),
+  named('witness time', 'witnessed.cosignatures[].'),
+  ['name', 'url', ...witness].map((name) => `witnesses[].${name}`),
+].flat()
 const understanding = 'ocsf.* ocsf.class_uid ocsf.message'
 
 export const WORDS: Readonly<Record<string, Fields>> = {
@@ -66,6 +75,14 @@ export const WORDS: Readonly<Record<string, Fields>> = {
     readIndexCheck: indexCheck,
     startIndexCheck: indexCheck,
   },
+  'what its witnesses do: whoever must know holds their cosignatures against a policy with the keys that they publish':
+    {
+      listWitnesses: witnesses,
+      setWitnessQuorum: witnesses,
+      removeWitness: witnesses,
+      addWitness: witness,
+      readWitnessPolicy: ['[]'],
+    },
   'why it refuses: that it does refuse is all that is taken from it': {
     problem: ['code', 'detail', 'column', 'length', 'suggestion'],
   },
@@ -81,7 +98,13 @@ export const NEVER_SENT: Readonly<Record<string, Fields>> = {
 }
 
 /** Calls that this client has no method for. */
-export const NOT_CALLED: readonly string[] = ['readMetrics', 'readOpenApi', 'readReadiness', 'readRoot']
+export const NOT_CALLED: readonly string[] = [
+  'readMetrics',
+  'readOpenApi',
+  'readReadiness',
+  'readRoot',
+  'readVerifierPage',
+]
 
 export function namesOf(table: Readonly<Record<string, Fields>>): string[] {
   return Object.values(table).flatMap((fields) =>

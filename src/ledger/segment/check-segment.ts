@@ -30,7 +30,7 @@ export interface SegmentFlaw {
 const MAX_STRANGE_BYTES = 256 * 1024 * 1024
 
 /** `content` is undefined where contents are not read. */
-export type OnEntry = (index: number, entry: Buffer, content: Buffer | undefined) => void | Promise<void>
+type OnEntry = (index: number, entry: Buffer, content: Buffer | undefined) => void | Promise<void>
 export type Pace = (bytes: number) => Promise<void>
 
 export interface CheckOptions {
