@@ -53,7 +53,7 @@ test('under the policy of heads their witnessed head is followed, and one withou
   await eventually(() => server.ledgers.log('heads').size > heads.size)
   const alone = await look()
   assert.equal(alone.code, 0, JSON.stringify(alone.events))
-  const bare = await look(async (url, init) => await fetch(String(url).replace('?witnessed=true', ''), init))
+  const bare = await look(async (url, init) => await fetch(new Request(url).url.replace('?witnessed=true', ''), init))
   assert.equal(bare.code, 1)
   assert.equal(bare.events.find(({ type }) => type === 'contradiction').kind, 'quorum')
 })
