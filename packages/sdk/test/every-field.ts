@@ -104,6 +104,8 @@ export async function scenarios(context: TestContext): Promise<readonly Recorded
     last: pass,
   }
   Object.defineProperty(server.keeper, 'verification', { get: () => ({ ...last, lastPassed: pass }) })
+  const before = server.ledgers.vkey('main')
+  for (const ledger of ['main', 'heads']) await server.administration.rotateKey(ledger, 'tester')
   const vkeys = LEDGERS.map((ledger) => server.ledgers.vkey(ledger))
   const options = { url: server.url, token: server.adminToken, vkeys }
   const auditor = { ...options, token: await server.token(['verify']) }
@@ -133,6 +135,10 @@ export async function scenarios(context: TestContext): Promise<readonly Recorded
     ask('following', async (to) => await confirmed(to, [await firstOf(to, 0)])),
     ask('following from bytes on', async (to) => await confirmed(to, [await firstOf(to, 3)])),
     ask('a ledger', async (to) => await between(to, async () => await to.ledger('main'))),
+    ask('a ledger, by a key that was followed', async (to) => await between(to, async () => await to.ledger('main')), {
+      options: { ...options, vkeys: [before] },
+    }),
+    ask('keys', async (to) => [await to.keys('main'), await to.keys('heads')]),
     ask('ledgers', async (to) => await between(to, async () => await to.ledgers(), LEDGERS)),
     ask('a new ledger', async (to) => await to.createLedger({ name: 'fresh' })),
     ask('tokens', async (to) => await to.tokens()),
@@ -150,6 +156,7 @@ export async function scenarios(context: TestContext): Promise<readonly Recorded
     ask('verification that failed', async (to) => [await to.verification(), await to.startVerification()], { amend }),
     ...counting.flatMap(([name, scenario]) => [ask(name, scenario), ask(`${name}, held up`, scenario, { amend })]),
     ask('a refusal', refusal),
+    ask('new keys', async (to) => await to.rotateKey('main')),
   ]
 }
 
