@@ -4,7 +4,7 @@
 // Backups of directories that are written to, and what is restored from them.
 
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -12,11 +12,10 @@ import { BackupFault } from '../src/backup/manifest.ts'
 import { OlderFault, UnsoundFault } from '../src/backup/restore.ts'
 import { HistoryFault } from '../src/backup/trees.ts'
 import { DataFault } from '../src/ledger/data-fault.ts'
-import { noteKeysDirectory } from '../src/ledger/keys-directory.ts'
 import { BACKUP_BEGUN, MANIFEST, RESTORE_BEGUN } from '../src/ledger/opening.ts'
 import { tryLock } from '../src/platform/lock.ts'
 import { backupGround, filesIn } from './backup-ground.ts'
-import { hex, MemoryHeadStore, openStele, readAll, SeededRandom, TurnedClock } from './scratch.ts'
+import { hex, readAll } from './scratch.ts'
 
 test('a restored backup is the directory, byte for byte, and the server goes on with it', async (context) => {
   const ground = await backupGround(context)
@@ -257,45 +256,6 @@ test('ledgers that are created while a backup is taken are whole in it, or not i
     rmSync(target, { recursive: true })
   }
   await creating
-})
-
-test('keys that are rotated while a backup is taken: it starts with the keys that it names', async (context) => {
-  const ground = await backupGround(context)
-  await ground.grow()
-  for (let round = 0; round < 4; round++) {
-    const { administration } = ground.stele
-    const rotate = async () => {
-      for (let wait = 0; wait < 100 * round; wait++) await new Promise(setImmediate)
-      for (const ledger of ['heads', 'main']) await administration.rotateKey(ledger, 'tester')
-    }
-    await Promise.all([ground.backup(), rotate()])
-    const target = join(ground.folder, `restored-${round}`)
-    const { verified } = await ground.restore(target, { isForReading: true })
-    assert.deepEqual(verified.findings, [])
-    const parts = { clock: new TurnedClock(), random: new SeededRandom(1), head: new MemoryHeadStore() }
-    const opened = await openStele({ disk: ground.disk, directory: target, ...parts })
-    await opened.close()
-    rmSync(target, { recursive: true })
-    await ground.fill(2)
-  }
-})
-
-test('keys that are kept outside are in no backup, which says where they were', async (context) => {
-  const ground = await backupGround(context)
-  await ground.fill(3)
-  await ground.stele.close()
-  const keys = join(ground.folder, 'keys')
-  renameSync(join(ground.data, 'keys'), keys)
-  await noteKeysDirectory(ground.disk, ground.data, keys)
-  const { manifest } = await ground.backup({ isRunning: false })
-  assert.deepEqual([manifest.withKeys, manifest.keysOutside], [false, keys])
-  const target = join(ground.folder, 'restored')
-  assert.equal((await ground.restore(target)).verified.verdict, 'unchanged')
-  await noteKeysDirectory(ground.disk, target, keys)
-  const parts = { clock: new TurnedClock(), random: new SeededRandom(1), head: ground.head }
-  const opened = await openStele({ disk: ground.disk, directory: target, keys, ...parts })
-  assert.equal(opened.ledgers.vkey('main'), ground.stele.ledgers.vkey('main'))
-  await opened.close()
 })
 
 test('what is torn at the end of the log is left out, and damage in its middle is a fault', async (context) => {
