@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { mkdir, readFile, rename, stat } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -13,6 +13,8 @@ import { parseCheckpoint, parseNote, parseVkey, verifyRotations } from '@stele/p
 import { SteleClient, SteleError } from '@stele/sdk'
 
 import { parseKey, type Signer } from '../src/ledger/signing.ts'
+import { openDirectory } from '../src/directory.ts'
+import { tryStart } from '../src/try-start.ts'
 import { stele, steleOk, variablesFor, type World } from './cli-fixture.ts'
 import { scratch } from './scratch.ts'
 import { eventsOf, problemOf, startTestServer, type TestServer } from './server-fixture.ts'
@@ -229,6 +231,29 @@ test('stele key rotate and list work over HTTP, and on the directory of a stoppe
     'system',
   ])
   assert.equal(JSON.parse(await steleOk(world, 'key', 'list', '--json')).length, 4)
+  const data = join(server.directory, 'data')
+  const running = server.ledgers.vkey('main')
+  await server.close()
+  const offline: World = {
+    variables: { XDG_STATE_HOME: server.directory },
+    environment: {
+      administer: async ({ dataDirectory }, work) => {
+        const place = { dataDirectory, stateDirectory: join(server.directory, 'state'), mayBegin: false }
+        const opened = await openDirectory({ ...place, name: 'stele.test', version: '0', log: () => {} })
+        try {
+          return await work(opened.administration)
+        } finally {
+          await opened.close()
+        }
+      },
+    },
+  }
+  const local = await stele(offline, 'key', 'rotate', '--ledger', 'main', '--data', data, '--json')
+  const [{ keys }] = JSON.parse(local.out)
+  assert.deepEqual(keys.map(({ vkey }: { vkey: string }) => vkey).slice(0, 3), [old, out.trimEnd(), running])
+  assert.equal(keys.length, 4)
+  const unknown = await stele(offline, 'key', 'rotate', '--ledger', 'none', '--data', data)
+  assert.deepEqual([unknown.code, unknown.out], [2, ''])
 })
 
 test('keys outside the data directory: said once, remembered, and missed by name where they are not', async (context) => {
@@ -250,7 +275,18 @@ test('keys outside the data directory: said once, remembered, and missed by name
   const world: World = { cwd: folder, variables: { XDG_STATE_HOME: join(directory, 'none') } }
   const verified = JSON.parse((await stele(world, 'verify', '--data', data, '--json')).out)
   assert.deepEqual([verified.findings, verified.remarks], [[], []])
+  const doctor = async () => {
+    const examined = await stele({ ...world, environment: { tryStart } }, 'doctor', '--data', data, '--json')
+    return JSON.parse(examined.out)
+  }
+  assert.deepEqual((await doctor()).ailments, [])
+  await chmod(join(keys, 'main.key'), 0o644)
+  const [open] = (await doctor()).ailments
+  assert.deepEqual([open.file, open.command], [join(keys, 'main.key'), `chmod 600 ${keys}/main.key`])
+  await chmod(join(keys, 'main.key'), 0o600)
   await rename(keys, join(folder, 'elsewhere'))
+  const missing = await doctor()
+  assert.deepEqual(missing.ailments.map(({ file }: { file: string }) => file).toSorted()[0], join(keys, 'access.key'))
   await assert.rejects(startTestServer(context, { directory }), (error) => {
     assert(error instanceof Error && error.name === 'KeyFault')
     assert(error.message.includes(keys) && error.message.includes('--keys DIR'), error.message)
@@ -283,4 +319,21 @@ test('keys that are inside are not left there where they are to be outside, nor 
   await rename(join(directory, 'data', 'keys'), keys)
   await (await startTestServer(context, { directory, config: { keys } })).close()
   await (await startTestServer(context, { directory })).close()
+})
+
+test('P3: a rotation that a crash left unfinished is finished by the next start, and by a start that is only tried in memory alone', async (context) => {
+  const directory = join(scratch(context), 'server')
+  const server = await startTestServer(context, { directory })
+  const path = join(directory, 'data', 'keys', 'heads.key')
+  const before = readFileSync(path)
+  await server.administration.rotateKey('heads', 'tester')
+  await server.close()
+  const next = readFileSync(path)
+  await rename(path, join(directory, 'data', 'keys', 'pending', 'heads.key'))
+  writeFileSync(path, before)
+  const place = { dataDirectory: join(directory, 'data'), stateDirectory: join(directory, 'state'), version: '0' }
+  assert.equal((await tryStart(place)).isStarted, true)
+  assert.deepEqual(readFileSync(path), before)
+  await (await startTestServer(context, { directory })).close()
+  assert.deepEqual(readFileSync(path), next)
 })

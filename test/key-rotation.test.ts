@@ -279,6 +279,25 @@ test('P4: a key that somebody puts among those that wait is not believed, whatev
   assert.deepEqual([verdict, findings[0]?.kind], ['changed', 'seal'])
 })
 
+test('P4: a verification beside a running server takes no rotation for a fault, whenever it reads what', async () => {
+  const { disk, head } = await grown()
+  const stele = await open({ disk, head })
+  for (let round = 0; round < 12; round++) {
+    const verify = async () => {
+      const heads = [{ where: 'kept', bytes: head.kept! }]
+      const { verdict, findings } = await verifyDirectory({ disk, directory, heads, isRunning: true })
+      assert.deepEqual({ verdict, findings }, unchanged, `round ${round}`)
+    }
+    const rotate = async () => {
+      for (let turn = 0; turn < 2 * round; turn++) await new Promise(setImmediate)
+      for (const ledger of ['heads', 'main']) await stele.administration.rotateKey(ledger, 'tester')
+    }
+    await Promise.all([verify(), rotate()])
+  }
+  await stele.close()
+  assert.deepEqual(await verdictOf({ disk, head }), unchanged)
+})
+
 test('the old private key is nowhere on the disk once it has been followed, and each follows from the first that was pinned', async () => {
   const place = await grown()
   const secrets = [keyFile(place.disk, 'heads'), keyFile(place.disk, 'main')]
