@@ -10,6 +10,7 @@ import { benchAppend } from './append.ts'
 import { benchFloor } from './floor.ts'
 import { benchGrowth } from './growth.ts'
 import { benchIndex } from './index.ts'
+import { benchReceipts } from './receipts.ts'
 import { benchRecovery } from './recovery.ts'
 import { machine } from './report.ts'
 import { benchSearch } from './search.ts'
@@ -29,6 +30,7 @@ const benches: Record<string, () => Promise<string>> = {
   append: async () => await benchAppend(Number(values.seconds)),
   growth: async () => await benchGrowth(values.sizes.split(',').map(Number), values.keep),
   recovery: async () => await benchRecovery(Number(values.events)),
+  receipts: async () => await benchReceipts(Number(values.seconds)),
   verify: async () => await benchVerify(Number(values.events)),
   index: async () => await benchIndex(Number(values.events), Number(values.seconds)),
   search: async () => await benchSearch(Number(values.events)),

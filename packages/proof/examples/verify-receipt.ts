@@ -28,5 +28,5 @@ for (const sentence of report.summary) console.log(sentence)
 // not checked other signatures - by keys that were not given, so they say nothing: witness.example.org/w1, witness.example.net/w2
 // This event is, byte for byte, what the log audit.example.com/k3v7q2m5x8r4t/main recorded as number 41, counted from 0, of its first 300 entries, on 2026-01-02T03:04:05.678Z by its own clock.
 // Signed by the Ed25519 key of audit.example.com/k3v7q2m5x8r4t/main, up to 300 entries.
-// No witness vouches for it: that the log shows everybody the same entries rests on whoever holds its key.
+// No witness vouches for it: that all are shown the same entries rests on whoever holds its key.
 // Not checked: other signatures: by keys that were not given, so they say nothing: witness.example.org/w1, witness.example.net/w2.

@@ -64,9 +64,8 @@ export function parsePolicy(policy: string | Uint8Array): Policy {
   const octets = bytesOf(policy)
   const isShort = octets.length <= MAX_POLICY_BYTES
   demand(isShort, 'policy-malformed', `a policy has at most ${MAX_POLICY_BYTES} bytes`, { line: 1 })
-  const lines = Array.from(octets, (octet) => String.fromCharCode(octet))
-    .join('')
-    .split('\n')
+  const text = Array.from(octets, (octet) => String.fromCharCode(octet)).join('')
+  const lines = text.split('\n')
   const last = lines.pop()
   demand(last === '', 'policy-malformed', 'the last line is not ended by a newline', { line: lines.length + 1 })
   const draft = new PolicyDraft()

@@ -264,8 +264,8 @@ function trustedVerifier({ vkey, origin }: KeyTrust): Verifier {
 
 function checkContent(event: Uint8Array, salt: Uint8Array, { size, sha256 }: Entry): void {
   const { length } = event
-  const field = 'size'
-  demand(length === size, 'content-mismatch', `the event has ${length} bytes and the entry says ${size}`, { field })
+  const told = `the event has ${length} bytes and the entry says ${size}`
+  demand(length === size, 'content-mismatch', told, { field: 'size' })
   const isSame = equalBytes(contentHash(salt, event), fromBase64Url(sha256))
   const differs = 'the event is not the one that was recorded: its salted hash differs'
   demand(isSame, 'content-mismatch', differs, { field: 'sha256' })

@@ -32,11 +32,10 @@ function vouchers({ origin, size, heads, keys = [], cosignatures = [] }: Omit<Re
   const named = keys.map(({ name, kind }) => `the ${kind} key of ${name}`).join(' and ')
   const place = `The head of ${size} entries of ${origin} is number ${heads?.index} of ${heads?.origin}.`
   const signed = `Signed by ${named}, up to ${heads?.size ?? size} entries.`
-  const latest = Math.max(0, ...cosignatures.map(({ time }) => time))
+  const latest = timeText(Math.max(0, ...cosignatures.map(({ time }) => time)))
   const seen = cosignatures.map(({ witness, time }) => `${witness} on ${timeText(time)}`).join(', ')
-  const alone =
-    'No witness vouches for it: that the log shows everybody the same entries rests on whoever holds its key.'
-  const witnessed = `Seen by these witnesses: ${seen}. So it was there on ${timeText(latest)} at the latest, as all of them say.`
+  const alone = 'No witness vouches for it: that all are shown the same entries rests on whoever holds its key.'
+  const witnessed = `Seen by these witnesses: ${seen}. So it was there on ${latest} at the latest, as all of them say.`
   return [...(heads === undefined ? [] : [place]), signed, cosignatures.length === 0 ? alone : witnessed]
 }
 

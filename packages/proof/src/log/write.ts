@@ -14,6 +14,11 @@ import { noteMessage, parseNote } from '../note.ts'
 import { parseProof, parseReceipt, splitWitnessedReceipt, type Proof, type Receipt } from '../receipt.ts'
 import { readRotationText, type Rotation } from '../rotation.ts'
 
+/** base64url without padding (RFC 4648 section 5). */
+export function toBase64Url(bytes: Uint8Array): string {
+  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
 /** The text form of a public key: `name+hex key id+base64(alg ‖ public key)`. Throws `key-malformed`. */
 export function formatVkey(name: string, alg: number, publicKey: Uint8Array): string {
   const id = keyIdOf(name, alg, publicKey).toString(16).padStart(8, '0')
