@@ -17,7 +17,7 @@ import { readCheckpoint } from './signatures.ts'
 import { toHex } from './ledger-replay.ts'
 
 /** Below that a thread takes longer to begin than the check. */
-const THREADED_ENTRIES = UNIT_ENTRIES
+const THREADED_ENTRIES = 2 * UNIT_ENTRIES
 const MAX_VKEY_BYTES = 8_192
 
 export interface VerifyFolderOptions {

@@ -27,11 +27,10 @@ export interface PlatformHasher {
 
 /** Through a text, which is the platform's quickest way to give a hash. */
 export function platformHasher(): PlatformHasher {
-  const digest = Buffer.alloc(HASH_BYTES)
   return {
     into: (bytes, into, at) => {
-      digest.write(hash('sha256', bytes, 'binary'), 'latin1')
-      into.set(digest, at)
+      const digest = hash('sha256', bytes, 'binary')
+      for (let i = 0; i < HASH_BYTES; i++) into[at + i] = digest.charCodeAt(i)
     },
     text: (bytes) => hash('sha256', bytes, 'base64url'),
   }

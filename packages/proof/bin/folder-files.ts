@@ -67,11 +67,10 @@ export function nodeHasher(): Hasher {
       ? (bytes: Uint8Array, encoding: 'base64url' | 'binary') => crypto.hash('sha256', bytes, encoding)
       : (bytes: Uint8Array, encoding: 'base64url' | 'binary') =>
           crypto.createHash('sha256').update(bytes).digest(encoding)
-  const hash = Buffer.alloc(32)
   return {
     into: (bytes, into, at) => {
-      hash.write(digest(bytes, 'binary'), 'latin1')
-      into.set(hash, at)
+      const hash = digest(bytes, 'binary')
+      for (let i = 0; i < hash.length; i++) into[at + i] = hash.charCodeAt(i)
     },
     text: (bytes) => digest(bytes, 'base64url'),
   }

@@ -16,7 +16,7 @@ import {
 } from '../src/index.ts'
 import { ContentCheck, type ContentRun } from './check-contents.ts'
 import type { FolderFiles, FolderFinding, Hasher } from './files.ts'
-import { Nodes, type Subtree } from './nodes.ts'
+import { isSameRow, Nodes, type Subtree } from './nodes.ts'
 import { UNIT_ENTRIES } from './paths.ts'
 
 /** Findings of one unit that are told; the rest is counted. */
@@ -135,7 +135,7 @@ class UnitCheck {
     const bundle = this.#bundle(index, width)
     const parentOf = (hashes: Uint8Array | undefined) =>
       hashes === undefined || width < TILE_WIDTH ? undefined : this.#nodes.perfectRoot(hashes, 0, TILE_WIDTH)
-    const isAlike = bundle?.leaves !== undefined && tile !== undefined && equalBytes(bundle.leaves, tile.hashes)
+    const isAlike = bundle?.leaves !== undefined && tile !== undefined && isSameRow(bundle.leaves, tile.hashes)
     const ofEntries = parentOf(bundle?.leaves)
     const ofTile = isAlike ? ofEntries : parentOf(tile?.hashes)
     const isOf = (parent: Uint8Array | undefined) =>

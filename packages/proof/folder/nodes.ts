@@ -3,8 +3,10 @@
 
 // Tree hashes in rows of 32 bytes, by a hash that is handed in.
 
-import { EMPTY_ROOT, HASH_BYTES, TILE_WIDTH } from '../src/index.ts'
+import { EMPTY_ROOT, equalBytes, HASH_BYTES, TILE_WIDTH } from '../src/index.ts'
 import type { Hasher } from './files.ts'
+
+const WORD_BYTES = 4
 
 /** The root of a perfect subtree, and how many leaves are below it. */
 export interface Subtree {
@@ -80,4 +82,15 @@ export class Nodes {
     this.#hasher.into(this.#node, hash, 0)
     return hash
   }
+}
+
+/** Whether two rows of hashes are alike: by words, for there are as many of them as entries. */
+export function isSameRow(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.length !== other.length) return false
+  if (one.byteOffset % WORD_BYTES !== 0 || other.byteOffset % WORD_BYTES !== 0) return equalBytes(one, other)
+  const [words, others] = [one, other].map(({ buffer, byteOffset, length }) => {
+    return new Uint32Array(buffer, byteOffset, length / WORD_BYTES)
+  })
+  for (let at = 0; at < words!.length; at++) if (words![at] !== others![at]) return false
+  return true
 }
