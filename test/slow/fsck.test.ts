@@ -13,6 +13,7 @@ import { test } from 'node:test'
 import { events1k } from '../../bench/generate.ts'
 import { startTestServer, type TestServer } from '../server-fixture.ts'
 import { findTool } from '../tools.ts'
+import { shown } from './interop-ground.ts'
 
 const fsck = findTool('fsck')
 const FOUND_GOOD = "Successfully fsck'd log"
@@ -53,6 +54,8 @@ test(
       const said = await fsckLedger(server, ledger, server.adminToken, vkeys[0])
       assert.ok(said.includes(FOUND_GOOD), `${ledger} of ${size} entries: ${said}`)
     }
+    const read = 'accepts `main`, `system` and `heads`, 70,000 entries'
+    shown(context, 'Tessera fsck 1.0.4', 'reads a live server over HTTP', read)
   },
 )
 
@@ -67,9 +70,11 @@ test(
       type: 'application/x-ndjson',
       body: events1k(300, 1),
     })
-    const shown = await server.askJson('/v1/ledgers/shown')
+    const open = await server.askJson('/v1/ledgers/shown')
     const main = await server.askJson('/v1/ledgers/main')
-    assert.ok((await fsckLedger(server, 'shown', undefined, shown.vkeys[0])).includes(FOUND_GOOD))
+    assert.ok((await fsckLedger(server, 'shown', undefined, open.vkeys[0])).includes(FOUND_GOOD))
     assert.ok(!(await fsckLedger(server, 'shown', undefined, main.vkeys[0])).includes(FOUND_GOOD))
+    const read = 'reads a public ledger without a token'
+    shown(context, 'Tessera fsck 1.0.4', read, 'accepts it, refuses it under another key')
   },
 )
