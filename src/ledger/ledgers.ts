@@ -288,7 +288,8 @@ export class Ledgers {
 
   /** Inclusion proof of an entry in the tree of `size` entries, from the leaf's sibling up. */
   async prove(name: string, index: number, size: number): Promise<Uint8Array[]> {
-    return await inclusionProof(index, size, this.log(name).hashes)
+    const log = this.log(name)
+    return await inclusionProof(index, size, log.hashes, log.edge)
   }
 
   /** `admit` is told of the bytes before they are read, and throws where there is no room for them. */

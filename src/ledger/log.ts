@@ -130,6 +130,11 @@ export class Log {
     return this.#size
   }
 
+  /** The right edge of the tree with what is not durable yet: to prove by where it is of the size that is asked for. */
+  get edge(): Frontier {
+    return this.#frontier
+  }
+
   /** Root of the tree of the durable entries. */
   get root(): Uint8Array {
     return this.#root

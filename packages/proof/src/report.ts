@@ -163,7 +163,8 @@ class Verification {
   async readHead(prefix: string, note: Uint8Array): Promise<Signed> {
     const read = () => parseCheckpoint(parseNote(note).text)
     const head = await this.run(`${prefix}the checkpoint`, read, ({ size }) => `it names the root of ${size} entries`)
-    return head === undefined ? { note } : { note, head }
+    if (head === undefined) return { note }
+    return { note, head: { origin: head.origin, size: head.size, root: head.root } }
   }
 
   /** A log's heads are recorded by the same server only: `NAME/ID/heads` for `NAME/ID/LEDGER`. */

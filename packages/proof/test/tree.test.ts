@@ -117,6 +117,29 @@ test('a proof reads each tile once and at most two a level', async () => {
   }
 })
 
+test('with the right edge at hand an inclusion proof reads at most one tile a level', async () => {
+  const log = new NumberedLog(70_000)
+  const frontier = new Frontier()
+  for (const [size, leaf] of log.leaves.entries()) {
+    if ([1, 2, 300, 65_536, 65_537, 69_888, 69_999].includes(size)) await check(size)
+    frontier.append(leaf)
+  }
+  await check(70_000)
+
+  async function check(size: number): Promise<void> {
+    for (const index of [0, 1, 255, 256, 299, 31_234, 65_535, 65_536, 69_887, 69_999]) {
+      if (index >= size) continue
+      const expected = await inclusionProof(index, size, log.read)
+      log.calls.length = 0
+      assert.deepEqual(await inclusionProof(index, size, log.read, frontier), expected, `${index} of ${size}`)
+      const levels = log.calls.map((call) => call.split('/')[0])
+      assert.equal(new Set(levels).size, levels.length, `${index} of ${size}: ${log.calls.join(' ')}`)
+      const other = new Frontier()
+      assert.deepEqual(await inclusionProof(index, size, log.read, other), expected, 'another tree’s edge is not used')
+    }
+  }
+})
+
 test('append reports each complete subtree of 256^level leaves, once and in order', () => {
   const { log, naive } = oracle(ORACLE_SIZE)
   const seen: string[] = []

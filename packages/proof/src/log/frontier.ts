@@ -62,16 +62,18 @@ export class Frontier {
     this.#size += 1
   }
 
-  /** Root of the tree. */
-  root(): Hash {
+  /** Root of the tree; with `start`, of the leaves from there on, which is where one of its complete subtrees begins. */
+  root(start = 0): Hash {
     if (this.#size === 0) return EMPTY_ROOT.slice()
     const root = new Uint8Array(HASH_BYTES)
     let isBegun = false
-    for (let height = 0; height < MAX_HEIGHT; height++) {
+    let first = this.#size
+    for (let height = 0; height < MAX_HEIGHT && first > start; height++) {
       if (this.#used[height] === 0) continue
       if (isBegun) this.#hashNode(root, 0, this.#slots, height * HASH_BYTES, root, 0)
       else copyHash(root, 0, this.#slots, height * HASH_BYTES)
       isBegun = true
+      first -= 2 ** height
     }
     return root
   }

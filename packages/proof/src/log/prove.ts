@@ -36,10 +36,11 @@ export async function frontierAt(size: number, read: HashReader, hashNode?: Node
 
 /**
  * Inclusion proof (RFC 6962 section 2.1.1) of leaf `index` in the tree of `size` leaves: 32-byte hashes from the
- * leaf's sibling up. Reads one tile a level, two where the right edge isn't one. Throws `index-out-of-range` and as `rootAt`.
+ * leaf's sibling up. Reads at most one tile a level where `edge` is that tree's right edge, else at most two. Throws
+ * `index-out-of-range` and as `rootAt`.
  */
-export async function inclusionProof(index: number, size: number, read: HashReader): Promise<Hash[]> {
-  return await rangeHashes(inclusionWalk(index, 0, checkSize(size)), read)
+export async function inclusionProof(index: number, size: number, read: HashReader, edge?: Frontier): Promise<Hash[]> {
+  return await rangeHashes(inclusionWalk(index, 0, checkSize(size)), read, edge?.size === size ? edge : undefined)
 }
 
 /** As `inclusionProof`, within the subtree of the leaves [start, end). Throws `size-out-of-range` where it is none. */
@@ -76,9 +77,18 @@ export async function subtreeConsistencyProof(
   return await rangeHashes(seed === undefined ? siblings : [seed, ...siblings], read)
 }
 
-/** The hash of each range, out of tiles each of which is read once, all at the same time. */
-async function rangeHashes(ranges: readonly Range[], read: HashReader): Promise<Hash[]> {
-  const parts = ranges.map(({ start, end }) => completeSubtrees(start, end).map(spanBelow))
+/**
+ * The hash of each range, out of tiles each of which is read once, all at the same time; out of `edge` where the range
+ * is some of its subtrees, up to its end.
+ */
+async function rangeHashes(ranges: readonly Range[], read: HashReader, edge?: Frontier): Promise<Hash[]> {
+  const starts = completeSubtrees(0, edge?.size ?? 0).map(({ height, position }) => position * 2 ** height)
+  const known = ranges.map(({ start, end }) => {
+    return end === edge?.size && starts.includes(start) ? edge.root(start) : undefined
+  })
+  const parts = ranges.map(({ start, end }, i) => {
+    return known[i] === undefined ? completeSubtrees(start, end).map(spanBelow) : []
+  })
   const needed = new Map<string, Span>()
   for (const span of parts.flat()) {
     const { level, start, end } = needed.get(tileOf(span)) ?? span
@@ -89,7 +99,9 @@ async function rangeHashes(ranges: readonly Range[], read: HashReader): Promise<
       [...needed].map(async ([tile, span]) => [tile, { ...span, hashes: await readSpan(span, read) }] as const),
     ),
   )
-  return parts.map((spans) => {
+  return parts.map((spans, i) => {
+    const hash = known[i]
+    if (hash !== undefined) return hash
     const subtrees = spans.map((span) => {
       const { start, hashes } = tiles.get(tileOf(span))!
       return fold(hashes.subarray((span.start - start) * HASH_BYTES, (span.end - start) * HASH_BYTES))
