@@ -10,11 +10,12 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -109,9 +110,17 @@ test('P3: a refused start changes nothing on the disk', async (context) => {
   machine.replace('data', 'older')
   const bytes = () =>
     readdirSync(join(machine.path('data'), 'wal')).map((name) => readFileSync(join(machine.path('data'), 'wal', name)))
-  const before = bytes()
-  await assert.rejects(machine.open('data'), HeadFault)
-  assert.deepEqual(bytes(), before)
+  const isUntouched = async () => {
+    const before = bytes()
+    await assert.rejects(machine.open('data'), HeadFault)
+    assert.deepEqual(bytes(), before)
+  }
+  await isUntouched()
+  // Nor is a torn end cut off, which may be what is left of what is missing.
+  const wal = join(machine.path('data'), 'wal')
+  const path = join(wal, readdirSync(wal).at(-1)!)
+  truncateSync(path, statSync(path).size - 100)
+  await isUntouched()
 })
 
 test('P3: a clone that is started while the other runs is refused, and after it too', async (context) => {
