@@ -53,7 +53,7 @@ export async function benchGrowth(sizes: readonly number[], kept: string | undef
 }
 
 /** Through a server without its index, whose keeper seals meanwhile; resolves once all is sealed that can be. */
-async function fill(folder: string, size: number): Promise<string> {
+export async function fill(folder: string, size: number): Promise<string> {
   const served = { listenHost: '127.0.0.1', listenPort: 0, insecurePlaintext: false, noIndex: true }
   const server = await startServer({ ...directoryConfig(folder), ...served })
   const { ledgers, keeper } = server

@@ -3,7 +3,7 @@
 
 /**
  * `npm run bench -- NAME… [--seconds N] [--events N]`: prints tables of figures measured here and now. `growth` takes
- * `--sizes N,N,…`, and `--keep FOLDER` for a directory that the next run goes on with.
+ * `--sizes N,N,…`, and `--keep FOLDER` for a directory that the next run goes on with, as `proof` does.
  */
 import { parseArgs } from 'node:util'
 import { benchAppend } from './append.ts'
@@ -11,6 +11,7 @@ import { benchFloor } from './floor.ts'
 import { benchGrowth } from './growth.ts'
 import { benchIndex } from './index.ts'
 import { benchReceipts } from './receipts.ts'
+import { benchProof } from './proof.ts'
 import { benchRecovery } from './recovery.ts'
 import { machine } from './report.ts'
 import { benchSearch } from './search.ts'
@@ -31,6 +32,7 @@ const benches: Record<string, () => Promise<string>> = {
   growth: async () => await benchGrowth(values.sizes.split(',').map(Number), values.keep),
   recovery: async () => await benchRecovery(Number(values.events)),
   receipts: async () => await benchReceipts(Number(values.seconds)),
+  proof: async () => await benchProof(Number(values.events), values.keep),
   verify: async () => await benchVerify(Number(values.events)),
   index: async () => await benchIndex(Number(values.events), Number(values.seconds)),
   search: async () => await benchSearch(Number(values.events)),

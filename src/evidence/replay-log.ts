@@ -85,6 +85,11 @@ async function replaySealed(run: LogRun, source: SealedSource, sizeBytes: number
   const checker: SegmentChecker = isThreaded
     ? new ThreadedSegmentChecker(segmentsDirectory(directory), threadCount, withContent, pace)
     : new LocalSegmentChecker(log.store, withContent, pace)
+  if (!withContent) {
+    run.remarks.push(
+      'The events in segments were not looked at, but for those of system and heads: what is said of them holds for entries and trees.',
+    )
+  }
   try {
     const replayed = new SealedReplay({ sealed: sealed!, source, checker, replay, findings, pace })
     await replayed.run()

@@ -19,7 +19,7 @@ import { NOTHING_SHOWN, type VerifyOptions } from './options.ts'
 
 export async function verifyDirectoryCommand(
   data: string,
-  { vkey, policy, heads, isJson }: VerifyOptions,
+  { vkey, policy, heads, withContent, isJson }: VerifyOptions,
   environment: Environment,
 ): Promise<ExitCode> {
   const directory = pathOf(environment, data)
@@ -37,6 +37,7 @@ export async function verifyDirectoryCommand(
       ...(policy === undefined ? {} : { policy }),
       isRunning: isHeld(join(directory, 'LOCK')),
       threadCount: cpuCount(),
+      withContent,
       onProgress: ({ entryCount, doneBytes, totalBytes }) => {
         amount = { events: entryCount, readBytes: doneBytes, totalBytes }
       },
