@@ -59,6 +59,11 @@ test('what cannot be a witness, or would count twice, is refused with what to do
   for (const [argv, said] of [
     [['add', 'one', new TestWitness('other').signer.vkey, url], /There is a witness one already/],
     [['add', 'again', vkey, url], /one has that key already/],
+    [
+      ['add', 'again', new TestWitness('one', 'mldsa').signer.vkey, url],
+      /one is the witness witness\.test\/one already/,
+    ],
+    [['add', 'again', new TestWitness('one').signer.vkey, url], /it counts once/],
     [['add', 'log', server.ledgers.vkey('heads'), url], /no key of a witness/],
     [['add', 'none', new TestWitness('other').signer.vkey, url], /none, policy and quorum are taken/],
     [['add', 'other', 'nonsense', url], /vkey: a key has the form/],
