@@ -105,6 +105,36 @@ test('prove --witnessed writes a proof that verify accepts by the policy alone, 
   assert.equal((await stele(offline, 'verify', 'e', 'p', '--policy', 'policy.txt')).code, 1)
 })
 
+test('after heads was given a new key that its witness does not list yet, what was witnessed before is proven still', async (context) => {
+  const folder = scratch(context)
+  const server = await startTestServer(context, { config })
+  const witness = await TestWitness.start(context, 'one')
+  const world: World = { variables: variablesFor(server), cwd: folder, columns: 200 }
+  await server.askJson('/v1/ledgers/main/events', { body: '{"number":1}' })
+  await steleOk(world, 'witness', 'add', 'one', witness.signer.vkey, witness.url)
+  await steleOk(world, 'prove', '0', '--witnessed', '--out', 'before', '--event', 'e')
+  const old = server.ledgers.vkey('heads')
+  witness.misbehaviour = always(403, 'unknown key')
+  const { err } = await stele(world, 'key', 'rotate', '--ledger', 'heads')
+  assert.match(err, /Give the new key of heads to the owner of each witness/)
+  assert.doesNotMatch((await stele(world, 'key', 'rotate', '--ledger', 'main')).err, /owner of each witness/)
+  const policy = await steleOk(world, 'witness', 'policy')
+  const listed = parsePolicy(policy).logs.map(({ key }) => key.alg)
+  assert.deepEqual(listed, [1, 6, 1, 6])
+  assert.ok(policy.includes(`log ${server.ledgers.vkey('heads')}\n`) && policy.includes(`log ${old}\n`))
+  await steleOk(world, 'prove', '0', '--witnessed', '--out', 'after', '--event', 'e')
+  await writeFile(join(folder, 'policy.txt'), policy)
+  const offline: World = { cwd: folder, variables: { XDG_STATE_HOME: join(folder, 'state') } }
+  for (const proof of ['before', 'after']) await steleOk(offline, 'verify', 'e', proof, '--policy', 'policy.txt')
+
+  witness.misbehaviour = undefined
+  await server.askJson('/v1/ledgers/main/events', { body: '{"number":2}' })
+  await steleOk(world, 'prove', '1', '--witnessed', '--out', 'later', '--event', 'f')
+  const renewed = await steleOk(world, 'witness', 'policy')
+  assert.ok(!renewed.includes(old))
+  assert.equal(parsePolicy(renewed).logs.length, 2)
+})
+
 test('witness remove --data takes a witness off the list of a stopped server, on record', async (context) => {
   const folder = scratch(context)
   const server = await startTestServer(context, { config, directory: folder })
