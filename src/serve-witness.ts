@@ -11,6 +11,8 @@ import type { ServeParts } from './serve.ts'
 import { startWitness } from './witness-server.ts'
 import { WitnessFault } from './witness/witnessing/fault.ts'
 
+const ONE_KEY = 'Give a log one of these keys, not both: they are one witness, which counts once.'
+
 export async function serveWitness(config: WitnessServeConfig, parts: ServeParts): Promise<ExitCode> {
   const { stdout, stderr, interrupted, version } = parts
   const clock = new SystemClock()
@@ -19,9 +21,8 @@ export async function serveWitness(config: WitnessServeConfig, parts: ServeParts
     throw startFailure(error, config)
   })
   try {
-    await stdout.write(
-      `stele witness is listening on ${witness.url}\n${witness.vkeys.map((vkey) => `${vkey}\n`).join('')}`,
-    )
+    const lines = [`stele witness is listening on ${witness.url}`, ...witness.vkeys, ONE_KEY]
+    await stdout.write(lines.map((line) => `${line}\n`).join(''))
     await fired(AbortSignal.any([interrupted, witness.stopped]))
   } finally {
     await witness.close()

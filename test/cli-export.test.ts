@@ -152,6 +152,20 @@ test('ranges are half-open, by index and by time, and prove their events by them
   assert.deepEqual([code, /neither an index nor a time: whenever/.test(err)], [2, true])
 })
 
+test('a policy that says nothing of the log accuses nobody: an honest export is refused with 2 and what to give', async (context) => {
+  const { server, folder, world } = await ground(context)
+  await steleOk(world, 'export', 'out')
+  writeFileSync(join(folder, 'heads'), `log ${server.ledgers.vkey('heads')}\nquorum none\n`)
+  const { code, out, err } = await stele(world, 'verify', 'out', '--policy', 'heads')
+  assert.deepEqual([code, out], [2, ''])
+  assert.match(
+    err,
+    /the policy says nothing of \S+\/main, the log in out: it lists \S+\/heads\. Nothing was verified\. Give/,
+  )
+  writeFileSync(join(folder, 'main'), `log ${server.ledgers.vkey('main')}\nquorum none\n`)
+  assert.match(await steleOk(world, 'verify', 'out', '--policy', 'main'), /signed as your policy demands/)
+})
+
 test('an export that is interrupted says so, is no export, and goes on', async (context) => {
   const { folder, world } = await ground(context, 300)
   const { code, err } = await stele({ ...world, interrupted: AbortSignal.abort() }, 'export', 'out')

@@ -43,14 +43,15 @@ function start(context: TestContext, cwd: string, ...argv: readonly string[]): S
     err: () => err,
     ended: async () => (await exit)[0] as number | null,
     ready: async () => {
-      while (out.split('\n').length < 4) {
+      while (out.split('\n').length < 5) {
         assert.equal(child.exitCode, null, err)
         await new Promise((resolve) => setTimeout(resolve, 10))
       }
-      const [first = '', ...vkeys] = out.trimEnd().split('\n')
+      const [first = '', ed25519 = '', mldsa44 = '', advice = ''] = out.split('\n')
       const url = /^stele witness is listening on (http:\/\/127\.0\.0\.1:\d+)$/.exec(first)?.[1]
       assert(url !== undefined, first)
-      return { url, vkeys }
+      assert.match(advice, /one of these keys, not both/)
+      return { url, vkeys: [ed25519, mldsa44] }
     },
   }
 }

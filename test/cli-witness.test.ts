@@ -59,6 +59,11 @@ test('what cannot be a witness, or would count twice, is refused with what to do
   for (const [argv, said] of [
     [['add', 'one', new TestWitness('other').signer.vkey, url], /There is a witness one already/],
     [['add', 'again', vkey, url], /one has that key already/],
+    [
+      ['add', 'again', new TestWitness('one', 'mldsa').signer.vkey, url],
+      /one is the witness witness\.test\/one already/,
+    ],
+    [['add', 'again', new TestWitness('one').signer.vkey, url], /it counts once/],
     [['add', 'log', server.ledgers.vkey('heads'), url], /no key of a witness/],
     [['add', 'none', new TestWitness('other').signer.vkey, url], /none, policy and quorum are taken/],
     [['add', 'other', 'nonsense', url], /vkey: a key has the form/],
@@ -98,6 +103,36 @@ test('prove --witnessed writes a proof that verify accepts by the policy alone, 
   const text = await readFile(join(folder, 'p'), 'utf8')
   await writeFile(join(folder, 'p'), text.replace(/(witness\.test\/one )(.{30})./, '$1$2/'))
   assert.equal((await stele(offline, 'verify', 'e', 'p', '--policy', 'policy.txt')).code, 1)
+})
+
+test('after heads was given a new key that its witness does not list yet, what was witnessed before is proven still', async (context) => {
+  const folder = scratch(context)
+  const server = await startTestServer(context, { config })
+  const witness = await TestWitness.start(context, 'one')
+  const world: World = { variables: variablesFor(server), cwd: folder, columns: 200 }
+  await server.askJson('/v1/ledgers/main/events', { body: '{"number":1}' })
+  await steleOk(world, 'witness', 'add', 'one', witness.signer.vkey, witness.url)
+  await steleOk(world, 'prove', '0', '--witnessed', '--out', 'before', '--event', 'e')
+  const old = server.ledgers.vkey('heads')
+  witness.misbehaviour = always(403, 'unknown key')
+  const { err } = await stele(world, 'key', 'rotate', '--ledger', 'heads')
+  assert.match(err, /Give the new key of heads to the owner of each witness/)
+  assert.doesNotMatch((await stele(world, 'key', 'rotate', '--ledger', 'main')).err, /owner of each witness/)
+  const policy = await steleOk(world, 'witness', 'policy')
+  const listed = parsePolicy(policy).logs.map(({ key }) => key.alg)
+  assert.deepEqual(listed, [1, 6, 1, 6])
+  assert.ok(policy.includes(`log ${server.ledgers.vkey('heads')}\n`) && policy.includes(`log ${old}\n`))
+  await steleOk(world, 'prove', '0', '--witnessed', '--out', 'after', '--event', 'e')
+  await writeFile(join(folder, 'policy.txt'), policy)
+  const offline: World = { cwd: folder, variables: { XDG_STATE_HOME: join(folder, 'state') } }
+  for (const proof of ['before', 'after']) await steleOk(offline, 'verify', 'e', proof, '--policy', 'policy.txt')
+
+  witness.misbehaviour = undefined
+  await server.askJson('/v1/ledgers/main/events', { body: '{"number":2}' })
+  await steleOk(world, 'prove', '1', '--witnessed', '--out', 'later', '--event', 'f')
+  const renewed = await steleOk(world, 'witness', 'policy')
+  assert.ok(!renewed.includes(old))
+  assert.equal(parsePolicy(renewed).logs.length, 2)
 })
 
 test('witness remove --data takes a witness off the list of a stopped server, on record', async (context) => {

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
-import { witnessSigner } from '../packages/proof/test/signers.ts'
+import { logSigner, witnessSigner } from '../packages/proof/test/signers.ts'
 import { NodeDisk } from '../src/platform/disk.ts'
 import { checkpointOf, exported, origin, signer, writeFolder } from './export-ground.ts'
 
@@ -109,7 +109,12 @@ describe('stele-verify as published', () => {
       ]) {
         assert.equal((await run(...argv)).code, 2, argv.join(' '))
       }
+      const foreign = file('foreign', `log ${logSigner('other.test/log').vkey}\nquorum none\n`)
+      const unlisted = await run('log', '--policy', foreign)
+      assert.deepEqual([unlisted.code, unlisted.out], [2, ''])
+      assert.match(unlisted.err, /the policy says nothing of \S+\/main, the log in log: it lists other\.test\/log\./)
       mkdirSync(join(folder, 'empty'), { recursive: true })
+      assert.equal((await run('none')).err, 'stele-verify: none could not be read: there is no such file\n')
       for (const argv of [['none'], ['empty'], ['--checkpoint', 'none'], ['log', '--key', 'none.vkey']]) {
         assert.equal((await run(...argv)).code, 3, argv.join(' '))
       }

@@ -10,6 +10,9 @@ import { count, entries, jsonLine, printable, wrapped } from './display.ts'
 import type { Environment } from './environment.ts'
 
 const SAFE = 'The keys of the other ledgers are as they were'
+/** Whom the new keys of `heads` concern: nothing leads them on. */
+const OF_HEADS =
+  "Give the new key of heads to the owner of each witness: until it is listed there that witness cosigns nothing, and 'stele prove --witnessed' waits for it. Give the new 'stele witness policy' to auditors."
 
 const rotate = defineCommand({
   name: 'rotate',
@@ -39,7 +42,9 @@ const rotate = defineCommand({
     const words =
       'Each line is a new key: pin it where the old one was pinned by hand. Whoever pinned the old one with stele verify is led on by the signed statement. The old private keys were destroyed; treat copies of them in backups as secrets still.'
     await environment.stdout.write(rotated.flatMap(({ keys }) => inForce(keys)).join(''))
-    await environment.stderr.write(`${wrapped(words, environment.stderr.columns).join('\n')}\n`)
+    const paragraphs = rotated.some(({ origin }) => origin.endsWith('/heads')) ? [words, OF_HEADS] : [words]
+    const lines = paragraphs.flatMap((paragraph) => wrapped(paragraph, environment.stderr.columns))
+    await environment.stderr.write(`${lines.join('\n')}\n`)
     return 0
   },
 })

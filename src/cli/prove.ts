@@ -177,6 +177,15 @@ async function demandSigned(event: Uint8Array, receipt: string, trust: Trust): P
   if (verdict !== 'invalid') return
   const failed = checks.find(({ ok }) => ok === false)
   const what = failed === undefined ? 'the proof does not hold' : `${failed.what}: ${printable(failed.detail)}`
+  if ('quorum' in trust) {
+    // The policy was read after the proof: a key, a witness or the quorum may be another by then.
+    throw new Failure(
+      3,
+      `the server gave a proof that does not hold under its own policy (${what})`,
+      NOTHING_WRITTEN,
+      "If keys, witnesses or the quorum were changed just now ('stele key list', 'stele witness list'), run it again; else run stele verify against that server",
+    )
+  }
   throw new Failure(
     3,
     `the server gave a proof that does not hold (${what})`,

@@ -52,7 +52,7 @@ export const verify = defineCommand({
   exitCodes: {
     0: 'nothing speaks against it: the verdict is unchanged, signed or valid; or only self-consistent, where no key is pinned: read the verdict',
     1: 'something was changed, or the proof does not hold',
-    2: 'the command line is wrong, the server refused, no key is known, or the key is of another ledger',
+    2: 'the command line is wrong, the server refused, no key is known, or the key or the policy is of another ledger',
   },
   run: async ({ options, operands }, environment) => {
     const { data, url } = options

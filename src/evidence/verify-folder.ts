@@ -43,11 +43,28 @@ export interface VerifiedFolder extends FolderReport {
   readonly evidence?: string
 }
 
+/** The policy says nothing of the log in the folder, so nothing can be said of the folder by it. */
+export class UnlistedLogError extends Error {
+  override readonly name = 'UnlistedLogError'
+  readonly origin: string
+  readonly listed: readonly string[]
+
+  constructor(origin: string, { logs }: Policy) {
+    super(`the policy lists no log with the origin ${origin}`)
+    this.origin = origin
+    this.listed = [...new Set(logs.map(({ key }) => key.name))]
+  }
+}
+
+/** Throws an UnlistedLogError before it reads what the policy cannot vouch for. */
 export async function verifyFolder(options: VerifyFolderOptions): Promise<VerifiedFolder> {
   const { folder, vkey, policy, knownLogs, threadCount, onProgress } = options
   const files = new NodeFolderFiles(folder)
   const head = files.read(PATHS.checkpoint, MAX_NOTE_BYTES)
   const read = head === undefined ? 'none' : readCheckpoint(head)
+  if (policy !== undefined && typeof read !== 'string' && !policy.logs.some(({ key }) => key.name === read.origin)) {
+    throw new UnlistedLogError(read.origin, policy)
+  }
   const known = typeof read === 'string' ? undefined : await knownLogs.find(read.origin)
   const retired = vkey === undefined && policy === undefined ? retiredOf(files, known) : undefined
   const trust = trustOf(vkey, policy, known, retired)

@@ -15,7 +15,7 @@ import {
 } from '../schema/system-events.ts'
 import type { Administration } from '../state/administration.ts'
 import type { WitnessRecord } from '../state/witness-list.ts'
-import { policyText } from '../witness/policy-text.ts'
+import { policyText, policyVkeys } from '../witness/policy-text.ts'
 import { ACT_BYTES } from './administration.ts'
 import type { MetricsText } from './metrics.ts'
 import { type Answer, type Call, route, type Route, type Services } from './route.ts'
@@ -120,9 +120,8 @@ async function setQuorum(
   return { body: witnessesAnswer(services) }
 }
 
-function readPolicy(_call: PlainCall, { administration, ledgers }: Services): Answer {
-  const { vkey, mldsaVkey } = ledgers.signer('heads')
-  const vkeys = mldsaVkey === undefined ? [vkey] : [vkey, mldsaVkey]
+function readPolicy(_call: PlainCall, { administration, cosigning, ledgers }: Services): Answer {
+  const vkeys = policyVkeys(ledgers.keyring.periods('heads'), cosigning.newest?.note)
   return { type: POLICY_TYPE, body: policyText(administration.state.witnesses, vkeys) }
 }
 

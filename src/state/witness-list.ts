@@ -118,6 +118,11 @@ export class WitnessList {
     const isSame = (vkey: string) => equalBytes(parseVkey(vkey).publicKey, key.publicKey)
     const other = this.asked.find(({ vkey }) => isSame(vkey))
     if (other !== undefined) throw new Problem('witness-exists', `${other.name} has that key already: it counts once.`)
+    const namesake = this.asked.find(({ vkey }) => parseVkey(vkey).name === key.name)
+    if (namesake !== undefined) {
+      const detail = `${namesake.name} is the witness ${key.name} already, by another of its keys: it counts once. To ask it by this one, remove ${namesake.name} first.`
+      throw new Problem('witness-exists', detail)
+    }
     if (ownVkeys.some(isSame)) throw new Problem('invalid-field', 'vkey: that is a key of this very log.')
     return { name, vkey: request.vkey, url: demandUrl(request.url) }
   }

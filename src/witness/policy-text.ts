@@ -5,8 +5,26 @@
  * The policy (C2SP tlog-policy) by which an auditor checks witnessed receipts: the keys of `heads`, the witnesses, and how
  * many of them. It is the server's word: an auditor compares the keys with what the witnesses themselves publish.
  */
-import { parsePolicy } from '@stele/proof'
+import { type KeyPeriod, parseNote, parsePolicy, parseVkey } from '@stele/proof'
 import type { WitnessList } from '../state/witness-list.ts'
+
+/**
+ * The keys of `heads` in force, and those retired ones that signed the newest witnessed head: until the witnesses' owners
+ * know the new keys there is no later one, and what it vouches for stays true.
+ */
+export function policyVkeys(periods: readonly KeyPeriod[], witnessedHead: Uint8Array | undefined): string[] {
+  const signatures = witnessedHead === undefined ? [] : parseNote(witnessedHead).signatures
+  const hasSigned = (vkey: string) => {
+    const { name, keyId } = parseVkey(vkey)
+    return signatures.some((signature) => signature.name === name && signature.keyId === keyId)
+  }
+  const retired = periods.slice(0, -1).flatMap(vkeysOf).filter(hasSigned)
+  return [...periods.slice(-1).flatMap(vkeysOf), ...retired]
+}
+
+function vkeysOf({ vkey, mldsaVkey }: KeyPeriod): string[] {
+  return mldsaVkey === undefined ? [vkey] : [vkey, mldsaVkey]
+}
 
 export function policyText(witnesses: WitnessList, headsVkeys: readonly string[], url?: string): string {
   const { asked, neededCount } = witnesses

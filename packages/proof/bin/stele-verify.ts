@@ -8,10 +8,14 @@
 import { readFile, stat } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 
-import { checkFolder, checkUnit, NoLogError } from '../folder/index.ts'
+import { checkFolder, checkUnit, NoLogError, PATHS } from '../folder/index.ts'
 import {
   ed25519Verifier,
+  MAX_NOTE_BYTES,
+  parseCheckpoint,
+  parseNote,
   parsePolicy,
+  type Policy,
   ProofError,
   type Report,
   type Trust,
@@ -53,6 +57,13 @@ interface Said {
   readonly text: string
 }
 
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'it is a folder',
+}
+
 class Usage extends Error {}
 class Unreadable extends Error {}
 
@@ -83,13 +94,14 @@ async function verify(
 ): Promise<Said> {
   const [first, second, ...rest] = operands
   if (checkpoint !== undefined && first === undefined) {
-    return said(await verifyCheckpoint(await readFile(checkpoint), trust))
+    return said(await verifyCheckpoint(await readNamed(checkpoint), trust))
   }
   if (checkpoint !== undefined || first === undefined || rest.length > 0) {
     throw new Usage('an event and its receipt, a folder, or --checkpoint and a file are expected')
   }
-  if (second !== undefined) return said(await verifyReceipt(await readFile(first), await readFile(second), trust))
-  if (!(await stat(first)).isDirectory()) throw new Usage(`${first} is no folder, and a receipt takes its event, too`)
+  if (second !== undefined) return said(await verifyReceipt(await readNamed(first), await readNamed(second), trust))
+  if (!(await named(first, async () => await stat(first))).isDirectory())
+    throw new Usage(`${first} is no folder, and a receipt takes its event, too`)
   return await verifyFolder(first, trust)
 }
 
@@ -100,6 +112,7 @@ function said(report: Report): Said {
 async function verifyFolder(folder: string, trust: Trust | undefined): Promise<Said> {
   const files = new NodeFiles(folder)
   const hasher = nodeHasher()
+  if (trust !== undefined && 'quorum' in trust) demandListed(files, folder, trust)
   try {
     const checked = await checkFolder({
       files,
@@ -116,11 +129,51 @@ async function verifyFolder(folder: string, trust: Trust | undefined): Promise<S
   }
 }
 
+/** A policy that does not list the log says nothing of its folder, good or bad. */
+function demandListed(files: NodeFiles, folder: string, { logs }: Policy): void {
+  const head = files.read(PATHS.checkpoint, MAX_NOTE_BYTES + 1)
+  const origin = head === undefined ? undefined : originOf(head)
+  if (origin === undefined || logs.some(({ key }) => key.name === origin)) return
+  const listed = logs.map(({ key }) => key.name).join(', ') || 'no log'
+  const what = `the policy says nothing of ${origin}, the log in ${folder}: it lists ${listed}. Give that log's --key`
+  throw new ProofError('origin-unexpected', what)
+}
+
+/** Undefined where it cannot be read, which the check will say. */
+function originOf(head: Uint8Array): string | undefined {
+  try {
+    return parseCheckpoint(parseNote(head).text).origin
+  } catch (error) {
+    if (error instanceof ProofError) return undefined
+    throw error
+  }
+}
+
+/** A file that the command line names. */
+async function readNamed(name: string): Promise<Uint8Array> {
+  return await named(name, async () => await readFile(name))
+}
+
+/** What the system says of a file, in words. */
+async function named<T>(name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error
+    const why = REASONS[String(error.code)] ?? error.message
+    throw new Unreadable(`${name} could not be read: ${why}`)
+  }
+}
+
 async function readTrust(key: string | undefined, policy: string | undefined): Promise<Trust | undefined> {
   if (key !== undefined && policy !== undefined) throw new Usage('give --key or --policy, not both')
-  if (policy !== undefined) return parsePolicy(await readFile(policy))
+  if (policy !== undefined) return parsePolicy(await readNamed(policy))
   if (key === undefined) return undefined
-  const vkey = key.includes('+') ? key : (await readFile(key, 'utf8')).trimEnd()
+  const vkey = key.includes('+')
+    ? key
+    : Buffer.from(await readNamed(key))
+        .toString('utf8')
+        .trimEnd()
   ed25519Verifier(vkey)
   return { vkey }
 }

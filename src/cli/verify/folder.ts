@@ -8,7 +8,7 @@ import { type FolderFinding, NoLogError } from '@stele/proof/folder'
 
 import { findingsText, objectionWords } from '../../evidence/directory-words.ts'
 import type { Finding } from '../../evidence/finding.ts'
-import { type VerifiedFolder, verifyFolder } from '../../evidence/verify-folder.ts'
+import { UnlistedLogError, type VerifiedFolder, verifyFolder } from '../../evidence/verify-folder.ts'
 import { cpuCount } from '../../platform/workers.ts'
 import { Progress } from '../append/progress.ts'
 import type { ExitCode } from '../command.ts'
@@ -62,6 +62,16 @@ function failureOf(error: unknown, name: string): unknown {
           NOTHING_SHOWN,
           `A data directory is verified by 'stele verify --data ${shellWord(name)}'`,
         )
+  }
+  if (error instanceof UnlistedLogError) {
+    const { origin, listed } = error
+    const others = listed.length === 0 ? 'no log' : listed.join(', ')
+    return new Failure(
+      2,
+      `the policy says nothing of ${printable(origin)}, the log in ${printable(name)}: it lists ${printable(others)}`,
+      NOTHING_SHOWN,
+      "Give the key of that log with --key. A policy of heads alone, as 'stele witness policy' prints it, is for what 'stele prove --witnessed' writes",
+    )
   }
   if (error instanceof ProofError) return usageFailure(`--key cannot be used: ${error.message}`, 'Give another key')
   if (error instanceof Error && 'syscall' in error) return fileFailure(error, name, 'read', NOTHING_SHOWN)

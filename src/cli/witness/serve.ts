@@ -23,7 +23,7 @@ export const serve = defineCommand({
   name: 'serve',
   summary: "Runs a witness that cosigns the checkpoints of others' logs",
   description:
-    'A log sends its checkpoints with proofs that it only added to the one before; the witness cosigns them (C2SP tlog-witness) and remembers, so no two that contradict each other. The first start makes the keys, which are printed below the address: give them to those who are to trust this witness. The list of logs is read again when it changes.',
+    'A log sends its checkpoints with proofs that it only added to the one before; the witness cosigns them (C2SP tlog-witness) and remembers, so no two that contradict each other. The first start makes the keys, which are printed below the address: give a log, or whoever is to trust this witness, one of them. The list of logs is read again when it changes.',
   operands: '',
   options: {
     ...witnessDataOption,
