@@ -18,7 +18,7 @@ import {
   verifyProof,
   verifyReceipt,
 } from '../src/index.ts'
-import { NodeFiles, nodeHasher } from './folder-files.ts'
+import { NodeFolderFiles, nodeHasher } from './node-files.ts'
 import { folderText, jsonLine, printable, reportText } from './words.ts'
 
 const USAGE = `Usage: stele-verify EVENT RECEIPT --key VKEY|FILE | --policy FILE [--json]
@@ -104,7 +104,7 @@ function said(report: Report): Said {
 }
 
 async function verifyFolder(folder: string, trust: Trust | undefined): Promise<Said> {
-  const files = new NodeFiles(folder)
+  const files = new NodeFolderFiles(folder)
   const hasher = nodeHasher()
   try {
     const checked = await checkFolder({
