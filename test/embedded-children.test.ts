@@ -105,6 +105,15 @@ test('a child has its arguments, no environment, and answers messages once it is
   assert.deepEqual(messages[1], { echo: { bytes: new Uint8Array([1, 2, 3]), big: 2n ** 60n } })
 })
 
+test('what Node says of its own progress is no line of the log, in a child or its threads; other warnings are', async (t) => {
+  const warn = "process.emitWarning('new', 'ExperimentalWarning'); process.emitWarning('late');"
+  const thread = `new Worker(${JSON.stringify(warn)}, { eval: true }).on('exit', () => parent.ready())`
+  const source = `import { Worker } from 'node:worker_threads'\n${warn}\n${thread}`
+  const { child, log, until } = watch(t, source)
+  await until(() => child.ready && log.filter((line) => line.includes('late')).length === 2)
+  assert.doesNotMatch(log.join(''), /Experimental/)
+})
+
 test('a child that dies is started again, after longer and longer where it is never ready', async (t) => {
   const clock = new HastyClock()
   const { child, deaths, until } = watch(t, `process.stderr.write('no luck\\n'); process.exit(7)`, { clock })

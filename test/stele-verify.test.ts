@@ -11,7 +11,9 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
-import { logSigner, witnessSigner } from '../packages/proof/test/signers.ts'
+import { formatProof, parseCheckpoint, parseReceipt } from '@stele/proof'
+
+import { logSigner, mldsaSigner, signCheckpoint, witnessSigner } from '../packages/proof/test/signers.ts'
 import { NodeDisk } from '../src/platform/disk.ts'
 import { checkpointOf, exported, origin, signer, writeFolder } from './export-ground.ts'
 
@@ -49,14 +51,15 @@ describe('stele-verify as published', () => {
   after(async () => await rm(folder, { recursive: true, force: true }))
 
   for (const [version, node] of nodes()) {
-    const run = async (...args: readonly string[]): Promise<Ran> =>
+    const runNode = async (options: readonly string[], args: readonly string[]): Promise<Ran> =>
       await new Promise((resolve) => {
         const bin = join(folder, 'dist', 'bin', 'stele-verify.js')
         // No folder of modules is near: it must need nothing.
-        execFile(node, [bin, ...args], { cwd: folder, timeout: 60_000 }, (error, out, err) => {
+        execFile(node, [...options, bin, ...args], { cwd: folder, timeout: 60_000 }, (error, out, err) => {
           resolve({ code: error === null ? 0 : Number(error.code), out, err })
         })
       })
+    const run = async (...args: readonly string[]): Promise<Ran> => await runNode([], args)
     const file = (name: string, text: string): string => {
       writeFileSync(join(folder, name), text)
       return name
@@ -97,6 +100,39 @@ describe('stele-verify as published', () => {
       const receipt = [join(FIXTURES, 'event.json'), join(FIXTURES, 'event.tlog-proof')]
       assert.equal((await run(...receipt, '--key', join(FIXTURES, 'log.vkey'))).code, 0)
       assert.equal((await run(...receipt, '--policy', join(FIXTURES, 'trust.policy'))).code, 0)
+    })
+
+    test(`by Node ${version} an ML-DSA-44 key is taken where this Node can check it, and nothing is said of its age`, async () => {
+      const text = checkpointOf(exported(3))
+      const key = mldsaSigner(origin)
+      const head = file('mldsa-head', signCheckpoint(parseCheckpoint(text.split('\n\n')[0]! + '\n'), key))
+      const { code, out, err } = await run('--checkpoint', head, '--key', file('mldsa.vkey', `${key.vkey}\n`))
+      const knows = Number(version.slice(1)) >= 24
+      assert.deepEqual([code, err], [knows ? 0 : 1, ''])
+      assert.match(out, knows ? /\nvalid \(3 entries of / : /signature kind not checked here.*\nself-consistent /)
+    })
+
+    test(`by Node ${version} a bare proof is verified with its entry, and with no other`, async () => {
+      const { entry, index, hashes, checkpoint } = parseReceipt(readFileSync(join(FIXTURES, 'event.tlog-proof')))
+      const proof = ['--proof', file('bare', formatProof({ index, hashes, checkpoint }))]
+      const key = ['--key', join(FIXTURES, 'log.vkey')]
+      writeFileSync(join(folder, 'entry'), entry)
+      const { code, out } = await run('entry', ...proof, ...key)
+      assert.equal(code, 0, out)
+      assert.match(out, /\nvalid \(number 41 of audit\.example\.com\//)
+      assert.equal((await run('head', ...proof, ...key)).code, 1)
+      assert.equal((await run(...proof, ...key)).code, 2)
+      assert.equal((await run('entry', 'entry', ...proof, ...key)).code, 2)
+      assert.equal((await run('entry', ...proof, '--checkpoint', 'head', ...key)).code, 2)
+    })
+
+    test(`by Node ${version} every warning but that one is printed`, async () => {
+      const preload = file(
+        'warn.cjs',
+        "setTimeout(() => process.emitWarning('the disk is old', 'ExperimentalWarning'))\n",
+      )
+      const { err } = await runNode(['--require', join(folder, preload)], ['--help'])
+      assert.match(err, /ExperimentalWarning: the disk is old/)
     })
 
     test(`by Node ${version} words that cannot be followed are 2, what cannot be read is 3, and nothing drives the terminal`, async () => {

@@ -200,6 +200,16 @@ test('the lockfile has every package that it names, of other platforms too, with
   ])
 })
 
+test('every script of package.json is in CONTRIBUTING.md', () => {
+  const { scripts } = JSON.parse(tree.get('package.json') ?? '')
+  const told = tree.get('CONTRIBUTING.md') ?? ''
+  const isTold = (name: string) => [`npm ${name}`, `npm run ${name}`].some((command) => told.includes(command))
+  assert.deepEqual(
+    Object.keys(scripts).filter((name) => !isTold(name)),
+    [],
+  )
+})
+
 test('every area has a folder, a rank, and may not import what is above it', () => {
   for (const area of layers.flat()) {
     const file = area === 'main' ? 'src/main.ts' : `${folderOf(area)}/some-file.ts`

@@ -3,7 +3,7 @@
 
 /** The worker thread of a verification of a folder: checks units of it, whose files it reads itself. */
 import { checkUnit, type UnitJob } from '@stele/proof/folder'
-import { NodeFolderFiles } from '../platform/folder-files.ts'
+import { NodeFolderFiles } from '@stele/proof/node-files'
 import { answerJobs } from '../platform/workers.ts'
 import { platformHasher } from '../ledger/hash-nodes.ts'
 

@@ -7,8 +7,8 @@
  */
 import { MAX_NOTE_BYTES, type Policy, type Trust } from '@stele/proof'
 import { checkFolder, checkUnit, type CheckedUnit, type FolderReport, PATHS, UNIT_ENTRIES } from '@stele/proof/folder'
+import { NodeFolderFiles } from '@stele/proof/node-files'
 import { platformHasher } from '../ledger/hash-nodes.ts'
-import { NodeFolderFiles } from '../platform/folder-files.ts'
 import { WorkerPool } from '../platform/workers.ts'
 import type { FolderJob } from './folder-worker.ts'
 import { keyChain } from './key-chain.ts'

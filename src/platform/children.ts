@@ -151,7 +151,8 @@ export class SupervisedChild {
     const { name, script, variables, channel, startTimeoutMs, stopTimeoutMs, clock, log } = this.#options
     const { signal } = this.#stopping
     this.#startCount++
-    const child = spawn(process.execPath, [fileURLToPath(script), ...args], {
+    // What Node says of its own progress is no warning of the child's, and would stand in the log as one.
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', fileURLToPath(script), ...args], {
       // Its own group: a terminal's signals are for the parent, who then asks in order.
       detached: true,
       env: { ...variables },

@@ -10,7 +10,6 @@ import { parseArgs } from 'node:util'
 
 import { checkFolder, checkUnit, NoLogError, PATHS } from '../folder/index.ts'
 import {
-  ed25519Verifier,
   MAX_NOTE_BYTES,
   parseCheckpoint,
   parseNote,
@@ -20,22 +19,25 @@ import {
   type Report,
   type Trust,
   verifyCheckpoint,
+  verifyProof,
   verifyReceipt,
 } from '../src/index.ts'
-import { NodeFiles, nodeHasher } from './folder-files.ts'
+import { NodeFolderFiles, nodeHasher } from './node-files.ts'
 import { folderText, jsonLine, printable, reportText } from './words.ts'
 
 const USAGE = `Usage: stele-verify EVENT RECEIPT --key VKEY|FILE | --policy FILE [--json]
        stele-verify FOLDER --key VKEY|FILE | --policy FILE [--json]
        stele-verify --checkpoint FILE --key VKEY|FILE | --policy FILE [--json]
+       stele-verify ENTRY --proof FILE --key VKEY|FILE | --policy FILE [--json]
 
 Verifies offline what a Stele log says:
 that EVENT is byte for byte what it recorded, by RECEIPT (a .tlog-proof file);
 that FOLDER (an export, or the folder of any log that keeps to C2SP tlog-tiles) is whole: every entry,
 every tile, every event that is in it, and the signed head;
-that a checkpoint is signed.
+that a checkpoint is signed;
+that a log, of Stele or not, holds ENTRY (the bytes of a leaf), by a bare C2SP tlog-proof.
 
-  --key      the log's key, or a file that holds it; get it from somebody else than who gave you the rest
+  --key      the log's key (Ed25519; for all but a folder ML-DSA-44, too), or a file that holds it; get it from somebody else than who gave you the rest
   --policy   a C2SP tlog-policy: the logs, and the witnesses that must have cosigned
   --json     print the report as JSON
 
@@ -46,9 +48,12 @@ const OPTIONS = {
   key: { type: 'string' },
   policy: { type: 'string' },
   checkpoint: { type: 'string' },
+  proof: { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const
+
+const EXPECTED = 'an event and its receipt, a folder, --checkpoint and a file, or an entry and --proof are expected'
 
 /** A verdict and the words for it. */
 interface Said {
@@ -74,7 +79,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0
   }
   const trust = await readTrust(values.key, values.policy)
-  const { verdict, report, text } = await verify(values.checkpoint, positionals, trust)
+  const { verdict, report, text } = await verify(values, positionals, trust)
   process.stdout.write(values.json === true ? jsonLine(report) : text)
   return verdict === 'valid' ? 0 : 1
 }
@@ -88,17 +93,18 @@ function parse(args: readonly string[]) {
 }
 
 async function verify(
-  checkpoint: string | undefined,
+  { checkpoint, proof }: { readonly checkpoint?: string; readonly proof?: string },
   operands: readonly string[],
   trust: Trust | undefined,
 ): Promise<Said> {
   const [first, second, ...rest] = operands
-  if (checkpoint !== undefined && first === undefined) {
+  if (rest.length > 0 || (checkpoint !== undefined && proof !== undefined)) throw new Usage(EXPECTED)
+  if (checkpoint !== undefined) {
+    if (first !== undefined) throw new Usage(EXPECTED)
     return said(await verifyCheckpoint(await readNamed(checkpoint), trust))
   }
-  if (checkpoint !== undefined || first === undefined || rest.length > 0) {
-    throw new Usage('an event and its receipt, a folder, or --checkpoint and a file are expected')
-  }
+  if (first === undefined || (proof !== undefined && second !== undefined)) throw new Usage(EXPECTED)
+  if (proof !== undefined) return said(await verifyProof(await readNamed(first), await readNamed(proof), trust))
   if (second !== undefined) return said(await verifyReceipt(await readNamed(first), await readNamed(second), trust))
   if (!(await named(first, async () => await stat(first))).isDirectory())
     throw new Usage(`${first} is no folder, and a receipt takes its event, too`)
@@ -110,7 +116,7 @@ function said(report: Report): Said {
 }
 
 async function verifyFolder(folder: string, trust: Trust | undefined): Promise<Said> {
-  const files = new NodeFiles(folder)
+  const files = new NodeFolderFiles(folder)
   const hasher = nodeHasher()
   if (trust !== undefined && 'quorum' in trust) demandListed(files, folder, trust)
   try {
@@ -130,7 +136,7 @@ async function verifyFolder(folder: string, trust: Trust | undefined): Promise<S
 }
 
 /** A policy that does not list the log says nothing of its folder, good or bad. */
-function demandListed(files: NodeFiles, folder: string, { logs }: Policy): void {
+function demandListed(files: NodeFolderFiles, folder: string, { logs }: Policy): void {
   const head = files.read(PATHS.checkpoint, MAX_NOTE_BYTES + 1)
   const origin = head === undefined ? undefined : originOf(head)
   if (origin === undefined || logs.some(({ key }) => key.name === origin)) return
@@ -169,15 +175,27 @@ async function readTrust(key: string | undefined, policy: string | undefined): P
   if (key !== undefined && policy !== undefined) throw new Usage('give --key or --policy, not both')
   if (policy !== undefined) return parsePolicy(await readNamed(policy))
   if (key === undefined) return undefined
-  const vkey = key.includes('+')
-    ? key
-    : Buffer.from(await readNamed(key))
-        .toString('utf8')
-        .trimEnd()
-  ed25519Verifier(vkey)
-  return { vkey }
+  return {
+    vkey: key.includes('+')
+      ? key
+      : Buffer.from(await readNamed(key))
+          .toString('utf8')
+          .trimEnd(),
+  }
 }
 
+/** That ML-DSA is new in Node's WebCrypto says nothing of what is verified; every other warning is printed as ever. */
+function leaveOutMldsaWarning(): void {
+  for (const print of process.listeners('warning')) {
+    process.off('warning', print)
+    process.on('warning', (warning) => {
+      const isExpected = warning.name === 'ExperimentalWarning' && warning.message.includes('ML-DSA-44')
+      if (!isExpected) print(warning)
+    })
+  }
+}
+
+leaveOutMldsaWarning()
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {

@@ -46,6 +46,22 @@ function lacking(sources: string, examples: string): readonly string[] {
     .map(([name]) => name)
 }
 
+test('the README names every function that returns a verdict, and every command', () => {
+  const readme = readFileSync(new URL('../README.md', FOLDER), 'utf8')
+  const report = readFileSync(new URL('report.ts', SOURCES), 'utf8')
+  const verifiers = [...report.matchAll(/^export async function (\w+)\(.*Promise<Report>/gm)].map(
+    ([, name]) => `\`${name}\``,
+  )
+  assert.equal(verifiers.length, 3)
+  const command = readFileSync(new URL('../bin/stele-verify.ts', FOLDER), 'utf8')
+  const lines = [...command.matchAll(/(stele-verify [A-Z -]+[a-z]* ?[A-Z]*) --key/g)].map(([, line = '']) => line)
+  assert.equal(lines.length, 4)
+  assert.deepEqual(
+    [...verifiers, ...lines].filter((text) => !readme.includes(text)),
+    [],
+  )
+})
+
 test('every public function has a docstring and an example that runs', () => {
   const read = (folder: URL): string =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -1,24 +1,22 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-/** Files below a folder, read at once: for a thread that has nothing else to do, which waiting would only slow down. */
-import * as fs from 'node:fs'
+// Files below a folder and SHA-256, by Node, as the check of a folder asks for them: of `stele-verify` and of Stele. They
+// are read at once, by a thread that has nothing else to do, which waiting would only slow down.
+
+import * as crypto from 'node:crypto'
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** A file that is read bit by bit. */
-interface OpenedFile {
-  read(into: Uint8Array, position: number): number
-  close(): void
-}
+import type { FolderFiles, Hasher, OpenedFile } from '../folder/index.ts'
 
-export class NodeFolderFiles {
+export class NodeFolderFiles implements FolderFiles {
   readonly #folder: string
 
   constructor(folder: string) {
     this.#folder = folder
   }
 
-  /** The first bytes of a regular file, at most `maxBytes`; undefined where there is none. */
   read(path: string, maxBytes: number): Uint8Array | undefined {
     const opened = this.#open(path)
     if (opened === undefined) return undefined
@@ -26,7 +24,7 @@ export class NodeFolderFiles {
       const bytes = new Uint8Array(Math.min(maxBytes, opened.sizeBytes))
       return bytes.subarray(0, readAt(opened.fd, bytes, 0))
     } finally {
-      fs.closeSync(opened.fd)
+      closeSync(opened.fd)
     }
   }
 
@@ -34,13 +32,12 @@ export class NodeFolderFiles {
     const opened = this.#open(path)
     if (opened === undefined) return undefined
     const { fd } = opened
-    return { read: (into, position) => readAt(fd, into, position), close: () => fs.closeSync(fd) }
+    return { read: (into, position) => readAt(fd, into, position), close: () => closeSync(fd) }
   }
 
-  /** Names in a folder, sorted; empty where there is none. */
-  list(path: string): string[] {
+  list(path: string): readonly string[] {
     try {
-      return fs.readdirSync(join(this.#folder, path)).toSorted()
+      return readdirSync(join(this.#folder, path)).toSorted()
     } catch (error) {
       if (isMissing(error)) return []
       throw error
@@ -52,23 +49,39 @@ export class NodeFolderFiles {
     let fd: number
     try {
       // A pipe that somebody put there would be waited for without end.
-      fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+      fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
     } catch (error) {
       if (isMissing(error)) return undefined
       throw error
     }
-    const stats = fs.fstatSync(fd)
+    const stats = fstatSync(fd)
     if (stats.isFile()) return { fd, sizeBytes: stats.size }
-    fs.closeSync(fd)
+    closeSync(fd)
     const code = stats.isDirectory() ? 'EISDIR' : 'ENXIO'
     throw Object.assign(new Error(`${code}: not a regular file, open '${file}'`), { code, syscall: 'open', path: file })
+  }
+}
+
+/** By the one call that newer versions of Node have, which is several times faster. */
+export function nodeHasher(): Hasher {
+  const digest =
+    'hash' in crypto
+      ? (bytes: Uint8Array, encoding: 'base64url' | 'binary') => crypto.hash('sha256', bytes, encoding)
+      : (bytes: Uint8Array, encoding: 'base64url' | 'binary') =>
+          crypto.createHash('sha256').update(bytes).digest(encoding)
+  return {
+    into: (bytes, into, at) => {
+      const hash = digest(bytes, 'binary')
+      for (let i = 0; i < hash.length; i++) into[at + i] = hash.charCodeAt(i)
+    },
+    text: (bytes) => digest(bytes, 'base64url'),
   }
 }
 
 function readAt(fd: number, into: Uint8Array, position: number): number {
   let done = 0
   while (done < into.length) {
-    const count = fs.readSync(fd, into, done, into.length - done, position + done)
+    const count = readSync(fd, into, done, into.length - done, position + done)
     if (count === 0) break
     done += count
   }
