@@ -150,7 +150,7 @@ test('what is wrong with the command line is said, with what to give instead', a
 
 test('with a certificate it is served by TLS', async (context) => {
   const cwd = scratch(context)
-  const fixtures = join(import.meta.dirname, 'fixtures/tls')
+  const fixtures = join(import.meta.dirname, 'tls')
   const log = new TestLog('log.example.com')
   const tls = ['--tls-cert', join(fixtures, 'cert.pem'), '--tls-key', join(fixtures, 'key.pem')]
   const witness = start(context, cwd, '--name', 'w', '--log', log.vkey, ...tls)
