@@ -22,6 +22,7 @@ import {
   type GivenTrust,
   HeadFault,
   headOf,
+  knownSince,
   type LogTrust,
   openHead,
   rotationEnd,
@@ -114,6 +115,27 @@ export class LogWatch {
     // Witnesses are asked of what the log serves as its head; what it once signed binds it without them.
     const older = await openHead(Buffer.from(note), { ...this.#trusted(checkpoint.origin), policy: undefined })
     await this.#holdHead(verified, older, { note, from })
+  }
+
+  /**
+   * As `hold`, of a head of this log that `heads` recorded. Whoever pins a key that followed another one does not have
+   * that one: what it signed is `earlier`, and is held against the tree alone. Nothing is left open by that, for the
+   * pinned key has signed where the one before it ended.
+   */
+  async holdRecorded(verified: VerifiedHead, note: string, from: string): Promise<'signed' | 'earlier'> {
+    const { checkpoint, tiles } = verified
+    try {
+      await this.hold(verified, note, from)
+      return 'signed'
+    } catch (error) {
+      if (!(error instanceof HeadFault)) throw error
+      const { origin, size, root } = headOf(Buffer.from(note))
+      const since = await knownSince(this.#trusted(checkpoint.origin))
+      if (origin !== checkpoint.origin || since === undefined || size > since) throw error
+      const begun = await this.below(verified.note, async () => await rootAt(size, tiles.read))
+      if (equalBytes(begun, root)) return 'earlier'
+      throw new HeadFault('key', `no known key has signed it, and the log had another root at ${size} entries`)
+    }
   }
 
   /** The key that signs the log's heads now. */
