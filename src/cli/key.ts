@@ -11,6 +11,9 @@ import type { Environment } from './environment.ts'
 
 const SAFE = 'The keys of the other ledgers are as they were'
 
+const FOR_WITNESSES =
+  "If witnesses cosign heads, give the new keys of heads, both, to their owners: a witness that does not list them cosigns no new head, and 'stele prove --witnessed' waits ('stele witness list' says who does not). Give auditors the new 'stele witness policy'."
+
 const rotate = defineCommand({
   name: 'rotate',
   summary: 'Lets new keys follow those of the ledgers',
@@ -39,7 +42,8 @@ const rotate = defineCommand({
     const words =
       'Each line is a new key: pin it where the old one was pinned by hand. Whoever pinned the old one with stele verify is led on by the signed statement. The old private keys were destroyed; treat copies of them in backups as secrets still.'
     await environment.stdout.write(rotated.flatMap(({ keys }) => inForce(keys)).join(''))
-    await environment.stderr.write(`${wrapped(words, environment.stderr.columns).join('\n')}\n`)
+    const all = rotated.some(({ origin }) => origin.endsWith('/heads')) ? `${words} ${FOR_WITNESSES}` : words
+    await environment.stderr.write(`${wrapped(all, environment.stderr.columns).join('\n')}\n`)
     return 0
   },
 })

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The witnesses that are asked for cosignatures: their list, what they do, and the policy that an auditor needs. */
+import assert from 'node:assert/strict'
 import { z } from 'zod'
 import { isPrivateHost } from '../platform/http-client.ts'
 import { timeText } from '../platform/clock.ts'
@@ -120,10 +121,11 @@ async function setQuorum(
   return { body: witnessesAnswer(services) }
 }
 
-function readPolicy(_call: PlainCall, { administration, ledgers }: Services): Answer {
-  const { vkey, mldsaVkey } = ledgers.signer('heads')
-  const vkeys = mldsaVkey === undefined ? [vkey] : [vkey, mldsaVkey]
-  return { type: POLICY_TYPE, body: policyText(administration.state.witnesses, vkeys) }
+function readPolicy(_call: PlainCall, { administration }: Services): Answer {
+  const { witnesses, ledgers } = administration.state
+  const heads = ledgers.get('heads')
+  assert(heads !== undefined, 'every directory begins with heads')
+  return { type: POLICY_TYPE, body: policyText(witnesses, heads.keys.periods) }
 }
 
 /** A name is looked up, and its addresses are checked, when it is asked; an address can be refused at once. */

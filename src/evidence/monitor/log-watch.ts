@@ -229,14 +229,19 @@ export class LogWatch {
     )
   }
 
-  /** Each new rotation must be signed by both keys, and end at a head that the tree begins with. */
+  /**
+   * Each new rotation must be signed by both keys, and end at a head that the tree begins with. A witnessed head may be
+   * behind a rotation, which is then held against a later one.
+   */
   async #holdRotations(verified: VerifiedHead, heldCount: number): Promise<void> {
     const trust = this.#trusted(verified.checkpoint.origin)
     for (const [position, statement] of this.#rotations.entries()) {
-      if (position < heldCount) continue
+      if (position < heldCount && trust.policy === undefined) continue
       const from = `rotation ${position} of ${this.source.url}`
       try {
-        await this.#holdHead(verified, await rotationEnd(statement, trust), { note: statement, from })
+        const end = await rotationEnd(statement, trust)
+        if (trust.policy !== undefined && end.size > verified.checkpoint.size) continue
+        await this.#holdHead(verified, end, { note: statement, from })
       } catch (error) {
         if (!(error instanceof HeadFault)) throw error
         const what = `what it tells of a rotation of its key does not hold: ${error.message}`
