@@ -14,7 +14,7 @@ import { logSigner, signCheckpoint, type TestSigner, witnessSigner } from '../pa
 import { explainEvidence, readEvidence } from '../src/evidence/monitor/evidence-folder.ts'
 import { LogContradiction } from '../src/evidence/monitor/contradiction.ts'
 import type { LogSource } from '../src/evidence/monitor/log-source.ts'
-import type { GivenTrust } from '../src/evidence/monitor/log-trust.ts'
+import { type GivenTrust, HeadFault } from '../src/evidence/monitor/log-trust.ts'
 import { LogWatch } from '../src/evidence/monitor/log-watch.ts'
 import { MonitorState } from '../src/evidence/monitor/state.ts'
 import { NodeDisk } from '../src/platform/disk.ts'
@@ -114,6 +114,31 @@ test('keys that follow one another by statements are followed, from whichever of
     Object.assign(other, { tree: log.tree, rotations: log.rotations, signer: log.signer })
     await other.look({ vkeys: [pinned.vkey] })
   }
+})
+
+test('of what was recorded before the pinned key the tree decides, and only as far as that key vouches for its end', async (context) => {
+  const log = await RotatingLog.start(context)
+  log.tree.grow(300)
+  await log.rotate(second)
+  log.tree.grow(50)
+  await log.rotate(third)
+  log.tree.grow(50)
+  const watch = await log.look({ vkeys: [third.vkey] })
+  const held = async (size: number, signer: TestSigner, root?: Uint8Array): Promise<string> => {
+    const head = { origin: ORIGIN, size, root: root ?? (await rootAt(size, log.tree.read)) }
+    return await watch.holdRecorded(watch.verified!, signCheckpoint(head, signer, []), 'heads')
+  }
+  assert.equal(await held(200, first), 'earlier')
+  assert.equal(await held(350, second), 'earlier')
+  assert.equal(await held(360, third), 'signed')
+  await assert.rejects(held(200, first, new Uint8Array(32).fill(7)), /the log had another root at 200 entries/)
+  await assert.rejects(held(351, second), HeadFault)
+  // A log's first key has none before it.
+  const never = await RotatingLog.start(context)
+  never.tree.grow(300)
+  const plain = await never.look()
+  const foreign = signCheckpoint({ origin: ORIGIN, size: 200, root: await rootAt(200, never.tree.read) }, second, [])
+  await assert.rejects(plain.holdRecorded(plain.verified!, foreign, 'heads'), HeadFault)
 })
 
 test('a key that is rotated between the two requests of a look is no alarm', async (context) => {

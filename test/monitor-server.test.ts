@@ -72,6 +72,27 @@ test('all ledgers that a token sees are followed, and what heads says of them is
   assert.equal((await readdir(join(folder, 'state', 'stele', 'monitors'))).length, 1)
 })
 
+test('a monitor that begins after rotations accuses nobody: with the new key, with the old one, with none', async (context) => {
+  const server = await startTestServer(context)
+  const old = server.ledgers.vkey('main')
+  for (const text of ['one', 'two']) {
+    await append(server, 'main', text)
+    await published(server, server.ledgers.log('heads').size + 1)
+    for (const name of ['main', 'access', 'heads']) {
+      await server.askJson(`/v1/ledgers/${name}/keys`, { method: 'POST' })
+    }
+  }
+  for (const key of [server.ledgers.vkey('main'), old, undefined]) {
+    const world = worldOf(scratch(context), server.adminToken)
+    const { code, out, err, events } = await look(world, server, ...(key === undefined ? [] : ['--key', key]))
+    assert.equal(code, 0, out + err)
+    const { agreeing, earlier } = events.find(({ type }) => type === 'compared')
+    assert.ok(agreeing > 0 && (key === old || earlier > 0), out)
+  }
+  const plain = await stele(worldOf(scratch(context), server.adminToken), 'monitor', server.url, '--once')
+  assert.match(plain.out + plain.err, /from before the known key: their signatures were not checked/)
+})
+
 test('a token that may only verify follows the trees, and is told what it cannot compare', async (context) => {
   const server = await startTestServer(context)
   await append(server, 'main', 'one')

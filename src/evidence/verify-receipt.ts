@@ -77,7 +77,7 @@ export async function verifyEvent(options: ReceiptOptions): Promise<ReceiptVerdi
     const evidence = await knownLogs.keepEvidence(seen.origin, [before?.head ?? '', seen.note])
     return { verdict: 'invalid', report, trust: source, contradiction: contradicts, evidence }
   }
-  if (retired !== undefined) return heldByRetired(retired, report, source)
+  if (retired !== undefined) return heldByRetired(retired, report, source, isWitnessed(report, policy))
   const signer = vkey ?? known?.vkey
   if (signer !== undefined) {
     await knownLogs.remember({ origin: head.origin, vkey: signer, pinned: vkey !== undefined, head: head.note })
@@ -118,11 +118,21 @@ function retiredSigner(known: KnownLog | undefined, head: string): RetiredKey | 
   return known.retired?.find(({ vkey }) => hasSigned(vkey))
 }
 
+/** Whether a quorum that somebody chose saw this history: whoever has an old key gets no such cosignatures for another. */
+function isWitnessed({ verdict, cosignatures = [] }: Report, policy: Policy | undefined): boolean {
+  return verdict === 'valid' && policy !== undefined && policy.quorum !== 'none' && cosignatures.length > 0
+}
+
 /**
  * A head of a key that was followed by another. Of a larger tree than that key stood for it is a fork; of a smaller one it
- * counts where somebody shows that it is the beginning of the log, which a receipt does not.
+ * counts where somebody shows that it is the beginning of the log, which a receipt does not, but witnesses do.
  */
-function heldByRetired(retired: RetiredKey, report: Report, trust: ReceiptVerdict['trust']): ReceiptVerdict {
+function heldByRetired(
+  retired: RetiredKey,
+  report: Report,
+  trust: ReceiptVerdict['trust'],
+  isVouchedFor: boolean,
+): ReceiptVerdict {
   const { size = 0, root } = report
   const entries = `${retired.size} entries`
   const isSame = root !== undefined && toBase64(root) === retired.root
@@ -130,8 +140,8 @@ function heldByRetired(retired: RetiredKey, report: Report, trust: ReceiptVerdic
     const contradicts = `its head counts ${size} entries, and the key that signed it was retired at ${entries}`
     return { verdict: 'invalid', report, trust, contradiction: contradicts }
   }
-  if (size < retired.size) return { verdict: 'self-consistent', report, trust, retired }
-  if (isSame) return { verdict: report.verdict, report, trust }
+  if (size < retired.size && !isVouchedFor) return { verdict: 'self-consistent', report, trust, retired }
+  if (size < retired.size || isSame) return { verdict: report.verdict, report, trust }
   const contradicts = `the key that signed it was retired at ${entries}, and their root was another than the one here`
   return { verdict: 'invalid', report, trust, contradiction: contradicts }
 }

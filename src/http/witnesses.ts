@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The witnesses that are asked for cosignatures: their list, what they do, and the policy that an auditor needs. */
+import assert from 'node:assert/strict'
 import { z } from 'zod'
 import { isPrivateHost } from '../platform/http-client.ts'
 import { timeText } from '../platform/clock.ts'
@@ -15,7 +16,7 @@ import {
 } from '../schema/system-events.ts'
 import type { Administration } from '../state/administration.ts'
 import type { WitnessRecord } from '../state/witness-list.ts'
-import { policyText, policyVkeys } from '../witness/policy-text.ts'
+import { policyText } from '../witness/policy-text.ts'
 import { ACT_BYTES } from './administration.ts'
 import type { MetricsText } from './metrics.ts'
 import { type Answer, type Call, route, type Route, type Services } from './route.ts'
@@ -120,9 +121,11 @@ async function setQuorum(
   return { body: witnessesAnswer(services) }
 }
 
-function readPolicy(_call: PlainCall, { administration, cosigning, ledgers }: Services): Answer {
-  const vkeys = policyVkeys(ledgers.keyring.periods('heads'), cosigning.newest?.note)
-  return { type: POLICY_TYPE, body: policyText(administration.state.witnesses, vkeys) }
+function readPolicy(_call: PlainCall, { administration }: Services): Answer {
+  const { witnesses, ledgers } = administration.state
+  const heads = ledgers.get('heads')
+  assert(heads !== undefined, 'every directory begins with heads')
+  return { type: POLICY_TYPE, body: policyText(witnesses, heads.keys.periods) }
 }
 
 /** A name is looked up, and its addresses are checked, when it is asked; an address can be refused at once. */

@@ -3,31 +3,20 @@
 
 /**
  * The policy (C2SP tlog-policy) by which an auditor checks witnessed receipts: the keys of `heads`, the witnesses, and how
- * many of them. It is the server's word: an auditor compares the keys with what the witnesses themselves publish.
+ * many of them. Where witnesses must cosign, the keys that `heads` had before are listed too: receipts of their days stay
+ * good, for whoever has such a key gets no cosignatures for another history. It is the server's word: an auditor compares the keys with what the witnesses themselves publish.
  */
-import { type KeyPeriod, parseNote, parsePolicy, parseVkey } from '@stele/proof'
+import { type KeyPeriod, parsePolicy } from '@stele/proof'
 import type { WitnessList } from '../state/witness-list.ts'
 
-/**
- * The keys of `heads` in force, and those retired ones that signed the newest witnessed head: until the witnesses' owners
- * know the new keys there is no later one, and what it vouches for stays true.
- */
-export function policyVkeys(periods: readonly KeyPeriod[], witnessedHead: Uint8Array | undefined): string[] {
-  const signatures = witnessedHead === undefined ? [] : parseNote(witnessedHead).signatures
-  const hasSigned = (vkey: string) => {
-    const { name, keyId } = parseVkey(vkey)
-    return signatures.some((signature) => signature.name === name && signature.keyId === keyId)
-  }
-  const retired = periods.slice(0, -1).flatMap(vkeysOf).filter(hasSigned)
-  return [...periods.slice(-1).flatMap(vkeysOf), ...retired]
-}
+/** Key pairs that a policy lists at most: it must not outgrow what is read of one. */
+const MAX_PERIODS = 100
 
-function vkeysOf({ vkey, mldsaVkey }: KeyPeriod): string[] {
-  return mldsaVkey === undefined ? [vkey] : [vkey, mldsaVkey]
-}
-
-export function policyText(witnesses: WitnessList, headsVkeys: readonly string[], url?: string): string {
+export function policyText(witnesses: WitnessList, headsPeriods: readonly KeyPeriod[], url?: string): string {
   const { asked, neededCount } = witnesses
+  // The oldest first: a monitor goes on from it to the others, by the signed statements.
+  const periods = headsPeriods.slice(neededCount === 0 ? -1 : -MAX_PERIODS)
+  const headsVkeys = periods.flatMap(({ vkey, mldsaVkey }) => (mldsaVkey === undefined ? [vkey] : [vkey, mldsaVkey]))
   const behind = url === undefined ? '' : ` ${url}`
   const names = asked.map(({ name }) => name).join(' ')
   const lines = [

@@ -186,7 +186,8 @@ export class SteleClient extends SearchClient {
       const entry = isReceipt ? parseReceipt(receipt).entry : await this.entry(ledger, index, head.size, call)
       parseEntry(entry)
       verifyInclusion(hashLeaf(entry), index, head.size, proof.hashes, head.root)
-      this.seen.learn(ledger, floor, head)
+      // What witnesses have seen may be behind the ledger.
+      this.seen.learn(ledger, isWitnessed ? 0 : floor, head)
       const checked = { text, index, head, entry, isReceipt }
       if (!isWitnessed) {
         if (headsReceipt !== undefined) throw untrustworthy('a proof was asked for, and two came')

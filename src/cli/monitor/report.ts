@@ -80,7 +80,7 @@ function eventText(event: MonitorEvent): string {
     case 'evidence-lost':
       return `${name}: DO NOT RELY ON IT: ${event.what}. The evidence could not be kept (${event.why}): --json shows the heads`
     case 'compared':
-      return `${name}: ${count(event.agreeing)} of the heads that it published agree with the ledgers${event.unseen === 0 ? '' : `, ${count(event.unseen)} are of ledgers that are not seen here`}`
+      return `${name}: ${count(event.agreeing)} of the heads that it published agree with the ledgers${earlierWords(event.earlier)}${event.unseen === 0 ? '' : `, ${count(event.unseen)} are of ledgers that are not seen here`}`
     case 'unreachable':
       return `${name}: nothing was verified: ${event.what}`
     case 'answers-again':
@@ -93,4 +93,10 @@ function eventText(event: MonitorEvent): string {
     case 'still':
       return `${name}: ALARM: ${event.what}`
   }
+}
+
+function earlierWords(earlierCount: number): string {
+  return earlierCount === 0
+    ? ''
+    : ` (${count(earlierCount)} are from before the known key: their signatures were not checked)`
 }

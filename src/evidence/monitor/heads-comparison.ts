@@ -20,6 +20,8 @@ const KEPT_EVERY = 4_096
 export interface Compared {
   /** Statements that agree with the trees. */
   readonly agreeingCount: number
+  /** Of these, those that a key before the known one signed: the trees agree, the signatures are not checked. */
+  readonly earlierCount: number
   /** Statements of ledgers that this monitor does not see. */
   readonly unseenCount: number
   /** False where the events of `heads` may not be read. */
@@ -35,7 +37,7 @@ export async function compareHeads(
   const { verified, known, source } = heads
   const size = verified?.checkpoint.size ?? 0
   const from = known?.comparedCount ?? 0
-  const counts = { agreeingCount: 0, unseenCount: 0 }
+  const counts = { agreeingCount: 0, earlierCount: 0, unseenCount: 0 }
   if (verified === undefined || from >= size) return { ...counts, isRead: true }
   const events = source.events?.(from)
   if (events === undefined) return { ...counts, isRead: false }
@@ -52,7 +54,7 @@ export async function compareHeads(
       // A ledger that did not answer in this round is compared in a later one.
       else if (watch.verified === undefined) break
       else {
-        await holdStatement(heads, watch, watch.verified, note, next)
+        if ((await holdStatement(heads, watch, watch.verified, note, next)) === 'earlier') counts.earlierCount++
         counts.agreeingCount++
       }
       next++
@@ -102,9 +104,9 @@ async function holdStatement(
   verified: VerifiedHead,
   note: string,
   index: number,
-): Promise<void> {
+): Promise<'signed' | 'earlier'> {
   try {
-    await watch.hold(verified, note, `entry ${index} of ${heads.source.url}`)
+    return await watch.holdRecorded(verified, note, `entry ${index} of ${heads.source.url}`)
   } catch (error) {
     if (!(error instanceof HeadFault)) throw error
     const what = `entry ${index} of heads is no head that ${watch.known?.origin} signed: ${error.message}`

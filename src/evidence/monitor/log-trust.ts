@@ -112,6 +112,12 @@ export async function currentKey({ vkey, rotations }: LogTrust): Promise<string>
   return (await verifyRotations(vkey, rotations)).at(-1)?.vkey ?? vkey
 }
 
+/** Where the key that is trusted followed another one, which is not known then; undefined of a log's first key. */
+export async function knownSince({ vkey, rotations }: LogTrust): Promise<number | undefined> {
+  if (!rotations.some((statement) => parseRotation(statement).vkey === vkey)) return undefined
+  return (await verifyRotations(vkey, rotations))[0]?.from
+}
+
 /** A policy names the keys of its day; those that followed them count as they. */
 function withSuccessors(policy: Policy, periods: readonly KeyPeriod[]): Policy {
   const listed = new Set(policy.logs.map(({ key }) => `${key.name} ${key.keyId}`))

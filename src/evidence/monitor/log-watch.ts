@@ -22,6 +22,7 @@ import {
   type GivenTrust,
   HeadFault,
   headOf,
+  knownSince,
   type LogTrust,
   openHead,
   rotationEnd,
@@ -116,6 +117,27 @@ export class LogWatch {
     await this.#holdHead(verified, older, { note, from })
   }
 
+  /**
+   * As `hold`, of a head of this log that `heads` recorded. Whoever pins a key that followed another one does not have
+   * that one: what it signed is `earlier`, and is held against the tree alone. Nothing is left open by that, for the
+   * pinned key has signed where the one before it ended.
+   */
+  async holdRecorded(verified: VerifiedHead, note: string, from: string): Promise<'signed' | 'earlier'> {
+    const { checkpoint, tiles } = verified
+    try {
+      await this.hold(verified, note, from)
+      return 'signed'
+    } catch (error) {
+      if (!(error instanceof HeadFault)) throw error
+      const { origin, size, root } = headOf(Buffer.from(note))
+      const since = await knownSince(this.#trusted(checkpoint.origin))
+      if (origin !== checkpoint.origin || since === undefined || size > since) throw error
+      const begun = await this.below(verified.note, async () => await rootAt(size, tiles.read))
+      if (equalBytes(begun, root)) return 'earlier'
+      throw new HeadFault('key', `no known key has signed it, and the log had another root at ${size} entries`)
+    }
+  }
+
   /** The key that signs the log's heads now. */
   async currentKey(): Promise<string> {
     return this.#trust === undefined ? '' : await currentKey(this.#trust)
@@ -207,14 +229,19 @@ export class LogWatch {
     )
   }
 
-  /** Each new rotation must be signed by both keys, and end at a head that the tree begins with. */
+  /**
+   * Each new rotation must be signed by both keys, and end at a head that the tree begins with. A witnessed head may be
+   * behind a rotation, which is then held against a later one.
+   */
   async #holdRotations(verified: VerifiedHead, heldCount: number): Promise<void> {
     const trust = this.#trusted(verified.checkpoint.origin)
     for (const [position, statement] of this.#rotations.entries()) {
-      if (position < heldCount) continue
+      if (position < heldCount && trust.policy === undefined) continue
       const from = `rotation ${position} of ${this.source.url}`
       try {
-        await this.#holdHead(verified, await rotationEnd(statement, trust), { note: statement, from })
+        const end = await rotationEnd(statement, trust)
+        if (trust.policy !== undefined && end.size > verified.checkpoint.size) continue
+        await this.#holdHead(verified, end, { note: statement, from })
       } catch (error) {
         if (!(error instanceof HeadFault)) throw error
         const what = `what it tells of a rotation of its key does not hold: ${error.message}`

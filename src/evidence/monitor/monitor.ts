@@ -65,7 +65,13 @@ export type MonitorEvent =
       readonly what: string
     })
   | (Place & { readonly type: 'silent' | 'still'; readonly origin: string; readonly what: string })
-  | (Place & { readonly type: 'compared'; readonly agreeing: number; readonly unseen: number })
+  | (Place & {
+      readonly type: 'compared'
+      readonly agreeing: number
+      /** Of these, by keys before the known one, whose signatures are not checked. */
+      readonly earlier: number
+      readonly unseen: number
+    })
 
 export interface MonitorOptions {
   readonly disk: Disk
@@ -247,11 +253,13 @@ export class Monitor {
     const place = placeOf(heads.source)
     await this.#judged(heads, async () => {
       const watchOf = (origin: string): LogWatch | undefined => watches.find(({ known }) => known?.origin === origin)
-      const { isRead, agreeingCount, unseenCount } = await compareHeads(heads, watchOf, this.#options.state)
+      const compared = await compareHeads(heads, watchOf, this.#options.state)
+      const { isRead, agreeingCount, earlierCount, unseenCount } = compared
       const what = 'what it published of its ledgers was not compared with them: that takes the scope read on heads'
       if (!isRead) return await this.#tellOnce({ type: 'not-compared', ...place, what })
       if (agreeingCount + unseenCount === 0) return
-      await this.#options.report({ type: 'compared', ...place, agreeing: agreeingCount, unseen: unseenCount })
+      const counts = { agreeing: agreeingCount, earlier: earlierCount, unseen: unseenCount }
+      await this.#options.report({ type: 'compared', ...place, ...counts })
     })
   }
 
