@@ -96,7 +96,9 @@ describe('stele-verify as published', () => {
       assert.equal((await run('--checkpoint', head)).code, 1)
       const receipt = [join(FIXTURES, 'event.json'), join(FIXTURES, 'event.tlog-proof')]
       assert.equal((await run(...receipt, '--key', join(FIXTURES, 'log.vkey'))).code, 0)
-      assert.equal((await run(...receipt, '--policy', join(FIXTURES, 'trust.policy'))).code, 0)
+      const witnessed = await run(...receipt, '--policy', join(FIXTURES, 'trust.policy'))
+      assert.equal(witnessed.code, 0)
+      assert.match(witnessed.out, /\nSeen by these witnesses: W1 on 2023-11-14 22:13:20 UTC, W2 on 2023-/)
     })
 
     test(`by Node ${version} words that cannot be followed are 2, what cannot be read is 3, and nothing drives the terminal`, async () => {
