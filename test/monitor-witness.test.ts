@@ -48,6 +48,12 @@ test('under the policy of heads their witnessed head is followed, and one withou
   const heads = first.events.find(({ ledger, type }) => ledger === 'heads' && type === 'head')
   assert.equal(heads.key, 'pinned')
   assert.ok(heads.head.includes(witness.signer.name), heads.head)
+  assert.deepEqual(
+    heads.witnesses.map((seen: Json) => [seen.witness, typeof seen.time]),
+    [['one', 'number']],
+  )
+  const main = first.events.find(({ ledger, type }) => ledger === 'main' && type === 'head')
+  assert.deepEqual(main.witnesses, [], 'the policy asks for no witness of it')
   assert.ok(first.events.some(({ type, agreeing }) => type === 'compared' && agreeing > 0))
   // Heads go on without the witness: what it cosigned last is still what counts.
   witness.misbehaviour = always(500, '')

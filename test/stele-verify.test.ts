@@ -99,7 +99,9 @@ describe('stele-verify as published', () => {
       assert.equal((await run('--checkpoint', head)).code, 1)
       const receipt = [join(FIXTURES, 'event.json'), join(FIXTURES, 'event.tlog-proof')]
       assert.equal((await run(...receipt, '--key', join(FIXTURES, 'log.vkey'))).code, 0)
-      assert.equal((await run(...receipt, '--policy', join(FIXTURES, 'trust.policy'))).code, 0)
+      const witnessed = await run(...receipt, '--policy', join(FIXTURES, 'trust.policy'))
+      assert.equal(witnessed.code, 0)
+      assert.match(witnessed.out, /\nSeen by these witnesses: W1 on 2023-11-14 22:13:20 UTC, W2 on 2023-/)
     })
 
     test(`by Node ${version} an ML-DSA-44 key is taken where this Node can check it, and nothing is said of its age`, async () => {

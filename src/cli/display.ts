@@ -6,6 +6,10 @@
 
 import type { RecordedEvent } from '@stele/sdk'
 
+import { timeText } from '../platform/clock.ts'
+
+/** The last second of the year 9999. */
+const LAST_SECOND = 253_402_300_799
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu
 const NAMED: Readonly<Record<string, string>> = { '\t': '\\t', '\n': '\\n', '\r': '\\r' }
 
@@ -59,6 +63,11 @@ export function counted(figure: number, noun: string): string {
 /** `1 entry`, `2 entries`. */
 export function entries(figure: number): string {
   return `${count(figure)} ${figure === 1 ? 'entry' : 'entries'}`
+}
+
+/** A witness's time, in Unix seconds; it can be one that no calendar has. */
+export function witnessTime(seconds: number): string {
+  return seconds > LAST_SECOND ? `second ${seconds} after 1970` : timeText(seconds * 1_000)
 }
 
 /** Decimal units, as disks and networks have them. */

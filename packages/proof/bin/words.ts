@@ -5,6 +5,7 @@
 
 import type { FolderFinding, FolderReport } from '../folder/index.ts'
 import { toBase64, type Report } from '../src/index.ts'
+import { counted, secondsText } from '../src/summary.ts'
 
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu
 
@@ -27,13 +28,18 @@ export function jsonLine(value: unknown): string {
   return `${text}\n`
 }
 
-/** The verdict on a receipt or a checkpoint: a line a check. */
-export function reportText({ verdict, checks, origin, index, size, time }: Report): string {
+/** The verdict on a receipt or a checkpoint: a line a check, and then what they come to, with what was not checked. */
+export function reportText({ verdict, checks, summary, origin, index, size = 0, time }: Report): string {
   const words = { true: 'ok  ', false: 'BAD ', 'not checked': '-   ' }
-  const lines = checks.map(({ what, ok, detail }) => `${words[`${ok}`]} ${what}: ${detail}`)
+  const isGood = verdict !== 'invalid'
+  const listed = isGood ? checks.filter(({ ok }) => ok === true) : checks
+  const lines = listed.map(({ what, ok, detail }) => `${words[`${ok}`]} ${what}: ${detail}`)
   const recorded = time === undefined ? '' : `, recorded ${time}`
-  const of = index === undefined ? `${size} entries of ${origin}` : `number ${index} of ${origin}${recorded}`
-  return linesText([...lines, `${verdict}${verdict === 'invalid' ? '' : ` (${of})`}`])
+  const of =
+    index === undefined
+      ? `${counted(size, 'entry', 'entries')} of ${origin}`
+      : `number ${index} of ${origin}${recorded}`
+  return linesText([...lines, ...(isGood ? summary : []), `${verdict}${isGood ? ` (${of})` : ''}`])
 }
 
 /** The verdict on a folder. */
@@ -41,7 +47,7 @@ export function folderText(report: FolderReport, verdict: Report['verdict']): st
   const { origin, size, root, contents, signedBy, firstBad, findings, findingCount, cosignatures } = report
   const signatures: Record<FolderReport['signedBy'], string> = {
     'trusted key': 'ok   the head: signed by the key that you gave',
-    policy: `ok   the head: signed as the policy demands, with ${cosignatures.length} cosignatures that it knows`,
+    policy: `ok   the head: signed as the policy demands, ${witnessWords(cosignatures)}`,
     'own key': '-    the head: signed by the key that lies beside it, which shows only that both fit together',
     nobody: '-    the head: its signature is not checked',
   }
@@ -49,12 +55,24 @@ export function folderText(report: FolderReport, verdict: Report['verdict']): st
     contents === undefined
       ? '-    events: there are none with the entries'
       : `ok   events: those of the entries ${contents.first} to ${contents.end - 1} are what the entries commit to`
-  const good = [signatures[signedBy], `ok   entries and tiles: ${size} give the root ${root}`, events]
+  const good = [
+    signatures[signedBy],
+    `ok   entries and tiles: ${counted(size, 'entry', 'entries')} give the root ${root}`,
+    events,
+  ]
   const bad = findings.map((finding) => `BAD  ${findingWords(finding)}`)
   const more = findingCount > findings.length ? [`BAD  and ${findingCount - findings.length} more`] : []
   const first = firstBad === undefined ? '' : `, first bad entry ${rangeWords(firstBad.index, firstBad.count)}`
-  const last = verdict === 'invalid' ? `invalid${first}` : `${verdict} (${size} entries of ${origin})`
+  const last =
+    verdict === 'invalid' ? `invalid${first}` : `${verdict} (${counted(size, 'entry', 'entries')} of ${origin})`
   return linesText([...(findingCount === 0 ? good : [...bad, ...more]), last])
+}
+
+/** Which witnesses of the policy saw the head, and when by their own clocks. */
+function witnessWords(cosignatures: FolderReport['cosignatures']): string {
+  if (cosignatures.length === 0) return 'with no cosignature that it knows'
+  const seen = cosignatures.map(({ witness, time }) => `${witness} on ${secondsText(time)}`).join(', ')
+  return `with ${counted(cosignatures.length, 'cosignature')} that it knows: ${seen}`
 }
 
 function findingWords({ file, offset, index, count = 1, what, expected, found }: FolderFinding): string {

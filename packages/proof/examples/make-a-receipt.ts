@@ -65,4 +65,4 @@ console.log((await verifyCheckpoint(checkpoint)).summary[1])
 // true
 // self-consistent - nobody whom you trust has signed it
 // self-consistent
-// If it is true: This is a head of the log example.com/abc/main, of 1 entries.
+// If it is true: This is a head of the log example.com/abc/main, of 1 entry.

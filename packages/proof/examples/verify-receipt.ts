@@ -19,11 +19,11 @@ for (const sentence of report.summary) console.log(sentence)
 
 // Prints:
 // valid audit.example.com/k3v7q2m5x8r4t/main 41 2026-01-02T03:04:05.678Z
-// true the receipt - it is a receipt of Stele
-// true the entry - it is written in the one form that there is
+// true the receipt - it can be read
+// true the entry - it can be read, in the only spelling that it can have
 // true the event - it is byte for byte what the entry commits to
 // true the checkpoint - it names the root of 300 entries
-// true the place in the tree - the entry is number 41 of 300, counted from 0
+// true the place in the tree - the hashes lead from number 41, counted from 0, to the root
 // true the signature - signed by audit.example.com/k3v7q2m5x8r4t/main
 // not checked other signatures - by keys that were not given, so they say nothing: witness.example.org/w1, witness.example.net/w2
 // This event is, byte for byte, what the log audit.example.com/k3v7q2m5x8r4t/main recorded as number 41, counted from 0, of its first 300 entries, on 2026-01-02T03:04:05.678Z by its own clock.

@@ -16,7 +16,7 @@ import { ed25519Verifier, parseNote, type NoteSignature, type Verifier } from '.
 import { openByPolicy, uncheckedKeys, type Policy, type WitnessedCheckpoint } from './policy.ts'
 import { parseProof, parseReceipt, splitWitnessedReceipt, type Proof } from './receipt.ts'
 import { isSettled, openByPeriods, verifyRotations } from './rotation.ts'
-import { summaryOf } from './summary.ts'
+import { counted, summaryOf } from './summary.ts'
 import { verifyInclusion } from './tree.ts'
 
 /**
@@ -54,7 +54,10 @@ export interface Place extends TreeHead {
  */
 export interface Report extends Partial<Place> {
   readonly verdict: 'valid' | 'invalid' | 'self-consistent'
-  /** The same in sentences. Names in them are the log's and the witnesses' own words. */
+  /**
+   * The same in sentences; of a valid one the first says what was recorded, the others who vouches for it. Names in them
+   * are the log's and the witnesses' own words.
+   */
   readonly summary: readonly string[]
   readonly checks: readonly Check[]
   readonly entry?: Entry
@@ -137,9 +140,9 @@ class Verification {
   }
 
   async readReceipt(prefix: string, event: Uint8Array, bytes: Uint8Array): Promise<Signed> {
-    const receipt = await this.run(`${prefix}the receipt`, () => parseReceipt(bytes), 'it is a receipt of Stele')
+    const receipt = await this.run(`${prefix}the receipt`, () => parseReceipt(bytes), 'it can be read')
     if (receipt === undefined) return NOTHING
-    const form = 'it is written in the one form that there is'
+    const form = 'it can be read, in the only spelling that it can have'
     const entry = await this.run(`${prefix}the entry`, () => parseEntry(receipt.entry), form)
     const check = () => entry !== undefined && checkContent(event, receipt.salt, entry)
     if (entry !== undefined)
@@ -155,14 +158,18 @@ class Verification {
     await this.run(
       `${prefix}the place in the tree`,
       check,
-      `the entry is number ${index} of ${head.size}, counted from 0`,
+      `the hashes lead from number ${index}, counted from 0, to the root`,
     )
     return { note, head: { ...head, index } }
   }
 
   async readHead(prefix: string, note: Uint8Array): Promise<Signed> {
     const read = () => parseCheckpoint(parseNote(note).text)
-    const head = await this.run(`${prefix}the checkpoint`, read, ({ size }) => `it names the root of ${size} entries`)
+    const head = await this.run(
+      `${prefix}the checkpoint`,
+      read,
+      ({ size }) => `it names the root of ${counted(size, 'entry', 'entries')}`,
+    )
     if (head === undefined) return { note }
     return { note, head: { origin: head.origin, size: head.size, root: head.root } }
   }
@@ -205,7 +212,8 @@ class Verification {
     const what = `${prefix}the signature`
     const anybody = `no key was given: anybody can have written this in the name of ${origin}`
     if (trust === undefined) this.#skip(what, anybody)
-    else if (!isDeciding && !this.#knows(origin)) this.#skip(what, `no key of ${origin} was given`)
+    else if (!isDeciding && !this.#knows(origin))
+      this.#skip(what, `not needed beside the other log's, and no key of ${origin} was given`)
     else if ('quorum' in trust) await this.#checkPolicy(prefix, note, trust, isDeciding)
     else if (trust.rotations !== undefined) await this.#checkPeriods(what, note, trust)
     else await this.#checkKey(prefix, note, this.#verifier!, trust.pinned !== false)
@@ -224,7 +232,7 @@ class Verification {
     if (unchecked !== '') this.#skip(`${prefix}other keys`, `${why}: ${unchecked}`)
     const check = () => openByPolicy(note, isDeciding ? policy : { ...policy, quorum: 'none' })
     const opened = await this.run(`${prefix}the signature${isDeciding ? 's' : ''}`, check, ({ log, cosignatures }) => {
-      return `signed by ${log.key.name}, with ${cosignatures.length} cosignatures that the policy knows`
+      return `signed by ${log.key.name}, with ${counted(cosignatures.length, 'cosignature')} that the policy knows`
     })
     if (opened === undefined) return
     if (isDeciding) this.#cosignatures = opened.cosignatures

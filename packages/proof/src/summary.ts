@@ -8,6 +8,10 @@ import type { Report } from './report.ts'
 /** The last second of the year 9999. */
 const LAST_SECOND = 253_402_300_799
 
+/** `1 cosignature`, `1,066 cosignatures`, and what else is counted. */
+export const counted = (figure: number, one: string, many = `${one}s`): string =>
+  `${figure.toLocaleString('en-US')} ${figure === 1 ? one : many}`
+
 /** What was found, up to which size and time, against which keys and witnesses, and what was not checked and why. */
 export function summaryOf(report: Omit<Report, 'summary'>): string[] {
   const { verdict, checks } = report
@@ -21,26 +25,26 @@ export function summaryOf(report: Omit<Report, 'summary'>): string[] {
   return [open, `If it is true: ${subject(report)}.`, ...unchecked]
 }
 
-function subject({ origin, index, size, entry, time }: Omit<Report, 'summary'>): string {
-  if (index === undefined) return `This is a head of the log ${origin}, of ${size} entries`
-  const place = `as number ${index}, counted from 0, of its first ${size} entries`
+function subject({ origin, index, size = 0, entry, time }: Omit<Report, 'summary'>): string {
+  if (index === undefined) return `This is a head of the log ${origin}, of ${counted(size, 'entry', 'entries')}`
+  const place = `as number ${index}, counted from 0, of its first ${counted(size, 'entry', 'entries')}`
   if (entry === undefined) return `The log ${origin} holds this entry ${place}`
   return `This event is, byte for byte, what the log ${origin} recorded ${place}, on ${time} by its own clock`
 }
 
-function vouchers({ origin, size, heads, keys = [], cosignatures = [] }: Omit<Report, 'summary'>): string[] {
+function vouchers({ origin, size = 0, heads, keys = [], cosignatures = [] }: Omit<Report, 'summary'>): string[] {
   const named = keys.map(({ name, kind }) => `the ${kind} key of ${name}`).join(' and ')
-  const place = `The head of ${size} entries of ${origin} is number ${heads?.index} of ${heads?.origin}.`
-  const signed = `Signed by ${named}, up to ${heads?.size ?? size} entries.`
-  const latest = timeText(Math.max(0, ...cosignatures.map(({ time }) => time)))
-  const seen = cosignatures.map(({ witness, time }) => `${witness} on ${timeText(time)}`).join(', ')
+  const place = `The head of ${counted(size, 'entry', 'entries')} of ${origin} is number ${heads?.index} of ${heads?.origin}.`
+  const signed = `Signed by ${named}, up to ${counted(heads?.size ?? size, 'entry', 'entries')}.`
+  const latest = secondsText(Math.max(0, ...cosignatures.map(({ time }) => time)))
+  const seen = cosignatures.map(({ witness, time }) => `${witness} on ${secondsText(time)}`).join(', ')
   const alone = 'No witness vouches for it: that all are shown the same entries rests on whoever holds its key.'
   const witnessed = `Seen by these witnesses: ${seen}. So it was there on ${latest} at the latest, as all of them say.`
   return [...(heads === undefined ? [] : [place]), signed, cosignatures.length === 0 ? alone : witnessed]
 }
 
-/** A time in Unix seconds; a witness can name one that no calendar has. */
-function timeText(seconds: number): string {
+/** A witness's time, in Unix seconds; it can be one that no calendar has. */
+export function secondsText(seconds: number): string {
   if (seconds > LAST_SECOND) return `second ${seconds} after 1970, which no calendar has,`
   // oxlint-disable-next-line no-restricted-globals -- it is handed the time: no clock is read
   return `${new Date(seconds * 1_000).toISOString().slice(0, 19).replace('T', ' ')} UTC`

@@ -3,9 +3,10 @@
 
 // What a monitor says: lines for people, or one line of JSON an event; and on a terminal how far a mirror is.
 
+import type { WitnessSeen } from '../../evidence/monitor/log-trust.ts'
 import type { MonitorEvent } from '../../evidence/monitor/monitor.ts'
 import { timeText } from '../../platform/clock.ts'
-import { clipped, count, entries, jsonLine, printable } from '../display.ts'
+import { clipped, count, entries, jsonLine, printable, witnessTime } from '../display.ts'
 import type { Environment } from '../environment.ts'
 
 const EVERY_MS = 200
@@ -65,6 +66,11 @@ export class MonitorReport {
   }
 }
 
+function seenWords(witnesses: readonly WitnessSeen[]): string {
+  const seen = witnesses.map(({ witness, time }) => `${witness} on ${witnessTime(time)}`).join(', ')
+  return seen === '' ? '' : `, cosigned by ${seen}`
+}
+
 function eventText(event: MonitorEvent): string {
   const name = event.ledger ?? event.url
   switch (event.type) {
@@ -73,7 +79,7 @@ function eventText(event: MonitorEvent): string {
         event.grown === undefined ? 'seen first' : event.grown === 0 ? 'nothing new' : `${count(event.grown)} more`
       const key =
         event.key === 'pinned' ? 'signed by the pinned key' : 'signed; the key is not pinned, it is the server’s word'
-      return `${name}: ${entries(event.size)} (${grown}), ${key}${event.mirrored ? ', mirrored' : ''}`
+      return `${name}: ${entries(event.size)} (${grown}), ${key}${seenWords(event.witnesses)}${event.mirrored ? ', mirrored' : ''}`
     }
     case 'contradiction':
       return `${name}: DO NOT RELY ON IT: ${event.what}. The evidence is in ${event.evidence}`

@@ -12,7 +12,7 @@ import { UnlistedLogError, type VerifiedFolder, verifyFolder } from '../../evide
 import { cpuCount } from '../../platform/workers.ts'
 import { Progress } from '../append/progress.ts'
 import type { ExitCode } from '../command.ts'
-import { bytesText, count, counted, entries, jsonLine, printable, shellWord, wrapped } from '../display.ts'
+import { bytesText, count, counted, entries, jsonLine, printable, shellWord, witnessTime, wrapped } from '../display.ts'
 import { type Environment, pathOf } from '../environment.ts'
 import { Failure, fileFailure, usageFailure } from '../failure.ts'
 import { NOTHING_SHOWN, type VerifyOptions } from './options.ts'
@@ -126,10 +126,9 @@ function signerWords({ trust, signedBy, verdict, cosignatures }: VerifiedFolder)
   if (signedBy === 'nobody') {
     return 'Self-consistent: no key was given, and none lies in the folder, so the signature was not checked. Anybody can have written this. Give the key of the log with --key.'
   }
+  const seen = cosignatures.map(({ witness, time }) => `${witness} on ${witnessTime(time)}`).join(', ')
   const witnesses =
-    cosignatures.length === 0
-      ? ''
-      : ` ${counted(cosignatures.length, 'witness')} of it cosigned.`.replace('witnesss', 'witnesses')
+    seen === '' ? ' No witness vouches for it.' : ` Seen by these witnesses, each by its own clock: ${seen}.`
   if (trust === 'key') return 'Its head is signed by the key that you gave.'
   if (trust === 'policy') return `Its head is signed as your policy demands.${witnesses}`
   if (trust === 'pinned before') return 'Its head is signed by the key that was pinned for this log before.'

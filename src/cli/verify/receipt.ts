@@ -99,7 +99,11 @@ function words(
         'sign such heads still, and that this one is the beginning of the log is not shown. Get a new proof of the entry.',
     ]
   }
-  if (verdict === 'valid') return [`${what} ${signers[trust]}`]
+  if (verdict === 'valid') {
+    // The first sentence is `what` again; the others name who vouches, the witnesses with their times, and the gaps.
+    const [, ...vouchers] = report.summary
+    return [`${what} ${signers[trust]}`, vouchers.join(' ')]
+  }
   return [
     `${eventName} and its proof are self-consistent: as far as they go, ${what}`,
     'The key is not pinned: it is the one that this command saw first, and whether it is the key of the log that you ' +

@@ -20,8 +20,12 @@ import {
   type Policy,
   ProofError,
   verifyRotations,
+  type WitnessedCheckpoint,
 } from '@stele/proof'
 import { readCheckpoint } from '../signatures.ts'
+
+/** A witness of the policy, and when it saw the head, in Unix seconds by its own clock. */
+export type WitnessSeen = WitnessedCheckpoint['cosignatures'][number]
 
 /** What the user gave. */
 export interface GivenTrust {
@@ -91,6 +95,14 @@ export async function openHead(note: Uint8Array, trust: LogTrust): Promise<Check
     if (!(error instanceof ProofError)) throw error
     throw new HeadFault(error.code === 'quorum-missing' ? 'quorum' : 'key', error.message)
   }
+}
+
+/** Which witnesses of the policy cosigned a head that `openHead` has taken, each with its own time. */
+export async function witnessesOf(note: Uint8Array, { vkey, rotations, policy }: LogTrust): Promise<WitnessSeen[]> {
+  if (policy === undefined) return []
+  const isRotating = parseVkey(vkey).alg === ALG_ED25519
+  const trusted = isRotating ? withSuccessors(policy, await verifyRotations(vkey, rotations)) : policy
+  return [...(await openByPolicy(note, trusted)).cosignatures]
 }
 
 /** What a statement of rotation says was the old key's last head. Throws a HeadFault. */

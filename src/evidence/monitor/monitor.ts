@@ -13,7 +13,7 @@ import type { KeyStanding } from '../known-logs.ts'
 import { type Contradiction, LogContradiction, type SeenNote } from './contradiction.ts'
 import { compareHeads } from './heads-comparison.ts'
 import { type LogSource, SourceSilent } from './log-source.ts'
-import { type GivenTrust, HeadFault, headOf } from './log-trust.ts'
+import { type GivenTrust, HeadFault, headOf, witnessesOf, type WitnessSeen } from './log-trust.ts'
 import { LogWatch, type VerifiedHead } from './log-watch.ts'
 import { CopyFault, Mirror, MirrorFault, type MirrorOptions, mirroredHead } from './mirror.ts'
 import type { MonitorState } from './state.ts'
@@ -40,6 +40,8 @@ export type MonitorEvent =
       readonly grown?: number
       readonly key: KeyStanding
       readonly mirrored: boolean
+      /** Of the policy; empty where it asks for none of this log. */
+      readonly witnesses: readonly WitnessSeen[]
       readonly head: string
     })
   | (Place & {
@@ -168,6 +170,7 @@ export class Monitor {
         ...(grown === undefined ? {} : { grown }),
         key: watch.trust?.isPinned === true ? 'pinned' : 'not pinned',
         mirrored,
+        witnesses: watch.trust === undefined ? [] : await witnessesOf(Buffer.from(note), watch.trust),
         head: note,
       })
     })
