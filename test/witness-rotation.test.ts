@@ -44,7 +44,7 @@ test('P4: a witnessed receipt survives the rotation of every key, and a witness 
   // The owner of the witness has not heard of the new keys.
   witness.misbehaviour = always(403, '')
   const rotated = await stele(world, 'key', 'rotate')
-  assert.match(rotated.err, /new keys of heads, both, to their owners/)
+  assert.match(rotated.err, /new key of heads to the owner of each witness/)
   assert.doesNotMatch((await stele(world, 'key', 'rotate', '--ledger', 'main')).err, /witness/)
   await policy('new.txt')
   await steleOk(world, 'verify', '--url', server.url)
