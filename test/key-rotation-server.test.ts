@@ -224,6 +224,25 @@ test('stele key rotate and list work over HTTP, and on the directory of a stoppe
   assert.match(err, /The old private keys were destroyed/)
   const listed = await steleOk(world, 'key', 'list', '--ledger', 'main')
   assert(listed.includes(old) && listed.includes('from 0 to 0 entries') && listed.includes('from 0 entries on'))
+  const heads = server.ledgers.vkey('heads')
+  const long = /^ *(?:key +)?\S+\/heads\+[0-9a-f]{8}\+… \(ML-DSA-44, 1\.8 kB: --json has it whole\)$/m
+  for (const argv of [
+    ['key', 'list', '--ledger', 'heads'],
+    ['ledger', 'show', 'heads'],
+    ['key', 'rotate', '--ledger', 'heads'],
+  ]) {
+    const { out: text } = await stele(world, ...argv)
+    assert.match(text, long)
+    assert.ok(text.includes(argv[1] === 'rotate' ? server.ledgers.vkey('heads') : heads))
+    assert.ok(
+      text.split('\n').every((line) => line.length < 200),
+      text,
+    )
+  }
+  assert.match(
+    await steleOk(world, 'key', 'list', '--ledger', 'heads'),
+    / {2}Ed25519, from .*\n.*\n {2}ML-DSA-44, from /,
+  )
   const all = JSON.parse((await stele(world, 'key', 'rotate', '--json')).out)
   assert.deepEqual(all.map(({ origin }: { origin: string }) => origin.split('/').at(-1)).toSorted(), [
     'access',

@@ -8,6 +8,7 @@ import { type CommandGroup, defineCommand } from './command.ts'
 import { connect, jsonOption, serverOptions } from './connect.ts'
 import { count, entries, jsonLine, printable, wrapped } from './display.ts'
 import type { Environment } from './environment.ts'
+import { keyKind, keyWords } from './key-words.ts'
 
 /** Whom the new keys of `heads` concern: nothing leads them on. */
 const OF_HEADS =
@@ -63,7 +64,7 @@ const list = defineCommand({
     { command: 'stele key list', does: 'prints each key, and from and up to how many entries it signs' },
     {
       command: 'stele key list --ledger main --json',
-      does: 'prints origin, keys and the signed statements between them',
+      does: 'prints origin, whole keys and the signed statements between them',
     },
   ],
   run: async ({ options }, environment) => {
@@ -136,13 +137,13 @@ function doneWords(rotated: readonly LedgerKeys[]): string {
 }
 
 function inForce(keys: readonly LedgerKey[]): string[] {
-  return keys.filter(({ until }) => until === undefined).map(({ vkey }) => `${printable(vkey)}\n`)
+  return keys.filter(({ until }) => until === undefined).map(({ vkey }) => `${keyWords(vkey)}\n`)
 }
 
 function describe({ origin, keys }: LedgerKeys): string {
   const lines = keys.map(({ vkey, since, until }) => {
     const period = until === undefined ? `from ${entries(since)} on` : `from ${count(since)} to ${entries(until)}`
-    return `  ${period}\n    ${printable(vkey)}\n`
+    return `  ${keyKind(vkey)}, ${period}\n    ${keyWords(vkey)}\n`
   })
   return `${printable(origin)}\n${lines.join('')}`
 }
