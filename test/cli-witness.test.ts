@@ -85,9 +85,10 @@ test('prove --witnessed writes a proof that verify accepts by the policy alone, 
   const server = await startTestServer(context, { config })
   const witness = await TestWitness.start(context, 'one')
   const world: World = { variables: variablesFor(server), cwd: folder, columns: 200 }
+  await server.askJson('/v1/ledgers/main/events', { body: '{"number":1}' })
   const lonely = await stele(world, 'prove', '0', '--witnessed')
   assert.equal(lonely.code, 2)
-  await server.askJson('/v1/ledgers/main/events', { body: '{"number":1}' })
+  assert.match(lonely.err, /No witness is asked to cosign heads.*stele witness add/)
   await steleOk(world, 'witness', 'add', 'one', witness.signer.vkey, witness.url)
   const proven = await steleOk(world, 'prove', '0', '--witnessed', '--out', 'p', '--event', 'e')
   assert.match(proven, /vouched for by the head of size \d+ of .*\/heads, which witnesses have cosigned/)

@@ -12,6 +12,7 @@ import { test } from 'node:test'
 import { parseCheckpoint, parseNote, parseVkey, verifyRotations } from '@stele/proof'
 import { SteleClient, SteleError } from '@stele/sdk'
 
+import { OwnedError } from '../src/ledger/opening.ts'
 import { parseKey, type Signer } from '../src/ledger/signing.ts'
 import { openDirectory } from '../src/directory.ts'
 import { tryStart } from '../src/try-start.ts'
@@ -223,6 +224,25 @@ test('stele key rotate and list work over HTTP, and on the directory of a stoppe
   assert.match(err, /The old private keys were destroyed/)
   const listed = await steleOk(world, 'key', 'list', '--ledger', 'main')
   assert(listed.includes(old) && listed.includes('from 0 to 0 entries') && listed.includes('from 0 entries on'))
+  const heads = server.ledgers.vkey('heads')
+  const long = /^ *(?:key +)?\S+\/heads\+[0-9a-f]{8}\+… \(ML-DSA-44, 1\.8 kB: --json has it whole\)$/m
+  for (const argv of [
+    ['key', 'list', '--ledger', 'heads'],
+    ['ledger', 'show', 'heads'],
+    ['key', 'rotate', '--ledger', 'heads'],
+  ]) {
+    const { out: text } = await stele(world, ...argv)
+    assert.match(text, long)
+    assert.ok(text.includes(argv[1] === 'rotate' ? server.ledgers.vkey('heads') : heads))
+    assert.ok(
+      text.split('\n').every((line) => line.length < 200),
+      text,
+    )
+  }
+  assert.match(
+    await steleOk(world, 'key', 'list', '--ledger', 'heads'),
+    / {2}Ed25519, from .*\n.*\n {2}ML-DSA-44, from /,
+  )
   const all = JSON.parse((await stele(world, 'key', 'rotate', '--json')).out)
   assert.deepEqual(all.map(({ origin }: { origin: string }) => origin.split('/').at(-1)).toSorted(), [
     'access',
@@ -254,6 +274,24 @@ test('stele key rotate and list work over HTTP, and on the directory of a stoppe
   assert.equal(keys.length, 4)
   const unknown = await stele(offline, 'key', 'rotate', '--ledger', 'none', '--data', data)
   assert.deepEqual([unknown.code, unknown.out], [2, ''])
+})
+
+test('a rotation that did not begin, or broke off, says whose keys are new and whose are not', async (context) => {
+  const server = await startTestServer(context)
+  const data = join(server.directory, 'data')
+  const inUse = async () => await Promise.reject(new OwnedError('in use'))
+  const world: World = { environment: { administer: inUse } }
+  const owned = await stele(world, 'key', 'rotate', '--data', data)
+  assert.equal(owned.code, 2)
+  assert.match(owned.err, /in use by a running server\. No key was rotated\. Stop that server/)
+  const half = ['key', 'rotate', '--ledger', 'main', '--ledger', 'none']
+  const broken = await stele({ variables: variablesFor(server) }, ...half)
+  assert.equal(broken.code, 2)
+  assert.match(broken.err, /Rotated were the keys of \S+\/main; those of the other ledgers are as they were\./)
+  assert.match(
+    (await stele({ variables: variablesFor(server) }, ...half.slice(0, 2), ...half.slice(4))).err,
+    /No key was rotated/,
+  )
 })
 
 test('keys outside the data directory: said once, remembered, and missed by name where they are not', async (context) => {

@@ -8,8 +8,8 @@ import { type CommandGroup, defineCommand } from './command.ts'
 import { connect, jsonOption, serverOptions } from './connect.ts'
 import { count, entries, jsonLine, printable, wrapped } from './display.ts'
 import type { Environment } from './environment.ts'
+import { keyKind, keyWords } from './key-words.ts'
 
-const SAFE = 'The keys of the other ledgers are as they were'
 /** Whom the new keys of `heads` concern: nothing leads them on. */
 const OF_HEADS =
   "Give the new key of heads to the owner of each witness: until it is listed there that witness cosigns nothing, and 'stele prove --witnessed' waits for it. Give the new 'stele witness policy' to auditors."
@@ -64,7 +64,7 @@ const list = defineCommand({
     { command: 'stele key list', does: 'prints each key, and from and up to how many entries it signs' },
     {
       command: 'stele key list --ledger main --json',
-      does: 'prints origin, keys and the signed statements between them',
+      does: 'prints origin, whole keys and the signed statements between them',
     },
   ],
   run: async ({ options }, environment) => {
@@ -106,19 +106,21 @@ async function overHttp(
 ): Promise<LedgerKeys[]> {
   const connection = await connect(options, environment)
   const unsure = "Look with 'stele key list' whose keys were rotated"
-  const words = { safe: SAFE, unsure }
-  const names = ledgers.length > 0 ? ledgers : (await connection.call(words, (client) => client.ledgers())).map(nameOf)
   const rotated: LedgerKeys[] = []
-  for (const name of inOrder(names)) rotated.push(await connection.call(words, (client) => client.rotateKey(name)))
+  const words = () => ({ safe: doneWords(rotated), unsure })
+  const names =
+    ledgers.length > 0 ? ledgers : (await connection.call(words(), (client) => client.ledgers())).map(nameOf)
+  for (const name of inOrder(names)) rotated.push(await connection.call(words(), (client) => client.rotateKey(name)))
   return rotated
 }
 
 async function onDisk(data: string, ledgers: readonly string[], environment: Environment): Promise<LedgerKeys[]> {
   const { LOCAL } = await import('../state/administration.ts')
   const { listedKeys } = await import('../ledger/key-periods.ts')
-  return await administering(environment, data, SAFE, async (administration) => {
+  const rotated: LedgerKeys[] = []
+  const safe = () => doneWords(rotated)
+  return await administering(environment, data, safe, async (administration) => {
     const names = ledgers.length > 0 ? ledgers : [...administration.state.ledgers.keys()]
-    const rotated: LedgerKeys[] = []
     for (const name of inOrder(names)) {
       const { origin, keys } = await administration.rotateKey(name, LOCAL)
       rotated.push({ origin, keys: listedKeys(keys), rotations: keys.rotations })
@@ -127,14 +129,21 @@ async function onDisk(data: string, ledgers: readonly string[], environment: Env
   })
 }
 
+/** What was done where the rest was not. */
+function doneWords(rotated: readonly LedgerKeys[]): string {
+  if (rotated.length === 0) return 'No key was rotated'
+  const origins = rotated.map(({ origin }) => printable(origin)).join(', ')
+  return `Rotated were the keys of ${origins}; those of the other ledgers are as they were`
+}
+
 function inForce(keys: readonly LedgerKey[]): string[] {
-  return keys.filter(({ until }) => until === undefined).map(({ vkey }) => `${printable(vkey)}\n`)
+  return keys.filter(({ until }) => until === undefined).map(({ vkey }) => `${keyWords(vkey)}\n`)
 }
 
 function describe({ origin, keys }: LedgerKeys): string {
   const lines = keys.map(({ vkey, since, until }) => {
     const period = until === undefined ? `from ${entries(since)} on` : `from ${count(since)} to ${entries(until)}`
-    return `  ${period}\n    ${printable(vkey)}\n`
+    return `  ${keyKind(vkey)}, ${period}\n    ${keyWords(vkey)}\n`
   })
   return `${printable(origin)}\n${lines.join('')}`
 }

@@ -8,6 +8,7 @@ import { connect, jsonOption, ledgerJson, serverOptions } from './connect.ts'
 import { count, entries, jsonLine, printable, shellWord } from './display.ts'
 import type { Environment } from './environment.ts'
 import { usageFailure } from './failure.ts'
+import { keyKind, keyWords } from './key-words.ts'
 
 const create = defineCommand({
   name: 'create',
@@ -116,7 +117,7 @@ async function show(info: LedgerInfo, isJson: boolean, environment: Environment)
   const rows = [
     ['name', info.name],
     ['origin', info.origin],
-    ...info.vkeys.map((vkey) => ['key', shellWord(vkey)]),
+    ...info.vkeys.map((vkey) => ['key', keyKind(vkey) === 'Ed25519' ? shellWord(vkey) : keyWords(vkey)]),
     ['size', count(info.size)],
     ['root', Buffer.from(info.root).toString('base64')],
     ['public', info.public ? 'yes: checkpoint, tiles, entries and proofs, without a token' : 'no'],

@@ -57,7 +57,7 @@ async function bounded<T>(
     if (!ended.signal.aborted || error instanceof Problem) throw error
     const detail =
       `Too few witnesses have cosigned a head with this entry within ${seconds} s. It is stored and published; ` +
-      'GET /v1/witnesses says what the witnesses do.'
+      'What the witnesses do, stele witness list says, or GET /v1/witnesses.'
     throw new Problem('not-witnessed', detail, { retryAfter: RETRY_AFTER_SECONDS })
   } finally {
     done.abort()

@@ -81,7 +81,7 @@ export function demandWitnesses({ state }: Administration): void {
   if (state.witnesses.asked.length > 0) return
   throw new Problem(
     'no-witnesses',
-    'No witness is asked to cosign heads: an administrator adds them, POST /v1/witnesses.',
+    'No witness is asked to cosign heads: an administrator adds them (stele witness add, or POST /v1/witnesses).',
   )
 }
 

@@ -16,6 +16,9 @@ import { sortSignatures, type NoteSignature } from './note.ts'
 /** Longest policy that is read. */
 export const MAX_POLICY_BYTES = 1_000_000
 
+/** A message names so many witnesses at most. */
+const MAX_NAMED = 16
+
 /** A log that is trusted to sign checkpoints of the origin that is its key's name. */
 export interface PolicyLog {
   readonly key: VerifierKey
@@ -123,8 +126,7 @@ export async function openByPolicy(note: Uint8Array, policy: Policy): Promise<Wi
     demand(!isOpen, 'algorithm-unsupported', `signature kind not checked here: ${who}`)
   }
   demand(log !== undefined, 'signature-missing', 'no key that the policy lists for the log has signed')
-  const missing = `the quorum ${nameText(policy.quorum)} has not cosigned this checkpoint`
-  demand(isWitnessed, 'quorum-missing', missing)
+  demand(isWitnessed, 'quorum-missing', missingWords(policy, witnessed))
   const cosignatures = verified.flatMap(({ verifier, signature }) => {
     const witness = policy.witnesses.find(({ key }) => isSameKey(verifier, key))
     return witness === undefined ? [] : [{ witness: nameText(witness.name), time: parseCosignature(signature).time }]
@@ -233,6 +235,18 @@ function isSameKey(a: VerifierKey, b: VerifierKey): boolean {
 /** A policy is octets, opaque above 0x7F: a character each. */
 function fromCharacters(text: string): Uint8Array {
   return Uint8Array.from(text, (character) => character.charCodeAt(0))
+}
+
+/** Who must have cosigned, and who has. */
+function missingWords({ groups, quorum }: Policy, witnessed: readonly PolicyWitness[]): string {
+  const named = (names: readonly string[]) => names.map(nameText).join(', ')
+  const group = groups.find(({ name }) => name === quorum)
+  if (group === undefined) return `the witness ${nameText(quorum)} has not cosigned this checkpoint`
+  const { threshold, members } = group
+  const who = members.length <= MAX_NAMED ? named(members) : `the ${members.length} in ${nameText(quorum)}`
+  const has = witnessed.slice(0, MAX_NAMED).map(({ name }) => name)
+  const only = has.length === 0 ? 'none has' : `only ${named(has)} ${has.length === 1 ? 'has' : 'have'}`
+  return `${threshold} of ${who} must have cosigned this checkpoint, and ${only}`
 }
 
 /** A name for a message. */

@@ -116,6 +116,28 @@ test('one public key counts once towards a quorum, under two names or cosigning 
   })
 })
 
+test('a quorum that is missing is said by who must have cosigned and who has, and by no word for a group', async () => {
+  const [x1, x2, x3] = witnesses.slice(0, 3).map(({ name, signer }) => `witness ${name} ${signer.vkey}`) as [
+    string,
+    string,
+    string,
+  ]
+  const group = [`log ${log.vkey}`, x1, x2, x3, 'group quorum 2 X1 X2 X3', 'quorum quorum']
+  const message = async (names: readonly string[], ...policy: readonly string[]) =>
+    await openByPolicy(signedBy(...names), parsePolicy(lines(...policy))).then(
+      () => '',
+      (error: Error) => error.message,
+    )
+  const demanded = '2 of X1, X2, X3 must have cosigned this checkpoint, and'
+  assert.equal(await message([], ...group), `${demanded} none has`)
+  assert.equal(await message(['X2'], ...group), `${demanded} only X2 has`)
+  assert.equal(await message(['X1', 'X3'], ...group), '')
+  assert.equal(
+    await message(['X2'], `log ${log.vkey}`, x1, 'quorum X1'),
+    'the witness X1 has not cosigned this checkpoint',
+  )
+})
+
 test('a policy that lists several logs accepts each under its own origin only', async () => {
   const other = logSigner('example.com/other')
   const policy = parsePolicy(lines(`log ${log.vkey}`, `log ${other.vkey} https://example.com/other`, 'quorum none'))

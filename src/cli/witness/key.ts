@@ -6,15 +6,20 @@ import { defineCommand } from '../command.ts'
 import { jsonOption } from '../connect.ts'
 import { jsonLine, printable } from '../display.ts'
 import { Failure } from '../failure.ts'
+import { keyWords } from '../key-words.ts'
 import { witnessDataOption, witnessDirectory } from './serve.ts'
 
 export const key = defineCommand({
   name: 'key',
   summary: 'Prints the public keys of the witness in a folder',
-  description: 'One vkey a line, Ed25519 first, then ML-DSA-44: what a policy names, and a log is told.',
+  description:
+    'The Ed25519 key is a vkey: what a policy names, and a log is told. The ML-DSA-44 key, which may be told instead, is long and stands whole in --json.',
   operands: '',
   options: { ...witnessDataOption, ...jsonOption },
-  examples: [{ command: 'stele witness key', does: 'prints the keys of the witness in ./stele-witness' }],
+  examples: [
+    { command: 'stele witness key', does: 'prints the keys of the witness in ./stele-witness' },
+    { command: 'stele witness key --json', does: 'prints the name and both keys whole' },
+  ],
   run: async ({ options }, environment) => {
     const { readWitnessKey, WITNESS_KEY_FILE } = await import('../../witness/witnessing/witness-key.ts')
     const { WitnessFault } = await import('../../witness/witnessing/fault.ts')
@@ -27,7 +32,7 @@ export const key = defineCommand({
       throw new Failure(3, `${printable(directory)} has no key of a witness`, mend)
     }
     const { name, vkeys } = found
-    const text = options.json === true ? jsonLine({ name, vkeys }) : vkeys.map((vkey) => `${vkey}\n`).join('')
+    const text = options.json === true ? jsonLine({ name, vkeys }) : vkeys.map((vkey) => `${keyWords(vkey)}\n`).join('')
     await environment.stdout.write(text)
     return 0
   },
