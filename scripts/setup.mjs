@@ -6,7 +6,7 @@
 //
 //   node scripts/setup.mjs [--production]
 //
-// `--production` leaves development dependencies out, unless they are installed already.
+// `--production` leaves development dependencies out, unless they are installed already: by this script, or by npm.
 
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -19,7 +19,10 @@ import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const bin = join(root, 'node_modules', '.bin')
+const lockfile = join(root, 'package-lock.json')
 const stamp = join(root, 'node_modules', '.stele-setup')
+/** npm's own list of what it has installed; it writes it last. */
+const npmsList = join(root, 'node_modules', '.package-lock.json')
 
 /** npm's error codes, and what helps. */
 const remedies = /** @type {const} */ ([
@@ -55,13 +58,36 @@ function readIfThere(path) {
   }
 }
 
-/** The stamp says which lockfile is installed, and whether with development dependencies. */
+/**
+ * The stamp says which lockfile is installed, and whether with development dependencies. Where it is of none, or of
+ * another lockfile, whoever typed `npm ci` may have installed this one: npm's list tells.
+ */
 function readState() {
-  const lock = createHash('sha256')
-    .update(readFileSync(join(root, 'package-lock.json')))
-    .digest('hex')
+  const lock = createHash('sha256').update(readFileSync(lockfile)).digest('hex')
   const [installed, scope] = (readIfThere(stamp) ?? '').trim().split(' ')
-  return { lock, current: installed === lock, everything: scope === 'everything' }
+  if (installed === lock) return { lock, current: true, everything: scope === 'everything' }
+  return { lock, ...readNpmsList() }
+}
+
+/** @typedef {{ version?: string, integrity?: string, link?: boolean, dev?: boolean, optional?: boolean }} Package */
+
+/** What of the lockfile npm says that it has installed; packages for other machines may be missing. */
+function readNpmsList() {
+  const installed = packagesOf(readIfThere(npmsList) ?? '{}')
+  const wanted = Object.entries(packagesOf(readFileSync(lockfile, 'utf8'))).filter(
+    ([path, { link, optional }]) => path.startsWith('node_modules/') && link !== true && optional !== true,
+  )
+  const isThere = (/** @type {[string, Package]} */ [path, { version, integrity }]) =>
+    installed[path]?.version === version && installed[path]?.integrity === integrity
+  const current = wanted.filter(([, { dev }]) => dev !== true).every(isThere)
+  // What is of an older lockfile is replaced as it was: with development dependencies if it had any.
+  const everything = current ? wanted.every(isThere) : Object.values(installed).some(({ dev }) => dev === true)
+  return { current, everything }
+}
+
+/** @param {string} text @returns {Record<string, Package>} */
+function packagesOf(text) {
+  return JSON.parse(text).packages ?? {}
 }
 
 /** One set-up at a time: the kernel frees an abstract socket's name whatever ends its owner. */

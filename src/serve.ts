@@ -5,7 +5,7 @@
 import type { ExitCode } from './cli/command.ts'
 import type { Output, ServeConfig } from './cli/environment.ts'
 import { printable, shellWord, wrapped } from './cli/display.ts'
-import { Failure } from './cli/failure.ts'
+import { Failure, installationFailure } from './cli/failure.ts'
 import { ConfigFault } from './directory.ts'
 import { IndexUrlFault } from './index/connection.ts'
 import { OwnedError } from './ledger/opening.ts'
@@ -129,6 +129,8 @@ function connectionText({ url, adminTokenPath }: RunningServer, { listenHost, li
 /** Says what keeps the server from starting; nothing was changed on the disk by then. */
 function startFailure(error: unknown, config: ServeConfig): unknown {
   if (error instanceof Failure) return error
+  const notInstalled = installationFailure(error)
+  if (notInstalled !== undefined) return notInstalled
   if (isDiskFull(error)) {
     const mend = 'Make room there, then start again'
     return new Failure(

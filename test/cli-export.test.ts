@@ -203,17 +203,34 @@ test('export refuses a folder that holds something, and words that do not go tog
     [['a', '--data', 'x', '--url', 'http://127.0.0.1:1'], /--data goes without --url/],
     [['a', '--ledger', 'none'], /the server refused/],
     [['a', '--from', '99999999999999999999'], /neither an index nor a time/],
+    [['a', '--from', '5000'], /has no entry 5000: it has \d+, counted from 0\. Nothing was written\./],
+    [['a', '--from', '9', '--to', '5'], /--to is not after --from/],
+    [['a', '--from', '5', '--to', '5'], /--to is not after --from/],
+    [['a', '--from', '2026-02-01', '--to', '2026-01-01'], /--to is not after --from/],
+    [['a', '--from', '1', '--to', '2000-01-01'], /--to is not after --from/],
   ]
   for (const [argv, words] of cases) {
     const { code, err } = await stele(world, 'export', ...argv)
     assert.equal(code, 2, argv.join(' '))
     assert.match(err.replaceAll('\n', ' '), words)
   }
+  assert.deepEqual(readdirSync(join(folder, 'a')), [])
   assert.deepEqual(readdirSync(join(folder, 'used')), ['thesis.txt'])
   await steleOk(world, 'export', 'done')
   assert.match((await stele(world, 'export', 'done')).err, /holds a log already/)
   const none = await stele(world, 'export', 'new', '--data', 'used')
   assert.deepEqual([none.code, /not a data directory/.test(none.err)], [3, true])
+})
+
+test('verify of an event without its proof says that the proof is missing', async (context) => {
+  const folder = scratch(context)
+  writeFileSync(join(folder, 'grant.json'), '{}')
+  const { code, err } = await stele({ cwd: folder }, 'verify', 'grant.json')
+  assert.equal(code, 2)
+  assert.match(
+    err,
+    /grant\.json is a file, and an event is verified with its proof\..* stele verify grant\.json PROOF/s,
+  )
 })
 
 test('P4: verify names the file, the place and the first bad entry of an export that was changed', async (context) => {

@@ -139,10 +139,14 @@ test('without a key, or with that of another log, nothing is monitored, with exi
     [log.url, '--every', '1 minute'],
     [log.url, log.url],
     ['--explain', folder, log.url],
+    [log.url, '--webhook', 'notaurl'],
+    [log.url, '--webhook', 'ftp://127.0.0.1/'],
   ]) {
     assert.equal((await stele(worldOf(folder), 'monitor', ...words)).code, 2, words.join(' '))
   }
   assert.equal((await stele(worldOf(folder), 'monitor', '--explain', folder, '--key', log.vkey)).code, 3)
+  const port = await stele(worldOf(folder), 'monitor', 'http://127.0.0.1:1', ...state)
+  assert.match(port.out, /nothing was verified: the port belongs to another protocol/)
 })
 
 test('words for people name the log, and hostile ones are written out', async (context) => {

@@ -38,6 +38,15 @@ export function usageFailure(what: string, mend: string): Failure {
   return new Failure(2, what, NOTHING_DONE, mend)
 }
 
+/** A program file that is not there: not what the command was given is at fault, but what it was installed from. */
+export function installationFailure(error: unknown): Failure | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  if (error.code !== 'MODULE_NOT_FOUND' && error.code !== 'ERR_MODULE_NOT_FOUND') return undefined
+  const [what = ''] = error.message.split('\n')
+  const mend = "If a set-up of it is running, wait for its end; else run 'npm ci' in its folder"
+  return new Failure(3, `Stele is not installed whole: ${printable(what)}`, NOTHING_DONE, mend)
+}
+
 export interface Circumstances {
   readonly url: string
   /** What is safe, for a request that was refused or never sent. */

@@ -24,7 +24,7 @@ export const monitor = defineCommand({
   name: 'monitor',
   summary: 'Follows a ledger, or another log, from outside, and keeps evidence of what contradicts',
   description:
-    'It needs the public key or a policy, and believes nothing else. Every head must be signed, have the tree that its tiles show, and begin with every head that was seen before, also by an earlier run or by somebody else (--compare). Of a Stele server all ledgers are followed that the token may see, and what it publishes of them in the ledger heads is held against what it shows. Any log with the C2SP tlog-tiles interface can be followed, as Tessera’s.\nAt the first contradiction it keeps both signed heads, and the proof that they cannot both be, in a folder that a third party verifies with --explain; then it ends with exit code 1, or with --webhook tells and goes on. What was found stays found: it goes on saying so until the folder is moved away.',
+    'Give it the public key or a policy, and it believes nothing else. Without either, the key that a Stele server tells first counts from then on, which shows changes and no more; another log cannot be followed so. Every head must be signed, have the tree that its tiles show, and begin with every head that was seen before, also by an earlier run or by somebody else (--compare). Of a Stele server all ledgers are followed that the token may see, and what it publishes of them in the ledger heads is held against what it shows. Any log with the C2SP tlog-tiles interface can be followed, as Tessera’s.\nAt the first contradiction it keeps both signed heads, and the proof that they cannot both be, in a folder that a third party verifies with --explain; then it ends with exit code 1, or with --webhook tells and goes on. What was found stays found: it goes on saying so until the folder is moved away.',
   operands: '[URL]',
   options: {
     key: {
@@ -129,7 +129,7 @@ export const monitor = defineCommand({
         mirror: options.mirror === undefined ? undefined : pathOf(environment, options.mirror),
         withContent: options.content === true,
         compare: options.compare ?? [],
-        webhook: options.webhook === undefined ? undefined : new Webhook(options.webhook),
+        webhook: options.webhook === undefined ? undefined : new Webhook(webhookUrl(options.webhook)),
         isJson,
       },
       environment,
@@ -148,6 +148,12 @@ export const monitor = defineCommand({
     }
   },
 })
+
+function webhookUrl(text: string): string {
+  const url = URL.parse(text)
+  if (url !== null && /^https?:$/.test(url.protocol)) return text
+  throw usageFailure(`--webhook ${printable(text)} is no URL`, 'It begins with http:// or https://')
+}
 
 interface RunOptions {
   readonly url: string

@@ -8,7 +8,7 @@ import type { Command, CommandGroup, ExitCode } from './command.ts'
 import { type CommandEntry, commands } from './commands.ts'
 import { printable } from './display.ts'
 import type { Environment } from './environment.ts'
-import { exitCodeOf, Failure, usageFailure } from './failure.ts'
+import { exitCodeOf, Failure, installationFailure, usageFailure } from './failure.ts'
 import { commandText, groupText, overviewText } from './help.ts'
 
 /** The reader of our output has gone, as `head` does: nothing is left to say. */
@@ -100,6 +100,8 @@ function unknownCommand(name: string, entries: readonly CommandEntry[]): Failure
 
 async function failureOf(error: unknown): Promise<Failure> {
   if (error instanceof Failure) return error
+  const notInstalled = installationFailure(error)
+  if (notInstalled !== undefined) return notInstalled
   // Only commands that talk to a server have loaded it.
   const { SteleError } = await import('@stele/sdk')
   const words = printable(error instanceof Error ? error.message : String(error))

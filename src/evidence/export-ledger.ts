@@ -137,13 +137,28 @@ async function rangeOf(
   size: number,
   { from, to }: NonNullable<ExportOptions['contents']>,
 ): Promise<ContentRange> {
+  demandRange(source.name, size, from, to)
   const placeOf = async (bound: Bound): Promise<number> => {
     if ('index' in bound) return Math.min(bound.index, size)
     return await firstNotBefore(source, size, bound.atMs)
   }
   const first = from === undefined ? 0 : await placeOf(from)
   const end = to === undefined ? size : await placeOf(to)
-  return { first, end: Math.max(first, end) }
+  if (first > end) throw new ExportRefused(ENDS_FIRST, MEND_RANGE)
+  return { first, end }
+}
+
+const ENDS_FIRST = '--to is not after --from: no event is in between'
+const MEND_RANGE = 'Give --from the first that is wanted, and --to the one after the last'
+
+/** A range without entries can be what is wanted, as a day on which nothing happened; one that can never have any not. */
+function demandRange(name: string, size: number, from: Bound | undefined, to: Bound | undefined): void {
+  if (from !== undefined && 'index' in from && from.index > size) {
+    throw new ExportRefused(`${name} has no entry ${from.index}: it has ${size}, counted from 0`, MEND_RANGE)
+  }
+  if (from === undefined || to === undefined) return
+  const isEmpty = 'index' in from ? 'index' in to && from.index >= to.index : 'atMs' in to && from.atMs >= to.atMs
+  if (isEmpty) throw new ExportRefused(ENDS_FIRST, MEND_RANGE)
 }
 
 /** The first entry whose ledger time, which never goes back, is not before this one; `size` where there is none. */

@@ -247,6 +247,7 @@ const spoken: Readonly<Record<string, string>> = {
   ENETUNREACH: 'no route to the network',
   ENOTFOUND: 'there is no such host',
   ETIMEDOUT: 'the connection timed out',
+  'bad port': 'the port belongs to another protocol, and no request is sent to it',
   UND_ERR_CONNECT_TIMEOUT: 'the connection timed out',
   UND_ERR_SOCKET: 'the connection was closed',
 }
@@ -262,7 +263,9 @@ function connectionFailure(error: unknown): SteleError {
     fault.message === 'bad port' ||
     /CERT|TLS|SELF_SIGNED|UNABLE_TO/.test(code)
   const said = typeof fault.message === 'string' ? fault.message : String(error)
-  return new SteleError(isBefore ? 'unreachable' : 'interrupted', spoken[code] ?? said, { cause: error })
+  return new SteleError(isBefore ? 'unreachable' : 'interrupted', spoken[code] ?? spoken[said] ?? said, {
+    cause: error,
+  })
 }
 
 function rootFault(error: unknown): SystemFault {

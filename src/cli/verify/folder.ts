@@ -23,7 +23,11 @@ export async function verifyFolderCommand(
   environment: Environment,
 ): Promise<ExitCode> {
   const folder = pathOf(environment, name)
-  const { clock, stdout, stderr } = environment
+  const { clock, disk, stdout, stderr } = environment
+  if ((await disk.regularBytes(folder)) !== undefined) {
+    const what = `${printable(name)} is a file, and an event is verified with its proof`
+    throw usageFailure(what, `As in: stele verify ${shellWord(name)} PROOF.tlog-proof; 'stele prove' writes a proof`)
+  }
   let amount = { events: 0, readBytes: 0, totalBytes: undefined }
   const progress = new Progress(stderr, clock, () => amount)
   try {
