@@ -300,6 +300,7 @@ suite('bad input', () => {
       ['/v1/tokens', 'GET, POST'],
       ['/v1/tokens/x', 'DELETE'],
       ['/', 'GET'],
+      ['/verify.html', 'GET, HEAD'],
     ]
     for (const [path, allow] of paths) {
       for (const method of ['HEAD', 'OPTIONS', 'PUT', 'PATCH', 'DELETE', 'POST', 'GET']) {

@@ -111,6 +111,10 @@ test('P9: the verifier page is handed out to anybody as the file that it is, wit
   assert.ok(page.includes(`content="${policy.slice(0, policy.lastIndexOf(';'))}"`))
   assert.match(policy, /^default-src 'none'; script-src 'sha256-[^ ;]+'; style-src 'sha256-[^ ;]+'; /)
   assert.equal(headers.get('x-content-type-options'), 'nosniff')
+  const head = await server.ask('/verify.html', { method: 'HEAD', token: undefined })
+  assert.deepEqual([head.status, await head.text()], [200, ''])
+  for (const name of ['content-type', 'content-length', 'content-security-policy', 'x-content-type-options'])
+    assert.equal(head.headers.get(name), headers.get(name), name)
   assert.match(await (await server.ask('/', { token: undefined })).text(), /\/verify\.html/)
 })
 

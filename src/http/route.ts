@@ -138,6 +138,8 @@ export interface AnswerForm {
 
 interface RouteOf<P, Q, B> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** HEAD is answered, too. Only where reading leaves no record: a HEAD of content would be a read that shows nothing. */
+  readonly withHead?: true
   /** As Fastify writes it: `:name` is one segment, `*` the rest. */
   readonly path: string
   readonly operation: string

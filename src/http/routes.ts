@@ -370,12 +370,15 @@ export const routes: readonly Route[] = [
   }),
   route({
     method: 'GET',
+    withHead: true,
     path: '/verify.html',
     operation: 'readVerifierPage',
     summary: 'Get the page that verifies a receipt in a browser, without a network',
     permission: 'public',
     audit: { to: 'none', because: 'It is the same for everybody and holds nothing of any ledger.' },
-    answers: { 200: { description: 'One file. It works from the disk.', type: VERIFIER_PAGE_TYPE } },
+    answers: {
+      200: { description: 'One file. It works from the disk. HEAD gives its headers.', type: VERIFIER_PAGE_TYPE },
+    },
     refusals: [],
     handler: readVerifierPage,
   }),

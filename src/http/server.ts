@@ -16,7 +16,7 @@ import { Intake } from './intake.ts'
 import { LargeAppends } from './large-appends.ts'
 import { Metrics } from './metrics.ts'
 import { PROBLEM_TYPE, problemAnswer } from './problem-answer.ts'
-import type { Services } from './route.ts'
+import type { Route, Services } from './route.ts'
 import { routes } from './routes.ts'
 import { RouteServer } from './serve.ts'
 import { Searches } from './searches.ts'
@@ -87,8 +87,11 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
   const server = new RouteServer(services, log, tls !== undefined)
   const app = createApp(options, timeouts, (error, request, reply) => server.refuse(error, request, reply))
   for (const route of routes) {
-    const { method, path: url } = route
-    app.route({ method, url, handler: (request, reply) => void server.serve(route, request, reply) })
+    app.route({
+      method: methodsOf(route),
+      url: route.path,
+      handler: (request, reply) => void server.serve(route, request, reply),
+    })
   }
   for (const [url, allow] of methodsByPath()) {
     const method = METHODS.filter((one) => !allow.includes(one))
@@ -127,8 +130,12 @@ function takeFirst(server: Server, take: (request: IncomingMessage, response: Se
 /** The methods that each path has; what else is tried there is refused with them. */
 function methodsByPath(): Map<string, string[]> {
   const paths = new Map<string, string[]>()
-  for (const { path, method } of routes) paths.set(path, [...(paths.get(path) ?? []), method])
+  for (const route of routes) paths.set(route.path, [...(paths.get(route.path) ?? []), ...methodsOf(route)])
   return paths
+}
+
+function methodsOf({ method, withHead }: Route): string[] {
+  return withHead === true ? [method, 'HEAD'] : [method]
 }
 
 function notAllowed({ method }: FastifyRequest, allow: readonly string[]): Problem {

@@ -37,7 +37,8 @@ every tile, every event that is in it, and the signed head;
 that a checkpoint is signed;
 that a log, of Stele or not, holds ENTRY (the bytes of a leaf), by a bare C2SP tlog-proof.
 
-  --key      the log's key (Ed25519; for all but a folder ML-DSA-44, too), or a file that holds it; get it from somebody else than who gave you the rest
+  --key      the log's key, or a file that holds it; get it from somebody else than who gave you the rest
+             (Ed25519; ML-DSA-44, too, but for a folder)
   --policy   a C2SP tlog-policy: the logs, and the witnesses that must have cosigned
   --json     print the report as JSON
 

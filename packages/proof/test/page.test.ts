@@ -156,7 +156,11 @@ describe('the verifier page', { skip: browserMissing }, () => {
   test('files dropped together find their places by their bytes, and one dropped on a place is for that place', async () => {
     const { event, receipt, trust } = await examples()
     await page.goto(PAGE.href)
-    await drop(page, 'h1', [receipt, { name: 'k', bytes: utf8(trust) }, event])
+    const target = page.locator('#drop')
+    assert.match(await target.innerText(), /^Drop all files here/)
+    assert.equal(await page.evaluate("getComputedStyle(document.querySelector('#drop')).borderStyle"), 'dashed')
+    assert.ok((await target.boundingBox())!.height > 60)
+    await drop(page, '#drop', [receipt, { name: 'k', bytes: utf8(trust) }, event])
     assert.match(await settled(page), /^verified\n/)
     await drop(page, '[data-slot=event]', [receipt])
     assert.match(await settled(page), /^broken\n/)
