@@ -8,10 +8,20 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
-import { formatNote, formatRotation, parsePolicy, rootAt } from '@stele/proof'
+import {
+  consistencyProof,
+  formatCheckpoint,
+  formatNote,
+  formatRotation,
+  formatSignatureLine,
+  parseNote,
+  parsePolicy,
+  parseVkey,
+  rootAt,
+} from '@stele/proof'
 
 import { logSigner, signCheckpoint, type TestSigner, witnessSigner } from '../packages/proof/test/signers.ts'
-import { explainEvidence, readEvidence } from '../src/evidence/monitor/evidence-folder.ts'
+import { type Explanation, explainEvidence, readEvidence } from '../src/evidence/monitor/evidence-folder.ts'
 import { LogContradiction } from '../src/evidence/monitor/contradiction.ts'
 import type { LogSource } from '../src/evidence/monitor/log-source.ts'
 import { type GivenTrust, HeadFault } from '../src/evidence/monitor/log-trust.ts'
@@ -227,4 +237,113 @@ test('a policy’s quorum is demanded of each head, and its log’s key may be r
   await log.look({ vkeys: [], policy })
   log.witnesses = [witnessSigner('witness.test/other')]
   await assert.rejects(log.look({ vkeys: [], policy }), /its head is not witnessed/)
+})
+
+/** A statement whose first signature is bytes that nobody signed, under the id of a key that is known. */
+function withJunk(statement: string, { vkey }: TestSigner): string {
+  const { text, signatures } = parseNote(Buffer.from(statement))
+  const { name, keyId } = parseVkey(vkey)
+  const { name: renewed, keyId: renewedId, signature } = signatures[1]!
+  const junk = formatSignatureLine(name, keyId, Buffer.alloc(64, 1))
+  return formatNote(text, [junk, formatSignatureLine(renewed, renewedId, signature)])
+}
+
+/** What a reader who pinned a key makes of a folder that anybody may have put together; the tree is the newer head's. */
+async function explained(
+  pinned: TestSigner,
+  [older, newer]: readonly [string, string],
+  rotations: readonly string[],
+  fork?: { readonly tree: ToyTree; readonly oldSize: number; readonly size: number },
+): Promise<Explanation> {
+  const { vkey } = pinned
+  const at = '2026-11-21T00:00:00Z'
+  const about = { v: 1, kind: 'fork', at, url: 'toy', origin: ORIGIN, vkey, isPinned: true, what: 'made up' } as const
+  const notes = { older: Buffer.from(older), newer: Buffer.from(newer) }
+  const trust = { origin: ORIGIN, vkey, isPinned: true, rotations }
+  if (fork === undefined) return await explainEvidence({ about, ...notes, rotations }, trust)
+  const { tree, oldSize, size } = fork
+  const oldRoot = await rootAt(oldSize, tree.read)
+  const proof = { oldSize, size, oldRoot, hashes: await consistencyProof(oldSize, size, tree.read) }
+  return await explainEvidence({ about, ...notes, rotations, proof }, trust)
+}
+
+test('evidence that takes no key to make convicts nobody: signatures that were not verified do not count', async (context) => {
+  const log = await RotatingLog.start(context)
+  const fourth = logSigner(ORIGIN, 'fourth')
+  for (const next of [second, third, fourth]) {
+    log.tree.grow(100)
+    await log.rotate(next)
+  }
+  log.tree.grow(100)
+  const [s1, s2, s3] = log.rotations as [string, string, string]
+  // The reader has the second key, so of what brought it the first signature may be anything, and the id of the third's.
+  for (const rotations of [
+    [s2, s3],
+    [withJunk(s1, third), s2, s3],
+  ]) {
+    const { isProven } = await explained(second, [withJunk(s1, third), s3], rotations)
+    assert.equal(isProven, false)
+  }
+  // To a reader of the third key the first statement is as good as free text: here it names another root.
+  const head = { origin: ORIGIN, size: 400, root: await rootAt(400, log.tree.read) }
+  const newer = signCheckpoint(head, fourth)
+  const text = formatRotation({
+    origin: ORIGIN,
+    end: { size: 100, root: new Uint8Array(32).fill(7) },
+    vkey: second.vkey,
+  })
+  const lines = parseNote(Buffer.from(s1)).signatures.map(({ name, keyId }) => {
+    return formatSignatureLine(name, keyId, Buffer.alloc(64, 1))
+  })
+  const free = formatNote(text, lines)
+  const fork = { tree: log.tree, oldSize: 100, size: 400 }
+  assert.equal((await explained(third, [free, newer], [free, s2, s3], fork)).isProven, false)
+  // What follows the third key twice, by its own signature, is proven to whoever has an earlier one.
+  log.signer = third
+  const other = await log.statement(first, 300)
+  assert.equal((await explained(second, [s3, other], [s2, s3])).isProven, true)
+})
+
+test('what a thief signs below the end of a retired key convicts nobody: a head, a statement, or both ends of one', async (context) => {
+  const log = await RotatingLog.start(context)
+  log.tree.grow(300)
+  await log.rotate(second)
+  log.tree.grow(50)
+  await log.rotate(third)
+  log.tree.grow(50)
+  const watch = await log.look()
+  const { rotations, tree } = log
+  const forged = { origin: ORIGIN, size: 200, root: new Uint8Array(32).fill(7) }
+  const stolen = signCheckpoint(forged, first)
+  await assert.rejects(
+    watch.hold(watch.verified!, stolen, 'somebody'),
+    (error) =>
+      error instanceof HeadFault && /retired at 300, is not of this log: somebody else has/.test(error.message),
+  )
+  const honest = signCheckpoint({ origin: ORIGIN, size: 200, root: await rootAt(200, tree.read) }, first)
+  await watch.hold(watch.verified!, honest, 'somebody')
+
+  const newest = watch.verified!.note
+  const fork = { tree, oldSize: 200, size: 400 }
+  const { isProven, sentences } = await explained(first, [stolen, newest], rotations, fork)
+  assert.equal(isProven, false)
+  const said = sentences.join(' ')
+  assert.ok(said.includes(`of 200 entries is signed by ${first.vkey}, that of 400 entries by ${third.vkey}`), said)
+  assert.match(said, /a key that was retired at 300: either somebody else has that key, or the log forked before/)
+  assert.equal((await explained(first, [stolen, honest], rotations)).isProven, false)
+  // A statement of his own about an earlier end; with the keys on both sides of it, one that takes the place of the true one.
+  log.signer = first
+  const own = await log.statement(logSigner(ORIGIN, 'thief'), 200, forged.root)
+  assert.equal((await explained(first, [own, newest], rotations, fork)).isProven, false)
+  const replaced = await log.statement(second, 200, forged.root)
+  const end = signCheckpoint(forged, first)
+  for (const older of [replaced, end]) {
+    const { isProven } = await explained(first, [older, newest], [replaced, rotations[1]!], fork)
+    assert.equal(isProven, false)
+  }
+  // The key of today convicts, from whichever key it is reached, and an older signature beside its own changes nothing.
+  const body = formatCheckpoint(forged)
+  for (const older of [signCheckpoint(forged, third), formatNote(body, [first.sign(body), third.sign(body)])]) {
+    assert.equal((await explained(first, [older, newest], rotations, fork)).isProven, true)
+  }
 })

@@ -6,11 +6,11 @@
  * monitor's. It says what it proves, and what is only the monitor's word.
  */
 import { join } from 'node:path'
-import { type Checkpoint, parseNote, ProofError } from '@stele/proof'
+import { parseNote, parseRotation, ProofError } from '@stele/proof'
 import { z } from 'zod'
 import type { Disk } from '../../platform/disk.ts'
 import { type Contradiction, type ForkProof, forkShown, formatForkProof, parseForkProof } from './contradiction.ts'
-import { HeadFault, type LogTrust, openHead, rotationEnd } from './log-trust.ts'
+import { HeadFault, type LogTrust, openSigned, openStatement, type SignedHead } from './log-trust.ts'
 
 const aboutSchema = z.strictObject({
   v: z.literal(1),
@@ -77,7 +77,7 @@ export function evidenceFiles(contradiction: Contradiction, at: string): Map<str
     ...(served === undefined ? {} : { servedPath: served.path }),
   }
   const files = new Map<string, Buffer>()
-  files.set(FILES.readme, Buffer.from(readme(about, proof !== undefined)))
+  files.set(FILES.readme, Buffer.from(readme(about, proof !== undefined, rotations.length > 0)))
   files.set(FILES.about, Buffer.from(`${JSON.stringify(about, undefined, 2)}\n`))
   files.set(KEY_FILE, Buffer.from(`${vkey}\n`))
   if (older !== undefined) files.set(FILES.older, Buffer.from(older.note))
@@ -117,7 +117,7 @@ export async function explainEvidence(evidence: Evidence, trust: LogTrust): Prom
   const { about, older, newer, proof } = evidence
   const claim = `A monitor says that ${about.origin} did this, seen ${about.at} at ${about.url}: ${about.what}.`
   if (older === undefined || newer === undefined) return { isProven: false, sentences: [claim, wordOnly(about)] }
-  const heads: Checkpoint[] = []
+  const heads: SignedHead[] = []
   for (const [name, note] of [['older', older] as const, ['newer', newer] as const]) {
     try {
       heads.push(await signedHead(note, trust))
@@ -127,12 +127,16 @@ export async function explainEvidence(evidence: Evidence, trust: LogTrust): Prom
       return { isProven: false, sentences: [claim, unsigned, NOTHING_PROVEN] }
     }
   }
-  const [one, other] = heads as [Checkpoint, Checkpoint]
-  const signed = `Both heads, of ${one.size} and of ${other.size} entries, are signed by ${trust.vkey}.`
+  const [one, other] = heads as [SignedHead, SignedHead]
+  const signed = signersOf(one, other)
   try {
-    const shown = successorsShown(older, newer) ?? forkShown(one, other, proof)
-    if (shown !== undefined)
+    const successors = successorsShown([older, one], [newer, other])
+    const shown = successors ?? forkShown(one.checkpoint, other.checkpoint, proof)
+    const retired = heads.find(({ retiredAt }) => retiredAt !== undefined)
+    if (shown !== undefined && (successors !== undefined || retired === undefined))
       return { isProven: true, sentences: [`${trust.origin} has contradicted itself: ${shown}.`, signed, CONVICTS] }
+    if (shown !== undefined && retired !== undefined)
+      return { isProven: false, sentences: [claim, signed, retiredWords(retired), NOTHING_PROVEN] }
   } catch (error) {
     if (!(error instanceof ProofError)) throw error
     return { isProven: false, sentences: [claim, signed, `The proof does not hold: ${error.message}.`, NOTHING_PROVEN] }
@@ -141,15 +145,33 @@ export async function explainEvidence(evidence: Evidence, trust: LogTrust): Prom
 }
 
 /** A signed head, or the last head of an old key, which a statement of rotation names. */
-async function signedHead(note: Buffer, trust: LogTrust): Promise<Checkpoint> {
-  return isRotation(note) ? await rotationEnd(note.toString('utf8'), trust) : await openHead(note, trust)
+async function signedHead(note: Buffer, trust: LogTrust): Promise<SignedHead> {
+  return isRotation(note) ? await openStatement(note, trust) : await openSigned(note, trust)
 }
 
-/** One key has one successor: two statements that it signed exclude each other. */
-function successorsShown(older: Buffer, newer: Buffer): string | undefined {
-  if (!isRotation(older) || !isRotation(newer) || older.equals(newer)) return undefined
-  const [one, other] = [older, newer].map((note) => parseNote(note))
-  if (one!.signatures[0]!.keyId !== other!.signatures[0]!.keyId || one!.text === other!.text) return undefined
+function signersOf(one: SignedHead, other: SignedHead): string {
+  const [first, second] = [one, other].map(({ vkeys }) => vkeys.join(' and '))
+  const [size, otherSize] = [one.checkpoint.size, other.checkpoint.size]
+  return first === second
+    ? `Both heads, of ${size} and of ${otherSize} entries, are signed by ${first}.`
+    : `The head of ${size} entries is signed by ${first}, that of ${otherSize} entries by ${second}.`
+}
+
+function retiredWords({ checkpoint, retiredAt }: SignedHead): string {
+  return (
+    `The two exclude each other, but for the head of ${checkpoint.size} entries stands a key that was retired at ` +
+    `${retiredAt}: either somebody else has that key, or the log forked before that rotation.`
+  )
+}
+
+/** One key has one successor: two statements that it signed exclude each other. A signature that was not verified says nothing. */
+function successorsShown(...statements: readonly [Buffer, SignedHead][]): string | undefined {
+  if (!statements.every(([note]) => isRotation(note))) return undefined
+  const [one, other] = statements.map(([note, { vkeys }]) => {
+    const { vkey } = parseRotation(note)
+    return { old: vkeys.find((key) => key !== vkey), text: parseNote(note).text }
+  })
+  if (one?.old === undefined || one.old !== other?.old || one.text === other.text) return undefined
   return 'one of its keys signed two statements of what follows it'
 }
 
@@ -174,7 +196,7 @@ function plain(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')
 }
 
-function readme(about: About, hasProof: boolean): string {
+function readme(about: About, hasProof: boolean, isRotated: boolean): string {
   const { kind, at, vkey, isPinned, olderFrom, newerFrom, servedPath } = about
   const [what, origin, url] = [about.what, about.origin, about.url].map(plain)
   const files = [
@@ -190,7 +212,7 @@ function readme(about: About, hasProof: boolean): string {
   const proves = hasProof || (kind === 'fork' && newerFrom !== undefined)
   const worth = proves
     ? `An append-only log cannot have signed both heads: whoever has the log's key, from anywhere but here, can verify it
-offline, without trusting whoever ran this monitor:`
+offline, without trusting whoever ran this monitor${isRotated ? ' (but a head of a key that was retired since\nconvicts nobody, for that key may have been stolen: the command says so)' : ''}:`
     : `This is a monitor's word, with what was served; it does not by itself convict the log. What can be verified:`
   return `What happened
   ${what}

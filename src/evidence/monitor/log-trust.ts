@@ -9,12 +9,15 @@ import {
   ALG_ED25519,
   ALG_MLDSA44,
   type Checkpoint,
+  ed25519Verifier,
   formatVkey,
+  isSettled,
   type KeyPeriod,
   mldsa44Verifier,
   openByPeriods,
   openByPolicy,
   openCheckpoint,
+  openNote,
   parseRotation,
   parseVkey,
   type Policy,
@@ -78,19 +81,43 @@ export function headOf(note: Uint8Array): Checkpoint {
   return checkpoint
 }
 
+/** A head, and who stands for it. */
+export interface SignedHead {
+  readonly checkpoint: Checkpoint
+  /** Whose signatures were verified. */
+  readonly vkeys: readonly string[]
+  /**
+   * Where the newest of the keys that stand for it was retired. Whoever stole that key may have signed this head since,
+   * so it counts only where it is shown to be the beginning of what the key ended with, and convicts nobody.
+   */
+  readonly retiredAt: number | undefined
+}
+
 /** The checkpoint of a note that the log signed, and its witnesses where a policy asks for them. Throws a HeadFault. */
 export async function openHead(note: Uint8Array, trust: LogTrust): Promise<Checkpoint> {
+  return (await openSigned(note, trust)).checkpoint
+}
+
+/** As `openHead`, with who stands for the head. Throws a HeadFault. */
+export async function openSigned(note: Uint8Array, trust: LogTrust): Promise<SignedHead> {
   const { origin } = headOf(note)
   if (origin !== trust.origin) throw new HeadFault('key', `it is a head of ${origin}, not of ${trust.origin}`)
   try {
     if (parseVkey(trust.vkey).alg === ALG_MLDSA44) {
-      if (trust.policy !== undefined) return (await openByPolicy(note, trust.policy)).checkpoint
-      return (await openCheckpoint(note, mldsa44Verifier(trust.vkey), trust.origin)).checkpoint
+      const { checkpoint } =
+        trust.policy === undefined
+          ? await openCheckpoint(note, mldsa44Verifier(trust.vkey), trust.origin)
+          : await openByPolicy(note, trust.policy)
+      return { checkpoint, vkeys: [trust.vkey], retiredAt: undefined }
     }
     const periods = await verifyRotations(trust.vkey, trust.rotations)
-    const { checkpoint } = await openByPeriods(note, periods)
+    // The newest first: a head that it signed is not less for an older key's signature beside it.
+    const { checkpoint, period } = await openByPeriods(note, periods.toReversed())
     if (trust.policy !== undefined) await openByPolicy(note, withSuccessors(trust.policy, periods))
-    return checkpoint
+    // For the very head that a key ended with its successor stands, too: it signed the statement.
+    const isEnd = period.until !== undefined && isSettled(checkpoint, period)
+    const standing = periods[periods.indexOf(period) + (isEnd ? 1 : 0)]
+    return { checkpoint, vkeys: [period.vkey], retiredAt: standing?.until?.size }
   } catch (error) {
     if (!(error instanceof ProofError)) throw error
     throw new HeadFault(error.code === 'quorum-missing' ? 'quorum' : 'key', error.message)
@@ -112,6 +139,31 @@ export async function rotationEnd(statement: string, trust: LogTrust): Promise<C
     const { origin, end } = parseRotation(statement)
     if (origin !== trust.origin) throw new HeadFault('key', `it is a rotation of ${origin}`)
     return { origin, ...end, extensions: [] }
+  } catch (error) {
+    if (error instanceof ProofError) throw new HeadFault('key', error.message)
+    throw error
+  }
+}
+
+/**
+ * A statement of rotation by itself, as a head: each of the two keys is known by what was given and by statements that
+ * were verified, or has its signature left out of account. At least the new key, if it is the given one, or the one
+ * before it must be known. Throws a HeadFault.
+ */
+export async function openStatement(statement: Uint8Array, trust: LogTrust): Promise<SignedHead> {
+  try {
+    const { origin, end, vkey } = parseRotation(statement)
+    if (origin !== trust.origin) throw new HeadFault('key', `it is a rotation of ${origin}`)
+    const periods = await verifyRotations(trust.vkey, trust.rotations)
+    const verifiers = [...new Set([...periods.map((period) => period.vkey), vkey])].map((key) => ed25519Verifier(key))
+    const { verified } = await openNote(statement, verifiers)
+    const vkeys = verified.map(({ verifier: { name, alg, publicKey } }) => formatVkey(name, alg, publicKey))
+    const [old] = vkeys.filter((key) => key !== vkey)
+    if (!vkeys.includes(vkey) || (old === undefined && vkey !== trust.vkey)) {
+      throw new HeadFault('key', 'no key that is known has signed this statement')
+    }
+    const standing = periods.find((period) => period.vkey === vkey) ?? periods.find((period) => period.vkey === old)
+    return { checkpoint: { origin, ...end, extensions: [] }, vkeys, retiredAt: standing?.until?.size }
   } catch (error) {
     if (error instanceof ProofError) throw new HeadFault('key', error.message)
     throw error

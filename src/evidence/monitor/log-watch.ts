@@ -25,6 +25,7 @@ import {
   knownSince,
   type LogTrust,
   openHead,
+  openSigned,
   rotationEnd,
 } from './log-trust.ts'
 import type { MonitorState, WatchedLog } from './state.ts'
@@ -108,13 +109,22 @@ export class LogWatch {
 
   /**
    * Holds a signed head of this log that was seen elsewhere against a verified one. Throws a LogContradiction, a
-   * SourceSilent, and a HeadFault for one that the log has not signed.
+   * SourceSilent, and a HeadFault for one that the log has not signed, or that a retired key signed and that is not of
+   * this tree: that one may be a thief's.
    */
   async hold(verified: VerifiedHead, note: string, from: string): Promise<void> {
     const { checkpoint } = verified
     // Witnesses are asked of what the log serves as its head; what it once signed binds it without them.
-    const older = await openHead(Buffer.from(note), { ...this.#trusted(checkpoint.origin), policy: undefined })
-    await this.#holdHead(verified, older, { note, from })
+    const trust = { ...this.#trusted(checkpoint.origin), policy: undefined }
+    const { checkpoint: older, retiredAt } = await openSigned(Buffer.from(note), trust)
+    try {
+      await this.#holdHead(verified, older, { note, from })
+    } catch (error) {
+      if (retiredAt === undefined || !(error instanceof LogContradiction)) throw error
+      if (error.contradiction.kind === 'tree') throw error
+      const what = `a head of ${older.size} entries, for which a key stands that was retired at ${retiredAt}, is not of this log`
+      throw new HeadFault('key', `${what}: somebody else has that key, or the log forked before that rotation`)
+    }
   }
 
   /**
@@ -164,7 +174,10 @@ export class LogWatch {
 
   async #holdSeen(verified: VerifiedHead, { head, lastSeen, vkey }: WatchedLog): Promise<void> {
     try {
-      await this.hold(verified, head, `this monitor, ${lastSeen}`)
+      // The log itself showed it here: that is an alarm whoever had the key, though others need not believe it.
+      const trust = { ...this.#trusted(verified.checkpoint.origin), policy: undefined }
+      const older = await openHead(Buffer.from(head), trust)
+      await this.#holdHead(verified, older, { note: head, from: `this monitor, ${lastSeen}` })
     } catch (error) {
       if (!(error instanceof HeadFault)) throw error
       const notes = { older: { note: head, from: `this monitor, ${lastSeen}, signed by ${vkey}` } }
