@@ -4,9 +4,9 @@
 // Folders that somebody made to keep their verifier busy, or to pass off a fork: by `stele verify` and by `stele-verify`.
 
 import assert from 'node:assert/strict'
-import { execFile, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
@@ -174,3 +174,26 @@ function rootOf(entries: readonly ExportedEntry[]): Uint8Array {
   for (const { entry } of entries) tree.append(hashLeaf(entry))
   return tree.root()
 }
+
+test('stele-verify waits for no pipe and loads no file that is larger than what it can be', async (context) => {
+  const folder = scratch(context)
+  const [pipe, huge, event] = ['pipe', 'huge', 'event'].map((name) => join(folder, name)) as [string, string, string]
+  execFileSync('mkfifo', [pipe])
+  writeFileSync(huge, '')
+  truncateSync(huge, 2 ** 40)
+  writeFileSync(event, '{}')
+  for (const bad of [pipe, huge]) {
+    for (const args of [
+      [bad, event],
+      [event, bad],
+      ['--checkpoint', bad],
+      ['--checkpoint', event, '--key', bad],
+      ['--checkpoint', event, '--policy', bad],
+    ]) {
+      const { code, out, err } = await steleVerify(...args)
+      assert.deepEqual([code, out], [3, ''], args.join(' '))
+      assert.match(err, bad === pipe ? /could not be read: it is not a regular file/ : /it has more than 16777216 bytes/)
+      assert.ok(err.includes(bad))
+    }
+  }
+})
