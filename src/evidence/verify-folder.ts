@@ -13,12 +13,11 @@ import { WorkerPool } from '../platform/workers.ts'
 import type { FolderJob } from './folder-worker.ts'
 import { keyChain } from './key-chain.ts'
 import { contradiction, type KnownLog, type KnownLogs, type RetiredKey } from './known-logs.ts'
-import { readCheckpoint } from './signatures.ts'
+import { readCheckpoint, Signatures } from './signatures.ts'
 import { toHex } from './ledger-replay.ts'
 
 /** Below that a thread takes longer to begin than the check. */
 const THREADED_ENTRIES = 2 * UNIT_ENTRIES
-const MAX_VKEY_BYTES = 8_192
 
 export interface VerifyFolderOptions {
   /** Absolute. */
@@ -28,6 +27,8 @@ export interface VerifyFolderOptions {
   readonly knownLogs: KnownLogs
   readonly threadCount: number
   readonly onProgress?: (doneCount: number, totalCount: number) => void
+  /** Called before each unit of entries; what it rejects with ends the check. */
+  readonly beforeUnit?: () => Promise<void>
 }
 
 /** `unchanged`: as what was seen before, too. `signed`: a trusted key or policy vouches. */
@@ -58,7 +59,7 @@ export class UnlistedLogError extends Error {
 
 /** Throws an UnlistedLogError before it reads what the policy cannot vouch for. */
 export async function verifyFolder(options: VerifyFolderOptions): Promise<VerifiedFolder> {
-  const { folder, vkey, policy, knownLogs, threadCount, onProgress } = options
+  const { folder, vkey, policy, knownLogs, threadCount, onProgress, beforeUnit } = options
   const files = new NodeFolderFiles(folder)
   const head = files.read(PATHS.checkpoint, MAX_NOTE_BYTES)
   const read = head === undefined ? 'none' : readCheckpoint(head)
@@ -66,7 +67,7 @@ export async function verifyFolder(options: VerifyFolderOptions): Promise<Verifi
     throw new UnlistedLogError(read.origin, policy)
   }
   const known = typeof read === 'string' ? undefined : await knownLogs.find(read.origin)
-  const retired = vkey === undefined && policy === undefined ? retiredOf(files, known) : undefined
+  const retired = head === undefined ? undefined : await retiredSigner(head, known)
   const trust = trustOf(vkey, policy, known, retired)
   const seen = seenHead(known)
   const isLarge = typeof read !== 'string' && read.size > THREADED_ENTRIES && threadCount > 1
@@ -78,6 +79,7 @@ export async function verifyFolder(options: VerifyFolderOptions): Promise<Verifi
       hasher,
       ...(trust === undefined ? {} : { trust }),
       check: async (unit) => {
+        await beforeUnit?.()
         return pool === undefined ? checkUnit(files, hasher, unit) : await pool.run({ folder, unit }, [])
       },
       depth: pool === undefined ? 1 : 2 * threadCount,
@@ -105,10 +107,16 @@ function trustOf(
   return known === undefined ? undefined : { vkey: retired?.vkey ?? known.vkey, pinned: known.pinned }
 }
 
-/** The key beside the head, where it is one that the log had before and that nobody asked for. */
-function retiredOf(files: NodeFolderFiles, known: KnownLog | undefined): RetiredKey | undefined {
-  const lying = Buffer.from(files.read(PATHS.vkey, MAX_VKEY_BYTES) ?? [])
-  return known?.retired?.find(({ vkey }) => lying.toString('latin1').trimEnd() === vkey)
+/**
+ * The key that signed the head, where it is one that the log had before: whoever trusts it, or names it in a policy, may
+ * not know that it was retired, and whoever stole it hopes so.
+ */
+async function retiredSigner(head: Uint8Array, known: KnownLog | undefined): Promise<RetiredKey | undefined> {
+  const signatures = new Signatures()
+  const isSignedBy = async (vkey: string) => (await signatures.fault(head, { vkey })) === undefined
+  if (known?.retired === undefined || (await isSignedBy(known.vkey))) return undefined
+  for (const former of known.retired.toReversed()) if (await isSignedBy(former.vkey)) return former
+  return undefined
 }
 
 interface SeenHead {
@@ -157,12 +165,12 @@ async function held(
       contradiction(known, head) ?? `its first ${seen.size} entries are not those that were seen on ${seen.seen}`
     return objected(what, evidence)
   }
-  if (chain !== undefined && signedBy !== 'nobody') {
+  // Of a smaller head of a retired key the folder alone cannot show that it is the beginning of the log.
+  const isOld = retired !== undefined && report.size < retired.size
+  if (chain !== undefined && signedBy !== 'nobody' && !isOld) {
     const { vkey: newest, retired: former } = chain
     await knownLogs.remember({ origin, vkey: newest, retired: former, pinned: vkey !== undefined, head })
   }
-  // Of a smaller head of a retired key the folder alone cannot show that it is the beginning of the log.
-  const isOld = retired !== undefined && report.size < retired.size
   const isTrusted = !isOld && (signedBy === 'trusted key' || signedBy === 'policy')
   const since = seen === undefined || root === undefined || seen.size === 0 ? undefined : seen
   return {

@@ -5,11 +5,13 @@
 // The verifier alone, for whoever has no Stele: receipts, checkpoints, exports. It opens the files that it is given and
 // nothing else, and needs no network.
 
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 
 import { checkFolder, checkUnit, NoLogError, PATHS } from '../folder/index.ts'
 import {
+  MAX_EVENT_BYTES,
   MAX_NOTE_BYTES,
   parseCheckpoint,
   parseNote,
@@ -68,6 +70,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'there is no such file',
   EACCES: 'permission denied',
   EISDIR: 'it is a folder',
+  ENXIO: 'it is not a regular file',
 }
 
 class Usage extends Error {}
@@ -156,9 +159,13 @@ function originOf(head: Uint8Array): string | undefined {
   }
 }
 
-/** A file that the command line names. */
+/** A file that the command line names: a regular one, and no larger than an event may be, for nothing else is larger. */
 async function readNamed(name: string): Promise<Uint8Array> {
-  return await named(name, async () => await readFile(name))
+  const files = new NodeFolderFiles(dirname(name))
+  const bytes = await named(name, async () => files.read(basename(name), MAX_EVENT_BYTES + 1))
+  if (bytes === undefined) throw new Unreadable(`${name} could not be read: ${REASONS['ENOENT']}`)
+  if (bytes.length <= MAX_EVENT_BYTES) return bytes
+  throw new Unreadable(`${name} is none of what is verified: it has more than ${MAX_EVENT_BYTES} bytes`)
 }
 
 /** What the system says of a file, in words. */

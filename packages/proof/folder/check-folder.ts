@@ -4,8 +4,20 @@
 // Checks a folder in the layout of C2SP tlog-tiles, of Stele or of another log: every entry, every tile and the root
 // are computed again and held against the signed head, and contents, where there are any, against their entries. What
 // the checkpoint does not count is not looked at.
+//
+// The size is the word of whoever wrote the checkpoint, and may be any number: the check ends where the folder does, or
+// once enough is found, not where the size says.
 
-import { HASH_BYTES, rootAt, TILE_WIDTH, tilePath, tileWidthAt, toBase64, type Trust } from '../src/index.ts'
+import {
+  entriesPath,
+  HASH_BYTES,
+  rootAt,
+  TILE_WIDTH,
+  tilePath,
+  tileWidthAt,
+  toBase64,
+  type Trust,
+} from '../src/index.ts'
 import type { ContentRun } from './check-contents.ts'
 import { checkHead, type CheckedHead, type SignedBy } from './check-head.ts'
 import type { CheckedUnit, UnitJob } from './check-unit.ts'
@@ -14,7 +26,7 @@ import { Nodes, type Subtree } from './nodes.ts'
 import { contentsFirst, contentsPath, formatRange, PATHS, UNIT_ENTRIES } from './paths.ts'
 import { toHex } from './check-unit.ts'
 
-/** Findings that are told; the rest is counted. */
+/** Findings that are told; the rest of the unit that they are in is counted, and no other unit is looked at. */
 const MAX_FINDINGS = 200
 const TILE_BYTES = TILE_WIDTH * HASH_BYTES
 const UNIT_LEVEL = 2
@@ -94,12 +106,16 @@ class FolderCheck {
     for (const finding of head.findings) this.#object(finding)
     const { checkpoint } = head
     const rootsAt = new Map<number, string>()
-    if (checkpoint !== undefined) {
+    // Of what a key or policy that was given does not vouch for, nothing is worth a walk over as many entries as it says.
+    const isForged = trust !== undefined && head.signedBy === 'nobody'
+    if (checkpoint !== undefined && !isForged) {
       const { size, root } = checkpoint
       const last = await this.#checkUnits(size)
-      this.#checkUpperTiles(size)
-      this.#holdRoot(last, size, root)
-      this.#holdRange(size)
+      if (last !== 'stopped') {
+        this.#checkUpperTiles(size)
+        this.#holdRoot(last, size, root)
+        this.#holdRange(size)
+      }
       if (this.#findingCount === 0) {
         for (const at of wanted.filter((at) => at <= size)) rootsAt.set(at, toHex(await this.#rootAt(at, size)))
         await this.#holdEnds(head, size)
@@ -108,7 +124,8 @@ class FolderCheck {
     return this.#report(head, rootsAt)
   }
 
-  async #checkUnits(size: number): Promise<CheckedUnit | undefined> {
+  /** The last unit; `stopped` where not all were looked at, which is a finding. */
+  async #checkUnits(size: number): Promise<CheckedUnit | 'stopped' | undefined> {
     const { check, depth, onProgress } = this.#options
     const firsts = this.#contentsFirsts(size)
     const ahead: Promise<CheckedUnit>[] = []
@@ -124,11 +141,28 @@ class FolderCheck {
         next = end
       }
       last = await ahead.shift()!
+      if (last.isMissing) {
+        this.#objectToEnd(done, size)
+        return 'stopped'
+      }
       done += last.count
       this.#take(last)
       onProgress?.(done, size)
+      if (this.#findingCount >= MAX_FINDINGS && done < size) {
+        const what = `so much is wrong before entry ${done} that it and those behind it were not looked at`
+        // The first that is told, for it says how far the others go.
+        this.#findings.unshift({ kind: 'root', file: PATHS.checkpoint, what, index: 0, count: size })
+        this.#findingCount++
+        return 'stopped'
+      }
     }
     return last
+  }
+
+  #objectToEnd(first: number, size: number): void {
+    const file = entriesPath(first / TILE_WIDTH, tileWidthAt(size, 0, first / TILE_WIDTH))
+    const what = `the folder holds ${first === 0 ? 'none' : `${first} at most`} of the ${size} entries that the checkpoint counts`
+    this.#object({ kind: 'missing', file, what, index: first, count: size - first })
   }
 
   #take({ count, subtrees, isLost, findings, findingCount, runs, eventBytes }: CheckedUnit): void {

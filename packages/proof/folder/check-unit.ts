@@ -43,6 +43,8 @@ export interface CheckedUnit {
   readonly edge: readonly FolderFinding[]
   /** Some hash is not known: no root follows. */
   readonly isLost: boolean
+  /** There is no file of it at all. */
+  readonly isMissing: boolean
   readonly findings: readonly FolderFinding[]
   readonly findingCount: number
   readonly runs: readonly ContentRun[]
@@ -88,6 +90,7 @@ class UnitCheck {
   readonly #contents: ContentCheck
   #findingCount = 0
   #isLost = false
+  #isMissing = true
 
   constructor(files: FolderFiles, hasher: Hasher, job: UnitJob) {
     this.#files = files
@@ -120,6 +123,7 @@ class UnitCheck {
       ...(this.#edge.length === 0 ? {} : { otherwise: withEdge(edge?.otherwise) }),
       edge: this.#edge,
       isLost: this.#isLost,
+      isMissing: this.#isMissing,
       findings: this.#findings,
       findingCount: this.#findingCount,
       runs: this.#contents.runs,
@@ -206,8 +210,11 @@ class UnitCheck {
 
   #read(path: string, full: string, maxBytes: number): [file: string, bytes: Uint8Array | undefined] {
     const bytes = this.#files.read(path, maxBytes + 1)
+    if (bytes !== undefined) this.#isMissing = false
     if (bytes !== undefined || full === path) return [path, bytes]
-    return [full, this.#files.read(full, maxBytes + 1)]
+    const wider = this.#files.read(full, maxBytes + 1)
+    if (wider !== undefined) this.#isMissing = false
+    return [full, wider]
   }
 
   /** The byte before an entry, of its length, is given up for the one that a leaf begins with. */

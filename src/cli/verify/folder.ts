@@ -23,7 +23,7 @@ export async function verifyFolderCommand(
   environment: Environment,
 ): Promise<ExitCode> {
   const folder = pathOf(environment, name)
-  const { clock, disk, stdout, stderr } = environment
+  const { clock, disk, stdout, stderr, interrupted } = environment
   if ((await disk.regularBytes(folder)) !== undefined) {
     const what = `${printable(name)} is a file, and an event is verified with its proof`
     throw usageFailure(what, `As in: stele verify ${shellWord(name)} PROOF.tlog-proof; 'stele prove' writes a proof`)
@@ -38,11 +38,16 @@ export async function verifyFolderCommand(
       knownLogs,
       threadCount: cpuCount(),
       onProgress: (doneCount) => (amount = { ...amount, events: doneCount }),
+      beforeUnit: async () => {
+        // A thread that never pauses hears no signal.
+        await clock.sleep(0)
+        if (interrupted.aborted) throw new Failure(3, 'verifying was interrupted', NOTHING_SHOWN, 'Run it again')
+      },
     })
     await progress.end()
     const text = isJson
       ? jsonLine(shown(verified, folder))
-      : verifiedText(verified, name, progress.elapsedMs, stdout.columns)
+      : verifiedText(verified, name, { checkedCount: amount.events, elapsedMs: progress.elapsedMs }, stdout.columns)
     await stdout.write(text)
     return verified.verdict === 'changed' ? 1 : 0
   } catch (error) {
@@ -86,13 +91,18 @@ function shown(verified: VerifiedFolder, folder: string): object {
   return { folder, ...verified, rootsAt: undefined }
 }
 
-function verifiedText(verified: VerifiedFolder, name: string, elapsedMs: number, columns: number): string {
-  const { findings, findingCount, size } = verified
+function verifiedText(
+  verified: VerifiedFolder,
+  name: string,
+  { checkedCount, elapsedMs }: { readonly checkedCount: number; readonly elapsedMs: number },
+  columns: number,
+): string {
+  const { findings, findingCount } = verified
   const lines = words(verified, name).flatMap((paragraph) => [...wrapped(paragraph, columns), ''])
   if (findingCount > 0) lines.push(...findingsText(findings.map(named), findingCount), '')
   const seconds = elapsedMs / 1000
-  const rate = count(Math.round(size / Math.max(seconds, 0.001)))
-  lines.push(`Checked ${entries(size)} in ${seconds.toFixed(1)} s: ${rate} entries/s.`)
+  const rate = count(Math.round(checkedCount / Math.max(seconds, 0.001)))
+  lines.push(`Checked ${entries(checkedCount)} in ${seconds.toFixed(1)} s: ${rate} entries/s.`)
   return `${lines.map(printable).join('\n')}\n`
 }
 
@@ -133,6 +143,9 @@ function signerWords({ trust, signedBy, verdict, cosignatures }: VerifiedFolder)
   const seen = cosignatures.map(({ witness, time }) => `${witness} on ${witnessTime(time)}`).join(', ')
   const witnesses =
     seen === '' ? ' No witness vouches for it.' : ` Seen by these witnesses, each by its own clock: ${seen}.`
+  if (verdict === 'self-consistent' && (trust === 'key' || trust === 'policy')) {
+    return 'Self-consistent: its head is signed by a key that the log retired later, so that these entries are the beginning of the log is not shown. Verify a folder of the log as it is now.'
+  }
   if (trust === 'key') return 'Its head is signed by the key that you gave.'
   if (trust === 'policy') return `Its head is signed as your policy demands.${witnesses}`
   if (trust === 'pinned before') return 'Its head is signed by the key that was pinned for this log before.'
