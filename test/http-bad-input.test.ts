@@ -367,7 +367,7 @@ suite('bad input', () => {
     })
     assert.ok(!(await leaking.text()).includes(secret))
     const logged = JSON.stringify(server.logged)
-    for (const hidden of [secret, server.adminToken, server.adminToken.split('_')[2]!])
+    for (const hidden of [secret, server.adminToken, server.adminToken.split('_').slice(2).join('_')])
       assert.ok(!logged.includes(hidden))
   })
 })
