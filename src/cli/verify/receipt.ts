@@ -3,7 +3,7 @@
 
 // `stele verify EVENT PROOF`: one event with its receipt, offline.
 
-import { ProofError, toBase64 } from '@stele/proof'
+import { parseVkey, ProofError, toBase64 } from '@stele/proof'
 
 import { isProof, NoKeyError, type ReceiptVerdict, standingOf, verifyEvent } from '../../evidence/verify-receipt.ts'
 import type { ExitCode } from '../command.ts'
@@ -93,9 +93,11 @@ function words(
     entry === undefined ? '' : `, received at ${entry.at} from ${entry.source} by the credential ${entry.by}`
   const what = `${eventName} is byte for byte what ${origin} recorded as entry ${count(index)} of ${count(size)}${source}.`
   if (retired !== undefined) {
+    const { name } = parseVkey(retired.vkey)
+    const log = name === origin ? 'the log' : name
     return [
       `${eventName} and its proof are self-consistent: as far as they go, ${what}`,
-      `It is signed by a key that was retired when the log had ${count(retired.size)} entries. Whoever has that key can ` +
+      `It is signed by a key that was retired when ${log} had ${count(retired.size)} entries. Whoever has that key can ` +
         'sign such heads still, and that this one is the beginning of the log is not shown. Get a new proof of the entry.',
     ]
   }
