@@ -132,9 +132,8 @@ test('after heads was given a new key that its witness does not list yet, what w
   witness.misbehaviour = undefined
   await server.askJson('/v1/ledgers/main/events', { body: '{"number":2}' })
   await steleOk(world, 'prove', '1', '--witnessed', '--out', 'later', '--event', 'f')
-  const renewed = await steleOk(world, 'witness', 'policy')
-  assert.ok(!renewed.includes(old))
-  assert.equal(parsePolicy(renewed).logs.length, 2)
+  await writeFile(join(folder, 'renewed.txt'), await steleOk(world, 'witness', 'policy'))
+  await steleOk(offline, 'verify', 'f', 'later', '--policy', 'renewed.txt')
 })
 
 test('witness remove --data takes a witness off the list of a stopped server, on record', async (context) => {
