@@ -133,6 +133,8 @@ test('after heads was given a new key that its witness does not list yet, what w
   await server.askJson('/v1/ledgers/main/events', { body: '{"number":2}' })
   await steleOk(world, 'prove', '1', '--witnessed', '--out', 'later', '--event', 'f')
   assert.equal(await steleOk(world, 'witness', 'policy'), policy)
+  await writeFile(join(folder, 'renewed.txt'), await steleOk(world, 'witness', 'policy'))
+  await steleOk(offline, 'verify', 'f', 'later', '--policy', 'renewed.txt')
 })
 
 test('witness remove --data takes a witness off the list of a stopped server, on record', async (context) => {
