@@ -87,7 +87,8 @@ function readNpmsList() {
 
 /** @param {string} text @returns {Record<string, Package>} */
 function packagesOf(text) {
-  return JSON.parse(text).packages ?? {}
+  const { packages } = /** @type {{ packages?: Record<string, Package> }} */ (JSON.parse(text))
+  return packages ?? {}
 }
 
 /** One set-up at a time: the kernel frees an abstract socket's name whatever ends its owner. */

@@ -8,6 +8,7 @@ import { execFile } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { promisify } from 'node:util'
 
 import { installationFailure } from '../src/cli/failure.ts'
 import { scratch } from './scratch.ts'
@@ -36,10 +37,8 @@ function setUp(context: TestContext, installed: object | undefined): (...args: s
   symlinkSync(process.execPath, join(modules, '.bin', 'node'))
   return async (...args) => {
     const env = { ...process.env, PATH: `${join(folder, 'bin')}${delimiter}${process.env['PATH'] ?? ''}` }
-    await new Promise<void>((resolve, reject) => {
-      const argv = [join(folder, 'scripts', 'setup.mjs'), ...args]
-      execFile(process.execPath, argv, { env, timeout: 30_000 }, (error) => (error ? reject(error) : resolve()))
-    })
+    const argv = [join(folder, 'scripts', 'setup.mjs'), ...args]
+    await promisify(execFile)(process.execPath, argv, { env, timeout: 30_000 })
     return existsSync(asked) ? readFileSync(asked, 'utf8').trimEnd().split('\n') : []
   }
 }
