@@ -178,7 +178,7 @@ function rootOf(entries: readonly ExportedEntry[]): Uint8Array {
 test('stele-verify waits for no pipe and loads no file that is larger than what it can be', async (context) => {
   const folder = scratch(context)
   const [pipe, huge, event] = ['pipe', 'huge', 'event'].map((name) => join(folder, name)) as [string, string, string]
-  execFileSync('mkfifo', [pipe])
+  execFileSync('sh', ['-c', 'mkfifo "$0"', pipe])
   writeFileSync(huge, '')
   truncateSync(huge, 2 ** 40)
   writeFileSync(event, '{}')
