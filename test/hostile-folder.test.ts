@@ -192,7 +192,10 @@ test('stele-verify waits for no pipe and loads no file that is larger than what 
     ]) {
       const { code, out, err } = await steleVerify(...args)
       assert.deepEqual([code, out], [3, ''], args.join(' '))
-      assert.match(err, bad === pipe ? /could not be read: it is not a regular file/ : /it has more than 16777216 bytes/)
+      assert.match(
+        err,
+        bad === pipe ? /could not be read: it is not a regular file/ : /it has more than 16777216 bytes/,
+      )
       assert.ok(err.includes(bad))
     }
   }

@@ -59,7 +59,7 @@ export interface EntrySource {
 
 const SOURCE =
   '(?=[a-z0-9.-]{1,64}(?![a-z0-9.-]))([a-z0-9]+(?:[.-][a-z0-9]+)*)(?:/([A-Za-z0-9._~@:-]{1,128})(?:/([A-Za-z0-9._~@:-]{1,128}))?)?'
-const SOURCE_PATTERN = new RegExp(`^${SOURCE}$`)
+export const SOURCE_PATTERN: RegExp = new RegExp(`^${SOURCE}$`)
 // Days that the calendar has: no 30 February, and 29 February in leap years only. No hour 24, no leap second.
 const LEAP = '(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)'
 const SHORT = '(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])'
@@ -108,15 +108,6 @@ export function parseEntry(bytes: Uint8Array): Entry {
     sha256,
     ...(ext === undefined ? {} : { ext: readExt(ext) }),
   }
-}
-
-/** Takes a source apart. Throws `entry-malformed`. */
-export function entrySource(text: string): EntrySource {
-  const match = SOURCE_PATTERN.exec(text)
-  const form = 'a source has the form type[/instance[/stream]]'
-  demand(match !== null, 'entry-malformed', form, { field: 'source' })
-  const [, type = '', instance, stream] = match
-  return { type, ...(instance === undefined ? {} : { instance }), ...(stream === undefined ? {} : { stream }) }
 }
 
 /**

@@ -6,15 +6,7 @@ export { cosignatureMessage, cosignatureVerifier, mldsa44Verifier, parseCosignat
 export { subtreeMessage, verifierOf, type Cosignature, type CosignedSubtree } from './cosignature.ts'
 export { isEd25519Signature } from './ed25519.ts'
 export * from './encoding.ts'
-export {
-  contentHash,
-  entrySource,
-  MAX_ENTRY_BYTES,
-  MAX_EVENT_BYTES,
-  MAX_EXT_BYTES,
-  parseEntry,
-  SALT_BYTES,
-} from './entry.ts'
+export { contentHash, MAX_ENTRY_BYTES, MAX_EVENT_BYTES, MAX_EXT_BYTES, parseEntry, SALT_BYTES } from './entry.ts'
 export type { Entry, EntrySource, JsonObject, JsonValue, MediaType } from './entry.ts'
 export * from './error.ts'
 export * from './hash.ts'

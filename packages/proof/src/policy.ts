@@ -239,14 +239,10 @@ function fromCharacters(text: string): Uint8Array {
 
 /** Who must have cosigned, and who has. */
 function missingWords({ groups, quorum }: Policy, witnessed: readonly PolicyWitness[]): string {
-  const named = (names: readonly string[]) => names.map(nameText).join(', ')
-  const group = groups.find(({ name }) => name === quorum)
-  if (group === undefined) return `the witness ${nameText(quorum)} has not cosigned this checkpoint`
-  const { threshold, members } = group
-  const who = members.length <= MAX_NAMED ? named(members) : `the ${members.length} in ${nameText(quorum)}`
-  const has = witnessed.slice(0, MAX_NAMED).map(({ name }) => name)
-  const only = has.length === 0 ? 'none has' : `only ${named(has)} ${has.length === 1 ? 'has' : 'have'}`
-  return `${threshold} of ${who} must have cosigned this checkpoint, and ${only}`
+  const { threshold, members } = groups.find(({ name }) => name === quorum) ?? { threshold: 1, members: [quorum] }
+  const named = (names: readonly string[]) => names.slice(0, MAX_NAMED).map(nameText).join(', ')
+  const has = named(witnessed.map(({ name }) => name))
+  return `${threshold} of ${named(members)} must have cosigned this checkpoint, and ${has === '' ? 'none has' : `only ${has} has`}`
 }
 
 /** A name for a message. */

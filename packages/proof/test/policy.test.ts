@@ -134,7 +134,7 @@ test('a quorum that is missing is said by who must have cosigned and who has, an
   assert.equal(await message(['X1', 'X3'], ...group), '')
   assert.equal(
     await message(['X2'], `log ${log.vkey}`, x1, 'quorum X1'),
-    'the witness X1 has not cosigned this checkpoint',
+    '1 of X1 must have cosigned this checkpoint, and none has',
   )
 })
 

@@ -7,12 +7,29 @@
 import { parseCheckpoint, type TreeHead } from '../checkpoint.ts'
 import { parseCosignature, uint64, type Cosignature } from '../cosignature.ts'
 import { concat, fromUtf8, toBase64, utf8 } from '../encoding.ts'
-import { canonicalJson, MAX_ENTRY_BYTES, parseEntry, SALT_BYTES, type Entry } from '../entry.ts'
+import {
+  canonicalJson,
+  MAX_ENTRY_BYTES,
+  parseEntry,
+  SALT_BYTES,
+  SOURCE_PATTERN,
+  type Entry,
+  type EntrySource,
+} from '../entry.ts'
 import { demand, isKeyName, PROOF_HEADER, ROTATION_HEADER } from '../inner.ts'
 import { keyIdOf, parseVkey } from '../key.ts'
 import { noteMessage, parseNote } from '../note.ts'
 import { parseProof, parseReceipt, splitWitnessedReceipt, type Proof, type Receipt } from '../receipt.ts'
 import { readRotationText, type Rotation } from '../rotation.ts'
+
+/** Takes a source apart. Throws `entry-malformed`. */
+export function entrySource(text: string): EntrySource {
+  const match = SOURCE_PATTERN.exec(text)
+  const form = 'a source has the form type[/instance[/stream]]'
+  demand(match !== null, 'entry-malformed', form, { field: 'source' })
+  const [, type = '', instance, stream] = match
+  return { type, ...(instance === undefined ? {} : { instance }), ...(stream === undefined ? {} : { stream }) }
+}
 
 /** base64url without padding (RFC 4648 section 5). */
 export function toBase64Url(bytes: Uint8Array): string {
