@@ -21,7 +21,7 @@ import { fillTable, noClickHouse, startClickHouse, type TestClickHouse } from '.
 import { documents, NOW_MS, oddTexts, queryTexts } from './search-arbitraries.ts'
 
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-const RUNS = Number(process.env['RUNS'] ?? 150)
+const RUNS = Number(process.env['RUNS'] ?? 40)
 const LEDGERS = ['main', 'access', 'payments-2']
 const EVENT_COUNT = 400
 

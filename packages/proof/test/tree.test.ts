@@ -72,25 +72,25 @@ test('every root to size 1,024 is the naive tree’s, kept, read back from tiles
   }
 })
 
-test('every inclusion proof of the naive tree to size 1,024 verifies', () => {
-  const { log, naive } = oracle(ORACLE_SIZE)
-  for (let size = 1; size <= ORACLE_SIZE; size++) {
+test('every inclusion proof of the naive tree to size 400 verifies', () => {
+  const { log, naive } = oracle(400)
+  for (let size = 1; size <= 400; size++) {
     for (let index = 0; index < size; index++) {
       verifyInclusion(log.leaves[index]!, index, size, naive.path(index, 0, size).map(unhex), log.roots[size]!)
     }
   }
 })
 
-test('every inclusion proof to size 260, and of some sizes up to 1,024, is the naive tree’s', async () => {
+test('every inclusion proof to size 130, and of some sizes up to 1,024, is the naive tree’s', async () => {
   const { log, naive } = oracle(ORACLE_SIZE)
-  for (let size = 1; size <= 260; size++) await checkInclusion(log, naive, size)
-  for (const size of [513, 1_023, 1_024]) await checkInclusion(log, naive, size)
+  for (let size = 1; size <= 130; size++) await checkInclusion(log, naive, size)
+  for (const size of [255, 256, 257, 513, 1_024]) await checkInclusion(log, naive, size)
 })
 
-test('every consistency proof to size 256, and from every size to some up to 1,024, is the naive tree’s', async () => {
+test('every consistency proof to size 130, and from every size to some up to 1,024, is the naive tree’s', async () => {
   const { log, naive } = oracle(ORACLE_SIZE)
-  for (let size = 0; size <= 256; size++) await checkConsistency(log, naive, size)
-  for (const size of [257, 513, 1_023, 1_024]) await checkConsistency(log, naive, size)
+  for (let size = 0; size <= 130; size++) await checkConsistency(log, naive, size)
+  for (const size of [255, 256, 257, 513, 1_024]) await checkConsistency(log, naive, size)
 })
 
 test('a proof reads each tile once and at most two a level', async () => {

@@ -8,16 +8,16 @@ import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, truncateSy
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
-import { openDirectory, systemParts } from '../src/directory.ts'
-import { drill, type DrillOptions, type DrillReport } from '../src/evidence/drill.ts'
-import { type OpenCopy } from '../src/evidence/drill-ground.ts'
-import { tamperings } from '../src/evidence/tamperings.ts'
-import { tryLock } from '../src/platform/lock.ts'
-import { Cli } from './cli-fixture.ts'
-import { append, MemoryHeadStore, openStele, scratch, sealAll, SeededRandom } from './scratch.ts'
-import { eventually, startTestServer } from './server-fixture.ts'
+import { openDirectory, systemParts } from '../../src/directory.ts'
+import { drill, type DrillOptions, type DrillReport } from '../../src/evidence/drill.ts'
+import { type OpenCopy } from '../../src/evidence/drill-ground.ts'
+import { tamperings } from '../../src/evidence/tamperings.ts'
+import { tryLock } from '../../src/platform/lock.ts'
+import { Cli } from '../cli-fixture.ts'
+import { append, MemoryHeadStore, openStele, scratch, sealAll, SeededRandom } from '../scratch.ts'
+import { eventually, startTestServer } from '../server-fixture.ts'
 
-const program = join(import.meta.dirname, '../src/main.ts')
+const program = join(import.meta.dirname, '../../src/main.ts')
 
 const openCopy: OpenCopy = async ({ dataDirectory, head, sizes = {} }) =>
   await openDirectory(

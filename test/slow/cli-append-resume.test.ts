@@ -11,11 +11,11 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { gzipSync } from 'node:zlib'
 
-import type { Environment } from '../src/cli/environment.ts'
-import { type Ground, ground, numbered } from './cli-append-ground.ts'
-import { stele, steleOk } from './cli-fixture.ts'
-import { SeededRandom, scratch } from './scratch.ts'
-import { eventsOf, eventually, startTestServer } from './server-fixture.ts'
+import type { Environment } from '../../src/cli/environment.ts'
+import { type Ground, ground, numbered } from '../cli-append-ground.ts'
+import { stele, steleOk } from '../cli-fixture.ts'
+import { SeededRandom, scratch } from '../scratch.ts'
+import { eventsOf, eventually, startTestServer } from '../server-fixture.ts'
 
 /** Runs until the nth request, which is answered and then, or instead, breaks off as told. */
 async function interrupted(
@@ -217,7 +217,7 @@ interface Program {
 }
 
 function program(context: TestContext, cwd: string, ...argv: readonly string[]): Program {
-  const path = join(import.meta.dirname, '../src/main.ts')
+  const path = join(import.meta.dirname, '../../src/main.ts')
   const env = { PATH: process.env['PATH'], XDG_STATE_HOME: join(cwd, 'state') }
   const child = spawn(process.execPath, [path, ...argv], { cwd, env })
   context.after(() => child.kill('SIGKILL'))

@@ -6,10 +6,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { noClickHouse } from './clickhouse-fixture.ts'
-import { hostile } from './hostile-values.ts'
-import { agrees, append, caughtUp, childOf, CLICKHOUSE, finds, FOLLOWER, peakBytes } from './index-children.ts'
-import { startTestServer } from './server-fixture.ts'
+import { noClickHouse } from '../clickhouse-fixture.ts'
+import { hostile } from '../hostile-values.ts'
+import { agrees, append, caughtUp, childOf, CLICKHOUSE, finds, FOLLOWER, peakBytes } from '../index-children.ts'
+import { startTestServer } from '../server-fixture.ts'
 
 const MIB = 1024 ** 2
 const MAX_FOLLOWER_BYTES = 600 * MIB

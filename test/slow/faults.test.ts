@@ -8,9 +8,9 @@ import { test } from 'node:test'
 
 import { rootAt } from '@stele/proof'
 
-import { type Fault, FaultDisk, type Operation } from './fault-disk.ts'
-import { PowerCutDisk, powerCutDirectory as directory } from './power-cut-disk.ts'
-import { append, hex, MemoryHeadStore, openStele, readAll, SeededRandom, type Stele, TurnedClock } from './scratch.ts'
+import { type Fault, FaultDisk, type Operation } from '../fault-disk.ts'
+import { PowerCutDisk, powerCutDirectory as directory } from '../power-cut-disk.ts'
+import { append, hex, MemoryHeadStore, openStele, readAll, SeededRandom, type Stele, TurnedClock } from '../scratch.ts'
 
 const SMALL = { anchorEveryBytes: 30_000, walFileBytes: 30_000 }
 const LARGE = { anchorEveryBytes: 2 ** 40, walFileBytes: 2 ** 40 }

@@ -9,8 +9,8 @@ import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { ListedIndex } from './listed-index.ts'
-import { eventually, startTestServer } from './server-fixture.ts'
+import { ListedIndex } from '../listed-index.ts'
+import { eventually, startTestServer } from '../server-fixture.ts'
 
 const EVENTS = '/v1/ledgers/main/events'
 const MEBIBYTE = 1024 * 1024

@@ -9,12 +9,12 @@ import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 
-import { Cli, steleOk, variablesFor } from './cli-fixture.ts'
-import { noClickHouse } from './clickhouse-fixture.ts'
-import { lastFirst } from './embedded-ground.ts'
-import { agrees, append, caughtUp, childOf, CLICKHOUSE, finds, FOLLOWER, ledgerGoesOn } from './index-children.ts'
-import { scratch, SeededRandom } from './scratch.ts'
-import { eventually, problemOf, startTestServer, type TestServer } from './server-fixture.ts'
+import { Cli, steleOk, variablesFor } from '../cli-fixture.ts'
+import { noClickHouse } from '../clickhouse-fixture.ts'
+import { lastFirst } from '../embedded-ground.ts'
+import { agrees, append, caughtUp, childOf, CLICKHOUSE, finds, FOLLOWER, ledgerGoesOn } from '../index-children.ts'
+import { scratch, SeededRandom } from '../scratch.ts'
+import { eventually, problemOf, startTestServer, type TestServer } from '../server-fixture.ts'
 
 const skip = noClickHouse
 const config = { noIndex: false }
