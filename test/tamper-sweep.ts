@@ -24,7 +24,9 @@ export async function sweptDirectory(): Promise<SweptDirectory> {
   return await directoryWith(async ({ ledgers, administration }, clock) => {
     await administration.createLedger({ name: 'pay' }, 'tester')
     clock.pass(10)
-    await Promise.all([append(ledgers, 'main', events('main', 8)), append(ledgers, 'pay', events('pay', 5))])
+    // One after the other: in a frame of both, a byte that keeps it from being taken apart loses both.
+    await append(ledgers, 'main', events('main', 8))
+    await append(ledgers, 'pay', events('pay', 5))
     await ledgers.publish()
     clock.pass(10)
     await append(ledgers, 'main', events('main', 2))

@@ -24,7 +24,7 @@ export class FileCache {
   readonly #named = new Set<string>()
   #waiting: (() => void)[] = []
 
-  constructor(disk: Disk, maxOpenCount = 512) {
+  constructor(disk: Disk, maxOpenCount = 256) {
     this.#disk = disk
     this.#maxOpenCount = maxOpenCount
   }
