@@ -213,7 +213,10 @@ test('a backup whose witnessed head was damaged is restored without it', async (
   const { data, folder } = await ground(context)
   const path = join(data, 'witnessed', 'head')
   const whole = await readFile(path, 'utf8')
-  await writeFile(path, whole.replace(/(?<=witness\.test\/one .{20})./, (char) => (char === 'A' ? 'B' : 'A')))
+  await writeFile(
+    path,
+    whole.replace(/(?<=witness\.test\/one .{20})./, (char) => (char === 'A' ? 'B' : 'A')),
+  )
   const [to, restored] = [join(folder, 'backup'), join(folder, 'restored')]
   await backUp(data, to)
   const { isWitnessedLeftOut, verified: report } = await restoreFrom(to, restored)
