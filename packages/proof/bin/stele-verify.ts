@@ -10,6 +10,7 @@ import { basename, dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 
 import { checkFolder, checkUnit, NoLogError, PATHS } from '../folder/index.ts'
+import { printable } from '../folder/printable.ts'
 import {
   MAX_EVENT_BYTES,
   MAX_NOTE_BYTES,
@@ -25,7 +26,7 @@ import {
   verifyReceipt,
 } from '../src/index.ts'
 import { NodeFolderFiles, nodeHasher } from './node-files.ts'
-import { folderText, jsonLine, printable, reportText } from './words.ts'
+import { folderText, jsonLine, reportText } from './words.ts'
 
 const USAGE = `Usage: stele-verify EVENT RECEIPT --key VKEY|FILE | --policy FILE [--json]
        stele-verify FOLDER --key VKEY|FILE | --policy FILE [--json]

@@ -3,16 +3,10 @@
 
 // What `stele-verify` says. Names and texts are of whoever is verified: what a terminal would act on is written out.
 
+import { printable, printableJson } from '../folder/printable.ts'
 import type { FolderFinding, FolderReport } from '../folder/index.ts'
 import { toBase64, type Report } from '../src/index.ts'
 import { counted, secondsText } from '../src/summary.ts'
-
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu
-
-/** A line that shows what it says and does nothing else. */
-export function printable(text: string): string {
-  return text.replaceAll(UNSAFE, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)
-}
 
 /** JSON in characters that are safe to show; hashes are base64. */
 export function jsonLine(value: unknown): string {
@@ -20,12 +14,7 @@ export function jsonLine(value: unknown): string {
     if (key === 'rootsAt') return undefined
     return part instanceof Uint8Array ? toBase64(part) : part
   }
-  const text = JSON.stringify(value, plain).replaceAll(UNSAFE, (character) =>
-    Array.from({ length: character.length }, (_, unit) => {
-      return `\\u${character.charCodeAt(unit).toString(16).padStart(4, '0')}`
-    }).join(''),
-  )
-  return `${text}\n`
+  return `${printableJson(JSON.stringify(value, plain))}\n`
 }
 
 /** The verdict on a receipt or a checkpoint: a line a check, and then what they come to, with what was not checked. */

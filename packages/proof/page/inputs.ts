@@ -44,20 +44,6 @@ export function readTrust(text: string): Trust | undefined {
   throw new ProofError('key-malformed', 'this is neither a key (name+8 hex digits+base64) nor a policy')
 }
 
-/**
- * Text that shows what it holds: control characters, those that change the direction of what follows, and those that
- * show nothing become their code points. Newlines and tabs stay where `lines` says so.
- */
-export function printable(text: string, lines: 'one line' | 'lines' = 'one line'): string {
-  return text.replaceAll(
-    /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0\ufffd]/gu,
-    (character) => {
-      if (lines === 'lines' && (character === '\n' || character === '\t')) return character
-      return `\\u{${character.codePointAt(0)!.toString(16)}}`
-    },
-  )
-}
-
 function startsWith(bytes: Uint8Array, text: string): boolean {
   return bytes.length >= text.length && Array.from(text).every((character, i) => bytes[i] === character.charCodeAt(0))
 }

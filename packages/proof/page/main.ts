@@ -4,6 +4,7 @@
 // The verifier page: takes an event, its receipt and what is trusted, and shows the verdict. It reads what it is given
 // and nothing else: its policy (page.html) lets the browser make no request at all.
 
+import { printable } from '../folder/printable.ts'
 import {
   MAX_EVENT_BYTES,
   MAX_POLICY_BYTES,
@@ -13,7 +14,7 @@ import {
   verifyReceipt,
 } from '../src/index.ts'
 import type { Report, Trust } from '../src/index.ts'
-import { printable, readTrust, slotOf, type Given, type Slot } from './inputs.ts'
+import { readTrust, slotOf, type Given, type Slot } from './inputs.ts'
 import { countText, readReport, type Circumstances } from './verdict.ts'
 import { byId, showNotice, showSubject, showVerdict } from './view.ts'
 

@@ -4,8 +4,8 @@
 // A report in sentences for somebody who is no programmer. It says nothing that the report does not say, and what the
 // report leaves open it names.
 
+import { printable } from '../folder/printable.ts'
 import type { Check, ProofErrorCode, Report } from '../src/index.ts'
-import { printable } from './inputs.ts'
 
 /** The four marks of trust; they mean the same wherever Stele shows them. */
 export type Mark = 'verified' | 'not yet witnessed' | 'broken' | 'not checked'

@@ -3,9 +3,10 @@
 
 // Puts words into the page. Everything goes in as text: nothing here can make markup out of what was given.
 
+import { printable, printableLines } from '../folder/printable.ts'
 import type { Entry, Report } from '../src/index.ts'
 import { sha256, toBase64, utf8 } from '../src/index.ts'
-import { printable, type Given } from './inputs.ts'
+import type { Given } from './inputs.ts'
 import { countText, jointsOf, type Mark, type Step, timeText, type Verdict } from './verdict.ts'
 
 const SVG = 'http://www.w3.org/2000/svg'
@@ -49,7 +50,7 @@ export function showSubject(place: HTMLElement, { event, receipt, trust }: Subje
   ]
   place.append(
     details('What the entry says, the files, and what was trusted', table(rows)),
-    details('The event itself', make('pre', printable(clipped(event.bytes), 'lines'))),
+    details('The event itself', make('pre', printableLines(clipped(event.bytes)))),
   )
 }
 
@@ -104,7 +105,7 @@ function digest(bytes: Uint8Array): string {
 }
 
 function table(rows: readonly (readonly [string, string])[]): HTMLElement {
-  return make('dl', ...rows.flatMap(([term, text]) => [make('dt', term), make('dd', printable(text, 'lines'))]))
+  return make('dl', ...rows.flatMap(([term, text]) => [make('dt', term), make('dd', printableLines(text))]))
 }
 
 function details(summary: string, content: HTMLElement): HTMLElement {

@@ -7,6 +7,7 @@
  */
 import { join } from 'node:path'
 import { parseNote, parseRotation, ProofError } from '@stele/proof'
+import { printable } from '@stele/proof/printable'
 import { z } from 'zod'
 import type { Disk } from '../../platform/disk.ts'
 import { type Contradiction, type ForkProof, forkShown, formatForkProof, parseForkProof } from './contradiction.ts'
@@ -191,17 +192,14 @@ function wordOnly({ kind }: About): string {
   return 'That this was served is the monitor’s word: whoever else asks the log can see whether it still is.'
 }
 
-/** What others wrote, without what a terminal would act on: the file is there to be read with whatever is at hand. */
-function plain(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')
-}
-
 function readme(about: About, hasProof: boolean, isRotated: boolean): string {
   const { kind, at, vkey, isPinned, olderFrom, newerFrom, servedPath } = about
-  const [what, origin, url] = [about.what, about.origin, about.url].map(plain)
+  const [what, origin, url] = [about.what, about.origin, about.url].map((text) => printable(text))
   const files = [
-    ...(olderFrom === undefined ? [] : [`older.checkpoint   the signed head that was seen first: ${plain(olderFrom)}`]),
-    ...(newerFrom === undefined ? [] : [`newer.checkpoint   the head that was seen now: ${plain(newerFrom)}`]),
+    ...(olderFrom === undefined
+      ? []
+      : [`older.checkpoint   the signed head that was seen first: ${printable(olderFrom)}`]),
+    ...(newerFrom === undefined ? [] : [`newer.checkpoint   the head that was seen now: ${printable(newerFrom)}`]),
     ...(hasProof
       ? ['proof              that the tree of the larger head does not begin with that of the smaller one']
       : []),
