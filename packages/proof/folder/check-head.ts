@@ -30,7 +30,7 @@ import { PATHS, rotationPath } from './paths.ts'
 const MAX_VKEY_BYTES = 8_192
 
 /** A key on the way to the one that signed: from and up to how many entries it stands for heads. */
-export interface SignerKey {
+interface SignerKey {
   readonly vkey: string
   readonly since: number
   /** Absent of a key that nothing is known to have followed. */

@@ -37,15 +37,17 @@ export interface Subject {
   readonly event: Given
   readonly receipt: Given
   readonly trust: string
+  readonly rotations?: Given
 }
 
 /** Shows what was verified, by what: of an entry only where it is one, whatever it says. */
-export function showSubject(place: HTMLElement, { event, receipt, trust }: Subject, report: Report): void {
+export function showSubject(place: HTMLElement, { event, receipt, trust, rotations }: Subject, report: Report): void {
   const rows = [
     ...(report.entry === undefined ? [] : entryRows(report.entry)),
     ...(report.root === undefined ? [] : [['root of the tree', toBase64(report.root)] as const]),
     ['event file', fileText(event)] as const,
     ['receipt file', fileText(receipt)] as const,
+    ...(rotations === undefined ? [] : [['rotations file', fileText(rotations)] as const]),
     ['trusted', trust.trim() === '' ? 'nothing: no key and no policy was given' : clipped(utf8(trust.trim()))] as const,
   ]
   place.append(

@@ -6,11 +6,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { MAX_POLICY_BYTES, utf8 } from '../src/index.ts'
+import { EMPTY_ROOT, formatNote, formatRotation, MAX_POLICY_BYTES, parsePolicy, utf8 } from '../src/index.ts'
 import { printable, printableLines } from '../folder/printable.ts'
-import { readTrust, slotOf } from '../page/inputs.ts'
+import { readTrust, slotOf, withRotations } from '../page/inputs.ts'
 import { policyOf, receiptOf, witness } from './page-receipts.ts'
-import { logSigner } from './signers.ts'
+import { logSigner, mldsaSigner } from './signers.ts'
 
 test('a file is told by its bytes: a receipt by its first line, a key or policy by its form, all else is the event', () => {
   const { vkey } = logSigner('example.com/log')
@@ -42,6 +42,27 @@ test('a key may have space around it, nothing is nothing, and anything else says
   assert.equal(readTrust(' \n'), undefined)
   assert.throws(() => readTrust('my key'), { name: 'ProofError', message: /neither a key .* nor a policy/ })
   assert.throws(() => readTrust('log x\n'), { name: 'ProofError' })
+})
+
+test('rotations have their place in each form in which people have them, and lead on from an Ed25519 key alone', () => {
+  const [old, now] = [logSigner('a.test/log', 'old'), logSigner('a.test/log')]
+  const text = formatRotation({ origin: 'a.test/log', end: { size: 0, root: EMPTY_ROOT }, vkey: now.vkey })
+  const note = formatNote(text, [old.sign(text), now.sign(text)])
+  for (const file of [
+    note,
+    note + note,
+    JSON.stringify({ rotations: [note] }),
+    JSON.stringify([{ rotations: [note] }]),
+  ]) {
+    assert.equal(slotOf(utf8(file)), 'rotations')
+    assert.deepEqual(Object.keys(withRotations({ vkey: old.vkey }, utf8(file)) ?? {}), ['vkey', 'rotations'])
+  }
+  for (const file of ['{"rotations":[]}', '{"rotations":["x"]}', '[]']) assert.equal(slotOf(utf8(file)), 'event')
+  const policy = parsePolicy(`log ${old.vkey}\nquorum none\n`)
+  assert.throws(() => withRotations(policy, utf8(note)), /from an Ed25519 key/)
+  assert.throws(() => withRotations({ vkey: mldsaSigner('a.test/log').vkey }, utf8(note)), /from an Ed25519 key/)
+  assert.throws(() => withRotations({ vkey: logSigner('b.test/log').vkey }, utf8(note)), /none of them of b\.test/)
+  assert.equal(withRotations(undefined, utf8('x')), undefined)
 })
 
 test('no character that hides, moves or breaks text reaches a reader as itself', () => {
