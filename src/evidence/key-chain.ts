@@ -52,6 +52,18 @@ function chainOf(periods: readonly KeyPeriod[], known: KnownLog | undefined, obj
   }
 }
 
+/** Whether a key that is known to have ended has signed another successor, too, in words; undefined where none has. */
+export async function secondSuccessor(
+  known: KnownLog | undefined,
+  rotations: readonly string[],
+): Promise<string | undefined> {
+  for (const former of known?.retired ?? []) {
+    const objection = successorObjection(known!, await periodsFrom(former.vkey, rotations))
+    if (objection !== undefined) return objection
+  }
+  return undefined
+}
+
 /** A key that is known to have ended, and that is said to be followed by another than the one that followed it. */
 function successorObjection(
   { origin, vkey, retired = [] }: KnownLog,

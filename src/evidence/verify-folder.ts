@@ -11,7 +11,7 @@ import { NodeFolderFiles } from '@stele/proof/node-files'
 import { platformHasher } from '../ledger/hash-nodes.ts'
 import { WorkerPool } from '../platform/workers.ts'
 import type { FolderJob } from './folder-worker.ts'
-import { keyChain, retiredSigner } from './key-chain.ts'
+import { keyChain, retiredSigner, secondSuccessor } from './key-chain.ts'
 import { contradiction, type KnownLog, type KnownLogs, type RetiredKey } from './known-logs.ts'
 import { readCheckpoint } from './signatures.ts'
 import { toHex } from './ledger-replay.ts'
@@ -144,6 +144,8 @@ async function held(
     ...(evidence === undefined ? {} : { evidence }),
   })
   const { origin, head, findingCount, signedBy } = report
+  const second = await secondSuccessor(known, report.rotations)
+  if (second !== undefined) return objected(second)
   if (findingCount > 0 || origin === undefined || head === undefined) return { ...report, verdict: 'changed', trust }
   const own = vkey ?? (policy === undefined ? (report.vkey ?? known?.vkey) : known?.vkey)
   const chain = own === undefined ? undefined : await keyChain(knownLogs, known, own, report.rotations)

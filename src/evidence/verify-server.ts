@@ -21,6 +21,7 @@ import {
   verifyRotations,
 } from '@stele/proof'
 import { type Finding, Findings, firstBadEntry, type FirstBad } from './finding.ts'
+import { secondSuccessor } from './key-chain.ts'
 import { type KeyStanding, type KnownLog, type RetiredKey, retiredKeys } from './known-logs.ts'
 import { toHex } from './ledger-replay.ts'
 import { ServedEvents } from './served-events.ts'
@@ -165,7 +166,13 @@ class ServedVerification {
     if (ledger.vkey === vkey) return alone
     const place = { expected: vkey, found: ledger.vkey }
     try {
-      const periods = await verifyRotations(vkey, await ledger.rotations())
+      const rotations = await ledger.rotations()
+      const second = await secondSuccessor(this.#options.known, rotations)
+      if (second !== undefined) {
+        this.#object('key', second, place)
+        return alone
+      }
+      const periods = await verifyRotations(vkey, rotations)
       if (periods.at(-1)?.vkey === ledger.vkey) return periods
       this.#object('key', 'the server tells another key than the one that is known, and no rotation leads to it', place)
     } catch (error) {
