@@ -217,3 +217,22 @@ test('P4: a thief with a retired key who signs a second successor convicts nobod
   // It is not followed, and nothing of it is remembered.
   assert.equal((await stele(watcher, 'verify', ...RECEIPT)).code, 0)
 })
+
+test('of one entry the words are those of one', async (context) => {
+  const server = await startTestServer(context)
+  const folder = scratch(context)
+  const world = { cwd: folder, variables: { ...variablesFor(server), XDG_STATE_HOME: join(folder, 'server') } }
+  const watcher = stranger(folder, 'watcher')
+  const said: string[] = []
+  for (const name of ['one', 'two']) {
+    await append(server, 1)
+    await steleOk(world, 'export', name)
+    const text = await steleOk(watcher, 'verify', name, '--key', server.ledgers.vkey('main'))
+    said.push(text.replaceAll(/\s+/g, ' '))
+  }
+  assert.match(
+    said[0] ?? '',
+    /^one holds the 1 entry of .* The event of entry 0, 12 B, is the one that it commits to\. Its head/,
+  )
+  assert.match(said[1] ?? '', /All their events, .* Its first entry is the one that this command saw on /)
+})
