@@ -6,7 +6,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { EMPTY_ROOT, formatNote, formatRotation, MAX_POLICY_BYTES, parsePolicy, utf8 } from '../src/index.ts'
+import fc from 'fast-check'
+
+import {
+  EMPTY_ROOT,
+  formatNote,
+  formatRotation,
+  MAX_POLICY_BYTES,
+  parsePolicy,
+  ProofError,
+  utf8,
+} from '../src/index.ts'
+import { givenRotations } from '../folder/given-rotations.ts'
 import { printable, printableLines } from '../folder/printable.ts'
 import { readTrust, slotOf, withRotations } from '../page/inputs.ts'
 import { policyOf, receiptOf, witness } from './page-receipts.ts'
@@ -63,6 +74,27 @@ test('rotations have their place in each form in which people have them, and lea
   assert.throws(() => withRotations({ vkey: mldsaSigner('a.test/log').vkey }, utf8(note)), /from an Ed25519 key/)
   assert.throws(() => withRotations({ vkey: logSigner('b.test/log').vkey }, utf8(note)), /none of them of b\.test/)
   assert.equal(withRotations(undefined, utf8('x')), undefined)
+})
+
+test('rotations with any bytes changed, cut or put in are read or refused with a typed error', () => {
+  const [old, now] = [logSigner('a.test/log', 'old'), logSigner('a.test/log')]
+  const text = formatRotation({ origin: 'a.test/log', end: { size: 0, root: EMPTY_ROOT }, vkey: now.vkey })
+  const note = formatNote(text, [old.sign(text), now.sign(text)])
+  const forms = [note + note, JSON.stringify([{ rotations: [note] }, note])].map((form) => Buffer.from(form))
+  const bytes = fc.uint8Array({ maxLength: 9 }).map((some) => Buffer.from(some))
+  let goodCount = 0
+  fc.assert(
+    fc.property(fc.constantFrom(...forms), fc.nat(900), fc.nat(9), bytes, (form, at, dropped, put) => {
+      const given = Buffer.concat([form.subarray(0, at), put, form.subarray(at + dropped)])
+      try {
+        goodCount += givenRotations(given, 'a.test/log').length
+      } catch (error) {
+        if (!(error instanceof ProofError)) throw error
+      }
+    }),
+    { seed: 7, numRuns: 3_000 },
+  )
+  assert.ok(goodCount > 0, 'some of them are good')
 })
 
 test('no character that hides, moves or breaks text reaches a reader as itself', () => {
