@@ -14,7 +14,7 @@ import { Frontier, hashLeaf, hashNode, parsePolicy, type TreeHead, utf8 } from '
 
 import { logSigner, signCheckpoint, type TestSigner } from '../packages/proof/test/signers.ts'
 import { ExportFolder, type ExportedEntry } from '../src/evidence/export-folder.ts'
-import { KnownLogs, retiredKey } from '../src/evidence/known-logs.ts'
+import { KnownLogs, retiredKeys } from '../src/evidence/known-logs.ts'
 import { verifyFolder } from '../src/evidence/verify-folder.ts'
 import { SystemClock } from '../src/platform/clock.ts'
 import { NodeDisk } from '../src/platform/disk.ts'
@@ -142,7 +142,12 @@ test('P4: a fork by a key that is known to be retired is refused though that key
   const logs = new KnownLogs(new NodeDisk(), new SystemClock(), tryLock, join(folder, 'state'))
   const entries = exported(20)
   const end = { size: 10, root: rootOf(entries.slice(0, 10)) }
-  await logs.remember({ origin, vkey: signer.vkey, retired: [retiredKey(retired.vkey, end)], pinned: true })
+  await logs.remember({
+    origin,
+    vkey: signer.vkey,
+    retired: retiredKeys([{ vkey: retired.vkey, from: 0, until: end }]),
+    pinned: true,
+  })
   const trusts = [{ vkey: retired.vkey }, { policy: parsePolicy(`log ${retired.vkey}\nquorum none\n`) }, {}]
   const forks = [
     { of: entries.slice(0, 11), verdict: 'changed', what: /its key was retired at 10 entries, and it has 11/ },

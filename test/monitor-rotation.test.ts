@@ -93,7 +93,9 @@ class RotatingLog {
   }
 
   /** What a look finds, and what a third party makes of it who has the key. */
-  async found(vkey = first.vkey): Promise<{ kind: string; what: string; isProven: boolean }> {
+  async found(
+    vkey = first.vkey,
+  ): Promise<{ kind: string; what: string; isProven: boolean; finding: string | undefined }> {
     const error = await this.look().then(
       () => assert.fail('nothing was found'),
       (thrown: unknown) => thrown,
@@ -102,8 +104,8 @@ class RotatingLog {
     const { path } = await this.#state.keepEvidence(error.contradiction)
     const evidence = await readEvidence(new NodeDisk(), path)
     const { rotations } = evidence
-    const { isProven } = await explainEvidence(evidence, { origin: ORIGIN, vkey, isPinned: true, rotations })
-    return { kind: error.contradiction.kind, what: error.message, isProven }
+    const { isProven, finding } = await explainEvidence(evidence, { origin: ORIGIN, vkey, isPinned: true, rotations })
+    return { kind: error.contradiction.kind, what: error.message, isProven, finding }
   }
 }
 
@@ -194,7 +196,7 @@ test('a fork signed by an old key is refused: above the end of its period, and b
   assert.ok(['fork', 'shrink'].includes((await stranger.found()).kind))
 })
 
-test('two statements by one key, and one whose end is not of the tree, are proven to a third party', async (context) => {
+test('P4: two successors of one key are told as what they are, a fork or a theft, and an end that is not of the tree is proven', async (context) => {
   const log = await RotatingLog.start(context)
   log.tree.grow(300)
   await log.look()
@@ -203,7 +205,10 @@ test('two statements by one key, and one whose end is not of the tree, are prove
   await log.look()
   log.rotations = [other]
   log.signer = third
-  assert.deepEqual(pick(await log.found()), { kind: 'rotation', isProven: true })
+  const found = await log.found()
+  assert.deepEqual(pick(found), { kind: 'successors', isProven: false })
+  assert.equal(found.finding, 'two successors')
+  assert.match(found.what, /two different successors.*either its operator forked it, or somebody else holds that key/)
 
   const untrue = await RotatingLog.start(context)
   untrue.tree.grow(300)
@@ -298,10 +303,11 @@ test('evidence that takes no key to make convicts nobody: signatures that were n
   const free = formatNote(text, lines)
   const fork = { tree: log.tree, oldSize: 100, size: 400 }
   assert.equal((await explained(third, [free, newer], [free, s2, s3], fork)).isProven, false)
-  // What follows the third key twice, by its own signature, is proven to whoever has an earlier one.
+  // What follows the third key twice, by its own signature, is shown to whoever has an earlier one; by whom is not.
   log.signer = third
   const other = await log.statement(first, 300)
-  assert.equal((await explained(second, [s3, other], [s2, s3])).isProven, true)
+  const { isProven, finding } = await explained(second, [s3, other], [s2, s3])
+  assert.deepEqual([isProven, finding], [false, 'two successors'])
 })
 
 test('what a thief signs below the end of a retired key convicts nobody: a head, a statement, or both ends of one', async (context) => {

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
-import { formatProof, parseCheckpoint, parseReceipt } from '@stele/proof'
+import { formatNote, formatProof, formatRotation, parseCheckpoint, parseReceipt } from '@stele/proof'
 
 import { logSigner, mldsaSigner, signCheckpoint, witnessSigner } from '../packages/proof/test/signers.ts'
 import { NodeDisk } from '../src/platform/disk.ts'
@@ -102,6 +102,55 @@ describe('stele-verify as published', () => {
       const witnessed = await run(...receipt, '--policy', join(FIXTURES, 'trust.policy'))
       assert.equal(witnessed.code, 0)
       assert.match(witnessed.out, /\nSeen by these witnesses: W1 on 2023-11-14 22:13:20 UTC, W2 on 2023-/)
+    })
+
+    test(`P9: by Node ${version} an old key verifies what a later one signed, by the rotations, and what is missing is said`, async () => {
+      const head = file('head', checkpointOf(exported(3)))
+      const [older, oldest] = [logSigner(origin, 'older'), logSigner(origin, 'oldest')]
+      const statement = (old: typeof older, now: typeof older, size: number): string => {
+        const text = formatRotation({ origin, end: { size, root: new Uint8Array(32).fill(2) }, vkey: now.vkey })
+        return formatNote(text, [old.sign(text), now.sign(text)])
+      }
+      const rotations = [statement(oldest, older, 1), statement(older, signer, 2)]
+      const key = ['--checkpoint', head, '--key', oldest.vkey]
+      const without = await run(...key)
+      assert.equal(without.code, 1)
+      assert.match(without.out, /\n- {4}the given key may have handed over to .* with --rotations FILE/)
+      mkdirSync(join(folder, 'out', 'rotations'), { recursive: true })
+      for (const [position, text] of rotations.entries()) file(join('out', 'rotations', `00${position}`), text)
+      const given = [
+        file('lines', rotations.join('')),
+        file('keys.json', JSON.stringify({ origin, keys: [], rotations })),
+        'out',
+      ]
+      for (const name of given) {
+        const { code, out } = await run(...key, '--rotations', name)
+        assert.equal(code, 0, out)
+        assert.match(out, /the signature: signed by the key 2 rotations behind the given one\n/)
+        assert.match(out, /\nSigned by the Ed25519 key of \S+ \(2 rotations behind the given one\), up to 3 entries/)
+      }
+      const led = await run('log', '--key', oldest.vkey, '--rotations', 'lines')
+      // Whoever gives rotations is told where their ends are not of the tree.
+      assert.equal(led.code, 1)
+      assert.match(led.out, /a key was retired with another root at size 1/)
+      assert.match((await run('log', '--key', oldest.vkey)).out, /give its signed statements of that with --rotations/)
+      const late = await run(...key, '--rotations', file('late', rotations[0]!))
+      assert.deepEqual([late.code, /may be older than this/.test(late.out)], [1, true])
+      for (const [text, words] of [
+        [rotations.join('').slice(0, -9), /cut: rotation 2 of 2 is not whole/],
+        ['stele/key-rotation/v1\nx.test/y\n', /the rotations are of x\.test\/y, and none of them of /],
+      ] as const) {
+        const { code, err } = await run(...key, '--rotations', file('cut', text))
+        assert.equal(code, 2)
+        assert.match(err, words)
+      }
+      for (const argv of [
+        ['--checkpoint', head, '--rotations', 'lines'],
+        ['--checkpoint', head, '--key', mldsaSigner(origin).vkey, '--rotations', 'lines'],
+      ]) {
+        assert.equal((await run(...argv)).code, 2)
+      }
+      assert.equal((await run(...key, '--rotations', 'none')).code, 3)
     })
 
     test(`by Node ${version} an ML-DSA-44 key is taken where this Node can check it, and nothing is said of its age`, async () => {

@@ -11,6 +11,7 @@ import {
   formatEntry,
   formatNote,
   formatReceipt,
+  formatRotation,
   formatSignatureLine,
   formatWitnessedReceipt,
   hashLeaf,
@@ -22,6 +23,7 @@ import {
   toBase64Url,
 } from '@stele/proof'
 
+import { keyChain } from '../src/evidence/key-chain.ts'
 import { KnownLogs, type RetiredKey } from '../src/evidence/known-logs.ts'
 import { verifyEvent } from '../src/evidence/verify-receipt.ts'
 import { KeyStore } from '../src/ledger/keys.ts'
@@ -45,8 +47,8 @@ let newHeads: Signer
 before(async () => {
   const keys = new KeyStore(new MemoryDisk(), new SeededRandom(3), '/')
   ledger = await keys.prepare('main', `${family}/main`)
-  heads = await keys.prepare('heads', `${family}/heads`)
-  newHeads = await keys.prepare('heads', `${family}/heads`)
+  heads = await keys.prepare('heads', `${family}/heads`, 'with ML-DSA-44')
+  newHeads = await keys.prepare('heads', `${family}/heads`, 'with ML-DSA-44')
 })
 
 function memory(context: TestContext): KnownLogs {
@@ -189,4 +191,52 @@ test('the key of heads vouches for a witnessed receipt, and is remembered as no 
   assert.equal((await knownLogs.find(`${family}/main`))?.vkey, ledger.vkey)
   const impostor = await verifyEvent({ event, proof: witnessed(4, by(newHeads)).proof, vkey: newHeads.vkey, knownLogs })
   assert.match(impostor.contradiction ?? '', /the key of .*\/heads is not the one that was pinned/)
+})
+
+/** A head with the signature of the ML-DSA-44 key alone. */
+const byMldsa =
+  (signer: Signer): Sign =>
+  (size, root) => {
+    const [text = '', lines = ''] = signer.head(size, Buffer.from(root), 1_700_000_000).split('\n\n')
+    return `${text}\n\n${lines.split('\n').slice(1).join('\n')}`
+  }
+
+test('P4: a retired ML-DSA-44 key of heads vouches for nothing beyond its end, whoever lists it', async (context) => {
+  const policy = parsePolicy(`log ${heads.mldsaVkey}\nquorum none\n`)
+  const beyond = witnessed(8, byMldsa(heads)).proof
+  const below = witnessed(2, byMldsa(heads)).proof
+  const origin = `${family}/heads`
+  // Known by a head that both keys signed and a policy that lists both, or by the statement that brought it.
+  const both = parsePolicy(`log ${heads.vkey}\nlog ${heads.mldsaVkey}\nquorum none\n`)
+  const text = formatRotation({
+    origin,
+    end: { size: 4, root: otherRoot },
+    vkey: newHeads.vkey,
+    mldsaVkey: newHeads.mldsaVkey!,
+  })
+  const statement = formatNote(text, [heads.signatureLine(text), newHeads.signatureLine(text)])
+  const seen = memory(context)
+  await seen.remember({ origin, vkey: heads.vkey, pinned: true })
+  const head: Sign = (size, root) => heads.head(size, Buffer.from(root), 1_700_000_000)
+  assert.equal(
+    (await verifyEvent({ event, proof: witnessed(4, head).proof, policy: both, knownLogs: seen })).verdict,
+    'valid',
+  )
+  assert.equal((await seen.find(origin))?.mldsaVkey, heads.mldsaVkey)
+  const { objection, ...keys } = await keyChain(seen, await seen.find(origin), newHeads.vkey, [statement])
+  assert.equal(objection, undefined)
+  await seen.remember({ origin, ...keys, pinned: true })
+  assert.equal((await seen.find(origin))?.mldsaVkey, newHeads.mldsaVkey)
+  const told = memory(context)
+  const retired = [{ vkey: heads.vkey, mldsaVkey: heads.mldsaVkey!, size: 4, root: toBase64(otherRoot) }]
+  await told.remember({ origin, vkey: newHeads.vkey, retired, pinned: true })
+  for (const knownLogs of [seen, told]) {
+    const { verdict, contradiction } = await verifyEvent({ event, proof: beyond, policy, knownLogs })
+    assert.equal(verdict, 'invalid')
+    assert.match(contradiction ?? '', /heads counts 8 entries.*retired at 4 entries/)
+    assert.equal((await verifyEvent({ event, proof: below, policy, knownLogs })).verdict, 'self-consistent')
+  }
+  // Who has seen nothing of the rotation cannot know.
+  assert.equal((await verifyEvent({ event, proof: beyond, policy, knownLogs: memory(context) })).verdict, 'valid')
+  assert.equal((await told.find(origin))?.vkey, newHeads.vkey)
 })

@@ -1,31 +1,21 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Text of others (events, servers, file names) on its way to a terminal. Control, format and bidirectional characters
-// are written out: they could hide, forge or reorder what is read, or drive the terminal. Storage is never touched.
+// What is shown on a terminal, as people read it. Text of others goes through `printable`.
 
+import { printableJson } from '@stele/proof/printable'
 import type { RecordedEvent } from '@stele/sdk'
 
 import { timeText } from '../platform/clock.ts'
 
 /** The last second of the year 9999. */
 const LAST_SECOND = 253_402_300_799
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu
-const NAMED: Readonly<Record<string, string>> = { '\t': '\\t', '\n': '\\n', '\r': '\\r' }
 
-/** On one line, with nothing in it that a terminal would act on. */
-export function printable(text: string): string {
-  return text.replaceAll(UNSAFE, (character) => NAMED[character] ?? `\\u{${character.codePointAt(0)!.toString(16)}}`)
-}
+export { printable } from '@stele/proof/printable'
 
 /** One line of JSON that says the same, in characters that are safe to show. */
 export function jsonLine(value: unknown): string {
-  const text = JSON.stringify(value).replaceAll(UNSAFE, (character) =>
-    Array.from({ length: character.length }, (_, unit) => {
-      return `\\u${character.charCodeAt(unit).toString(16).padStart(4, '0')}`
-    }).join(''),
-  )
-  return `${text}\n`
+  return `${printableJson(JSON.stringify(value))}\n`
 }
 
 /** An event as the server gives it; `ledger` where several were asked. */

@@ -143,8 +143,8 @@ async function exportFrom(
     },
   })
   const { origin, head, rotations } = summary
-  const { vkey, retired } = await keyChain(knownLogs, known, summary.vkey, rotations)
-  await knownLogs.remember({ origin, vkey, retired, pinned: false, head })
+  const { objection: _, ...keys } = await keyChain(knownLogs, known, summary.vkey, rotations)
+  await knownLogs.remember({ origin, ...keys, pinned: false, head })
   return summary
 }
 

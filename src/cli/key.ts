@@ -8,6 +8,7 @@ import { type CommandGroup, defineCommand } from './command.ts'
 import { connect, jsonOption, serverOptions } from './connect.ts'
 import { count, entries, jsonLine, printable, wrapped } from './display.ts'
 import type { Environment } from './environment.ts'
+import { usageFailure } from './failure.ts'
 import { keyKind, keyWords } from './key-words.ts'
 
 /** Whom the new keys of `heads` concern: nothing leads them on. */
@@ -57,6 +58,10 @@ const list = defineCommand({
   operands: '',
   options: {
     ledger: { type: 'string', value: 'NAME', multiple: true, help: 'the ledger, may be repeated; else every ledger' },
+    rotations: {
+      type: 'boolean',
+      help: "prints the signed statements alone, as 'stele verify --rotations FILE' takes them from whoever has an old key",
+    },
     ...serverOptions,
     ...jsonOption,
   },
@@ -66,13 +71,21 @@ const list = defineCommand({
       command: 'stele key list --ledger main --json',
       does: 'prints origin, whole keys and the signed statements between them',
     },
+    {
+      command: 'stele key list --ledger main --rotations > rotations.txt',
+      does: 'hands on what leads from old keys to today’s',
+    },
   ],
   run: async ({ options }, environment) => {
+    if (options.rotations === true && options.json === true) {
+      throw usageFailure('--rotations and --json were both given', 'Give one: --json has the statements, too')
+    }
     const connection = await connect(options, environment)
     const names = options.ledger ?? (await connection.call({ safe: '' }, (client) => client.ledgers())).map(nameOf)
     const all: LedgerKeys[] = []
     for (const name of names) all.push(await connection.call({ safe: '' }, (client) => client.keys(name)))
-    const text = options.json === true ? jsonLine(all) : all.map(describe).join('')
+    const asText = options.rotations === true ? (keys: LedgerKeys) => keys.rotations.join('') : describe
+    const text = options.json === true ? jsonLine(all) : all.map(asText).join('')
     await environment.stdout.write(text)
     return 0
   },

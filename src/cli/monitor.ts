@@ -89,7 +89,7 @@ export const monitor = defineCommand({
   ],
   exitCodes: {
     0: 'nothing speaks against what was seen; with --explain: the log has contradicted itself, proven',
-    1: 'something contradicts, now or before, or an alarm of --stale; with --explain: nothing is proven',
+    1: 'something contradicts, now or before, or an alarm of --stale; with --explain: nothing is proven against the log; that a retired key signed two successors is said, and shows not by whom',
     2: 'the command line is wrong, or the key is of another log',
     3: 'with --once: something could not be reached or mirrored; else: what is remembered could not be read or written',
   },

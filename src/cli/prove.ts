@@ -29,7 +29,7 @@ export const prove = defineCommand({
   name: 'prove',
   summary: 'Writes the proof that an event is in a ledger',
   description:
-    "The proof (C2SP tlog-proof) and the event's bytes are all that somebody else needs, beside a key that came another way: 'stele verify EVENT PROOF --key KEY' works without a server. Both are checked before they are written.\nWith a token that may read, the proof is a receipt: it carries the entry and the salt, which 'stele verify' needs. With one that may only verify, it is the bare proof, and no event is written.",
+    "The proof (C2SP tlog-proof) and the event's bytes are all that somebody else needs, beside a key that came another way: 'stele verify EVENT PROOF --key KEY' works without a server. Both are checked before they are written. Where the ledger's key was rotated, LEDGER-INDEX.rotations is written beside them, for whoever has an old key.\nWith a token that may read, the proof is a receipt: it carries the entry and the salt, which 'stele verify' needs. With one that may only verify, it is the bare proof, and no event is written.",
   operands: 'INDEX',
   options: {
     out: { type: 'string', value: 'FILE', help: 'where the proof is written; else LEDGER-INDEX.tlog-proof' },
@@ -79,6 +79,8 @@ export const prove = defineCommand({
     const asked = witnessed ? { witnessed, waitSeconds: waitOf(options.wait) } : {}
     const proof = await connection.call(words, (client) => client.receipt(ledger, index, asked))
     const out = options.out ?? `${ledger}-${index}.tlog-proof`
+    const { rotations } = await connection.call(words, (client) => client.keys(ledger))
+    const rotationsFile = rotations.length === 0 ? undefined : `${out.replace(/\.tlog-proof$/, '')}.rotations`
     let eventFile: string | undefined
     let sentence = ''
     if (proof.event !== undefined) {
@@ -89,7 +91,8 @@ export const prove = defineCommand({
         : { vkey, pinned: false }
       await demandSigned(event, proof.text, trust)
       eventFile = options.event ?? `${ledger}-${index}.${extensions[entry.media]}`
-      demandApart([out, eventFile, ...(options.page === undefined ? [] : [options.page])], environment)
+      const beside = [options.page, rotationsFile].filter((name) => name !== undefined)
+      demandApart([out, eventFile, ...beside], environment)
       await write(eventFile, event, environment)
     } else if (options.event !== undefined || options.page !== undefined) {
       throw new Failure(
@@ -100,6 +103,7 @@ export const prove = defineCommand({
       )
     }
     await write(out, Buffer.from(proof.text), environment)
+    if (rotationsFile !== undefined) await write(rotationsFile, Buffer.from(rotations.join('')), environment)
     const page = options.page === undefined ? undefined : await writePage(options.page, environment)
 
     const { origin, size, root } = proof.head
@@ -119,6 +123,7 @@ export const prove = defineCommand({
           vkeys,
           out,
           ...(eventFile === undefined ? {} : { event: eventFile }),
+          ...(rotationsFile === undefined ? {} : { rotations: rotationsFile }),
           ...(page === undefined ? {} : { page: page.file, pageSha256: page.sha256 }),
           ...(proof.witnessed === undefined ? {} : { witnessed: headJson(proof.witnessed) }),
           ...(next === undefined ? {} : { next }),
@@ -144,6 +149,9 @@ export const prove = defineCommand({
       ...(page === undefined
         ? []
         : [`${printable(page.file)} is the page that verifies them in a browser. Its SHA-256: ${page.sha256}`]),
+      ...(rotationsFile === undefined
+        ? []
+        : wrapped(rotationsWords(rotationsFile, rotations.length), environment.stdout.columns)),
       ...(next === undefined ? [] : ['', ...wrapped(means, environment.stdout.columns), '', `  ${next}`]),
     ]
     await environment.stdout.write(`${lines.join('\n')}\n`)
@@ -156,6 +164,14 @@ function waitOf(text: string | undefined): number {
   const seconds = /^[0-9]{1,2}$/.test(text) ? Number(text) : MAX_WAIT_SECONDS + 1
   if (seconds <= MAX_WAIT_SECONDS) return seconds
   throw usageFailure(`--wait ${printable(text)} is not a number of seconds up to ${MAX_WAIT_SECONDS}`, 'Write it as 30')
+}
+
+function rotationsWords(file: string, rotationCount: number): string {
+  const followed =
+    rotationCount === 1
+      ? 'The key was followed by another once'
+      : `The key was followed by others ${count(rotationCount)} times`
+  return `${followed}: ${printable(file)} holds what the old ones signed of that. Whoever has an old key gives that key and --rotations ${shellWord(file)}.`
 }
 
 function headJson({ origin, size, root }: LedgerHead): object {

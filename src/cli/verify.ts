@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
+import { ALG_ED25519, parseVkey } from '@stele/proof'
+
 import { KnownLogFault, KnownLogs } from '../evidence/known-logs.ts'
 import { tryLock } from '../platform/lock.ts'
 import { defineCommand } from './command.ts'
@@ -26,6 +28,11 @@ export const verify = defineCommand({
     token: { type: 'string', value: 'TOKEN', help: 'for --url; else STELE_TOKEN, else none or that of ./stele-data' },
     key: { type: 'string', value: 'VKEY', help: "the log's key, from somewhere else than the log" },
     policy: { type: 'string', value: 'FILE', help: 'logs and witnesses to trust (C2SP tlog-policy)' },
+    rotations: {
+      type: 'string',
+      value: 'FILE',
+      help: "with --key, or a key that is remembered: the log's signed statements by which later keys followed it, from anybody ('stele key list --rotations')",
+    },
     head: {
       type: 'string',
       value: 'FILE|URL',
@@ -44,6 +51,10 @@ export const verify = defineCommand({
     { command: `stele verify --data ${DEFAULT_DATA}`, does: 'verifies every byte of a data directory' },
     { command: "stele verify grant.json grant.tlog-proof --key 'VKEY'", does: 'verifies one event, without a server' },
     { command: "stele verify ./main-2026-09 --key 'VKEY'", does: 'verifies an export: entries, tree and events' },
+    {
+      command: "stele verify grant.json grant.tlog-proof --key 'OLD' --rotations rotations.txt",
+      does: 'the same by a key that later ones have followed',
+    },
     {
       command: 'stele verify --url https://audit.example.com --ledger payments',
       does: 'verifies what a server serves',
@@ -64,6 +75,7 @@ export const verify = defineCommand({
     const trust: VerifyOptions = {
       vkey: options.key === undefined ? undefined : vkeyOf(options.key),
       policy: options.policy === undefined ? undefined : await policyOf(options.policy, environment),
+      rotations: options.rotations,
       heads: options.head ?? [],
       ledger: options.ledger,
       token: options.token,
@@ -74,6 +86,7 @@ export const verify = defineCommand({
     if (trust.vkey !== undefined && trust.policy !== undefined) {
       throw usageFailure('--key and --policy were both given', 'A policy names its keys; give one of the two')
     }
+    demandRotationsFit(trust, operands)
     if (data === undefined && trust.heads.length > 0) throw usageFailure('--head goes with --data', 'Leave it out')
     if (data === undefined && options['no-content'] === true) {
       throw usageFailure('--no-content goes with --data', 'Leave it out')
@@ -93,3 +106,22 @@ export const verify = defineCommand({
     }
   },
 })
+
+function demandRotationsFit({ vkey, policy, rotations }: VerifyOptions, operands: readonly string[]): void {
+  if (rotations === undefined) return
+  if (operands.length === 0) {
+    throw usageFailure(
+      '--rotations goes with a FOLDER, or an EVENT and its PROOF',
+      'A server and a directory have their own',
+    )
+  }
+  if (policy !== undefined) {
+    const mend = "Leave it out; where a key in the policy was rotated, get the new policy ('stele witness policy')"
+    throw usageFailure('--rotations goes with a key, and a policy names its keys', mend)
+  }
+  if (vkey === undefined || parseVkey(vkey).alg === ALG_ED25519) return
+  throw usageFailure(
+    '--rotations goes with an Ed25519 key, and --key is of another kind',
+    'Give the key of the kind Ed25519',
+  )
+}

@@ -6,7 +6,7 @@
  * directory. A log's key does not change, so another key for a known origin is an alarm and never replaces the first.
  */
 import { dirname, join } from 'node:path'
-import { type RotationEnd, toBase64 } from '@stele/proof'
+import { type KeyPeriod, toBase64 } from '@stele/proof'
 import { z } from 'zod'
 import { type Clock, timeText } from '../platform/clock.ts'
 import { type Disk, replaceFile } from '../platform/disk.ts'
@@ -20,6 +20,8 @@ const LOCK_WAIT_MS = 10
 
 const retiredSchema = z.strictObject({
   vkey: z.string(),
+  /** The ML-DSA-44 key that was beside it and ended with it, where it is known. */
+  mldsaVkey: z.string().optional(),
   /** The last head that it stands for: size, and root in base64. */
   size: z.int().nonnegative(),
   root: z.string(),
@@ -29,6 +31,8 @@ const knownLogSchema = z.strictObject({
   v: z.literal(1),
   origin: z.string(),
   vkey: z.string(),
+  /** The ML-DSA-44 key beside it, where it is known. */
+  mldsaVkey: z.string().optional(),
   /** Keys that signed rotations have led on from, the oldest first. */
   retired: z.array(retiredSchema).optional(),
   /** Somebody gave the key, rather than take it from the server. */
@@ -42,8 +46,13 @@ const knownLogSchema = z.strictObject({
 export type KnownLog = Readonly<z.infer<typeof knownLogSchema>>
 export type RetiredKey = Readonly<z.infer<typeof retiredSchema>>
 
-export function retiredKey(vkey: string, { size, root }: RotationEnd): RetiredKey {
-  return { vkey, size, root: toBase64(root) }
+/** The keys of these periods that another followed. */
+export function retiredKeys(periods: readonly KeyPeriod[]): RetiredKey[] {
+  return periods.flatMap(({ vkey, mldsaVkey, until }) => {
+    if (until === undefined) return []
+    const beside = mldsaVkey === undefined ? {} : { mldsaVkey }
+    return [{ vkey, ...beside, size: until.size, root: toBase64(until.root) }]
+  })
 }
 
 /** Whether somebody gave a log's key, now or before; a key that is only remembered was its server's own word. */
@@ -53,6 +62,8 @@ export type KeyStanding = 'pinned' | 'not pinned'
 export interface Sighting {
   readonly origin: string
   readonly vkey: string
+  /** The ML-DSA-44 key beside it. */
+  readonly mldsaVkey?: string
   /** Keys that rotations, which were verified, have led on from. */
   readonly retired?: readonly RetiredKey[]
   readonly pinned: boolean
@@ -103,7 +114,7 @@ export class KnownLogs {
   }
 
   /** Remembers a sighting; of two heads the larger one stays. Throws a KnownLogFault for another key. */
-  async remember({ origin, vkey, retired = [], pinned, head }: Sighting): Promise<KnownLog> {
+  async remember({ origin, vkey, mldsaVkey, retired = [], pinned, head }: Sighting): Promise<KnownLog> {
     const path = this.path(origin)
     await this.#disk.makeDirectory(dirname(path))
     const lock = await this.#lock(`${path}.lock`)
@@ -114,13 +125,15 @@ export class KnownLogs {
       if (objection !== undefined) throw new KnownLogFault(objection)
       // A former key that is given does not bring it back.
       const isFormer = known !== undefined && !isFollowed && known.vkey !== vkey
-      const chain = isFormer || known === undefined ? (known?.retired ?? retired) : merged(known.retired ?? [], retired)
+      const chain = mergedRetired(known, isFormer ? [] : retired)
+      const beside = isFormer ? known.mldsaVkey : (mldsaVkey ?? (isFollowed ? undefined : known?.mldsaVkey))
       const now = timeText(this.#clock.wallMs())
       const kept = sizeOf(known?.head) >= sizeOf(head) ? known?.head : head
       const next: KnownLog = {
         v: 1,
         origin,
         vkey: isFormer ? known.vkey : vkey,
+        ...(beside === undefined ? {} : { mldsaVkey: beside }),
         ...(chain.length === 0 ? {} : { retired: [...chain] }),
         pinned: pinned || (known?.pinned ?? false),
         firstSeen: known?.firstSeen ?? now,
@@ -162,9 +175,18 @@ export function contradiction(known: KnownLog | undefined, head: string): string
   return `the log has signed two roots for ${now.size} entries: one seen before ${known.lastSeen}, and this one`
 }
 
-/** Those that are known, and behind them those that are new. */
-function merged(known: readonly RetiredKey[], found: readonly RetiredKey[]): readonly RetiredKey[] {
-  return [...known, ...found.filter(({ vkey }) => !known.some((former) => former.vkey === vkey))]
+/** Those that are known and those that are new, by their ends; the ML-DSA-44 key beside each, where either knows it. */
+export function mergedRetired(known: KnownLog | undefined, found: readonly RetiredKey[]): RetiredKey[] {
+  const remembered = known?.retired ?? []
+  const isNew = ({ vkey }: RetiredKey) => !remembered.some((former) => former.vkey === vkey)
+  const besides = new Map(
+    [...found, ...remembered, ...(known === undefined ? [] : [known])].flatMap(({ vkey, mldsaVkey }) =>
+      mldsaVkey === undefined ? [] : [[vkey, { mldsaVkey }] as const],
+    ),
+  )
+  return [...remembered, ...found.filter(isNew)]
+    .map((key) => ({ ...key, ...besides.get(key.vkey) }))
+    .toSorted((a, b) => a.size - b.size)
 }
 
 /** The size in a signed head; -1 where there is none. */

@@ -11,9 +11,9 @@ import { NodeFolderFiles } from '@stele/proof/node-files'
 import { platformHasher } from '../ledger/hash-nodes.ts'
 import { WorkerPool } from '../platform/workers.ts'
 import type { FolderJob } from './folder-worker.ts'
-import { keyChain } from './key-chain.ts'
+import { keyChain, retiredSigner, secondSuccessor } from './key-chain.ts'
 import { contradiction, type KnownLog, type KnownLogs, type RetiredKey } from './known-logs.ts'
-import { readCheckpoint, Signatures } from './signatures.ts'
+import { readCheckpoint } from './signatures.ts'
 import { toHex } from './ledger-replay.ts'
 
 /** Below that a thread takes longer to begin than the check. */
@@ -23,6 +23,8 @@ export interface VerifyFolderOptions {
   /** Absolute. */
   readonly folder: string
   readonly vkey?: string
+  /** Statements that lead on from that key, or from the one that is remembered, in place of the folder's. */
+  readonly rotations?: (origin: string) => readonly string[]
   readonly policy?: Policy
   readonly knownLogs: KnownLogs
   readonly threadCount: number
@@ -59,7 +61,7 @@ export class UnlistedLogError extends Error {
 
 /** Throws an UnlistedLogError before it reads what the policy cannot vouch for. */
 export async function verifyFolder(options: VerifyFolderOptions): Promise<VerifiedFolder> {
-  const { folder, vkey, policy, knownLogs, threadCount, onProgress, beforeUnit } = options
+  const { folder, policy, knownLogs, threadCount, onProgress, beforeUnit } = options
   const files = new NodeFolderFiles(folder)
   const head = files.read(PATHS.checkpoint, MAX_NOTE_BYTES)
   const read = head === undefined ? 'none' : readCheckpoint(head)
@@ -67,8 +69,9 @@ export async function verifyFolder(options: VerifyFolderOptions): Promise<Verifi
     throw new UnlistedLogError(read.origin, policy)
   }
   const known = typeof read === 'string' ? undefined : await knownLogs.find(read.origin)
-  const retired = head === undefined ? undefined : await retiredSigner(head, known)
-  const trust = trustOf(vkey, policy, known, retired)
+  // Whoever trusts a key, or names it in a policy, may not know that it was retired, and whoever stole it hopes so.
+  const retired = head === undefined || known === undefined ? undefined : await retiredSigner(head, known)
+  const trust = trustOf(options, typeof read === 'string' ? undefined : read.origin, known, retired)
   const seen = seenHead(known)
   const isLarge = typeof read !== 'string' && read.size > THREADED_ENTRIES && threadCount > 1
   const pool = isLarge ? threadedPool(threadCount) : undefined
@@ -97,26 +100,17 @@ function threadedPool(threadCount: number): WorkerPool<FolderJob, CheckedUnit> {
 }
 
 function trustOf(
-  vkey: string | undefined,
-  policy: Policy | undefined,
+  { vkey, rotations, policy }: VerifyFolderOptions,
+  origin: string | undefined,
   known: KnownLog | undefined,
   retired: RetiredKey | undefined,
 ): Trust | undefined {
-  if (vkey !== undefined) return { vkey }
+  const led = rotations === undefined || origin === undefined ? {} : { rotations: rotations(origin) }
+  if (vkey !== undefined) return { vkey, ...led }
   if (policy !== undefined) return policy
-  return known === undefined ? undefined : { vkey: retired?.vkey ?? known.vkey, pinned: known.pinned }
-}
-
-/**
- * The key that signed the head, where it is one that the log had before: whoever trusts it, or names it in a policy, may
- * not know that it was retired, and whoever stole it hopes so.
- */
-async function retiredSigner(head: Uint8Array, known: KnownLog | undefined): Promise<RetiredKey | undefined> {
-  const signatures = new Signatures()
-  const isSignedBy = async (vkey: string) => (await signatures.fault(head, { vkey })) === undefined
-  if (known?.retired === undefined || (await isSignedBy(known.vkey))) return undefined
-  for (const former of known.retired.toReversed()) if (await isSignedBy(former.vkey)) return former
-  return undefined
+  if (known === undefined) return undefined
+  const { pinned } = known
+  return retired === undefined ? { vkey: known.vkey, pinned, ...led } : { vkey: retired.vkey, pinned }
 }
 
 interface SeenHead {
@@ -150,6 +144,8 @@ async function held(
     ...(evidence === undefined ? {} : { evidence }),
   })
   const { origin, head, findingCount, signedBy } = report
+  const second = await secondSuccessor(known, report.rotations)
+  if (second !== undefined) return objected(second)
   if (findingCount > 0 || origin === undefined || head === undefined) return { ...report, verdict: 'changed', trust }
   const own = vkey ?? (policy === undefined ? (report.vkey ?? known?.vkey) : known?.vkey)
   const chain = own === undefined ? undefined : await keyChain(knownLogs, known, own, report.rotations)
@@ -168,8 +164,8 @@ async function held(
   // Of a smaller head of a retired key the folder alone cannot show that it is the beginning of the log.
   const isOld = retired !== undefined && report.size < retired.size
   if (chain !== undefined && signedBy !== 'nobody' && !isOld) {
-    const { vkey: newest, retired: former } = chain
-    await knownLogs.remember({ origin, vkey: newest, retired: former, pinned: vkey !== undefined, head })
+    const { objection: _, ...keys } = chain
+    await knownLogs.remember({ origin, ...keys, pinned: vkey !== undefined, head })
   }
   const isTrusted = !isOld && (signedBy === 'trusted key' || signedBy === 'policy')
   const since = seen === undefined || root === undefined || seen.size === 0 ? undefined : seen

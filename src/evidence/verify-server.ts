@@ -21,7 +21,8 @@ import {
   verifyRotations,
 } from '@stele/proof'
 import { type Finding, Findings, firstBadEntry, type FirstBad } from './finding.ts'
-import { type KeyStanding, type KnownLog, type RetiredKey, retiredKey } from './known-logs.ts'
+import { secondSuccessor } from './key-chain.ts'
+import { type KeyStanding, type KnownLog, type RetiredKey, retiredKeys } from './known-logs.ts'
 import { toHex } from './ledger-replay.ts'
 import { ServedEvents } from './served-events.ts'
 import { bundleOf, type ServedEvent, ServedFault, type ServedLedger } from './served-ledger.ts'
@@ -50,6 +51,8 @@ export interface ServedReport {
   readonly origin?: string
   readonly vkey: string
   /** Keys that it followed, from the trusted one on, and the last heads that they stand for. */
+  /** The ML-DSA-44 key beside the newest, where a statement names it. */
+  readonly mldsaVkey?: string
   readonly retired: readonly RetiredKey[]
   readonly key: KeyStanding
   readonly size: number
@@ -163,7 +166,13 @@ class ServedVerification {
     if (ledger.vkey === vkey) return alone
     const place = { expected: vkey, found: ledger.vkey }
     try {
-      const periods = await verifyRotations(vkey, await ledger.rotations())
+      const rotations = await ledger.rotations()
+      const second = await secondSuccessor(this.#options.known, rotations)
+      if (second !== undefined) {
+        this.#object('key', second, place)
+        return alone
+      }
+      const periods = await verifyRotations(vkey, rotations)
       if (periods.at(-1)?.vkey === ledger.vkey) return periods
       this.#object('key', 'the server tells another key than the one that is known, and no rotation leads to it', place)
     } catch (error) {
@@ -308,6 +317,11 @@ class ServedVerification {
     this.#findings.add({ kind, what, ...rest })
   }
 
+  #beside(): { readonly mldsaVkey?: string } {
+    const mldsaVkey = this.#periods.at(-1)?.mldsaVkey
+    return mldsaVkey === undefined ? {} : { mldsaVkey }
+  }
+
   #report(checkpoint: Checkpoint | undefined, head: string | undefined, publishedCount: number): ServedReport {
     const { ledger, known } = this.#options
     const findings = this.#findings.sorted()
@@ -323,7 +337,8 @@ class ServedVerification {
       ledger: ledger.name,
       verdict: !isGood ? 'changed' : since === undefined ? trusted : 'unchanged',
       vkey: this.#vkey,
-      retired: this.#periods.flatMap(({ vkey, until }) => (until === undefined ? [] : [retiredKey(vkey, until)])),
+      ...this.#beside(),
+      retired: retiredKeys(this.#periods),
       key: this.#key,
       size: checkpoint?.size ?? 0,
       ...(checkpoint === undefined ? {} : { origin: checkpoint.origin, root: toBase64(checkpoint.root) }),

@@ -5,10 +5,12 @@
 // are read at once, by a thread that has nothing else to do, which waiting would only slow down.
 
 import * as crypto from 'node:crypto'
-import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 
-import type { FolderFiles, Hasher, OpenedFile } from '../folder/index.ts'
+import { MAX_ROTATIONS } from '../folder/given-rotations.ts'
+import { type FolderFiles, type Hasher, type OpenedFile, rotationPath } from '../folder/index.ts'
+import { MAX_NOTE_BYTES } from '../src/index.ts'
 
 export class NodeFolderFiles implements FolderFiles {
   readonly #folder: string
@@ -60,6 +62,36 @@ export class NodeFolderFiles implements FolderFiles {
     const code = stats.isDirectory() ? 'EISDIR' : 'ENXIO'
     throw Object.assign(new Error(`${code}: not a regular file, open '${file}'`), { code, syscall: 'open', path: file })
   }
+}
+
+/** No longer than that are the statements of a thousand rotations, of whichever keys. */
+const MAX_ROTATIONS_BYTES = 16_000_000
+
+/**
+ * The bytes of a file of statements of rotation, or of those in a folder as an export has it, or in an export; undefined
+ * where there is none. Throws what reading fails with, and a RangeError for more than any log has.
+ */
+export function readRotations(path: string): Uint8Array | undefined {
+  const files = new NodeFolderFiles(path)
+  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+  const bytes = isFolder
+    ? statementsIn(files)
+    : new NodeFolderFiles(dirname(path)).read(basename(path), MAX_ROTATIONS_BYTES + 1)
+  if (bytes === undefined || bytes.length <= MAX_ROTATIONS_BYTES) return bytes
+  throw new RangeError(`it has more than ${MAX_ROTATIONS_BYTES} bytes, which no rotations have`)
+}
+
+function statementsIn(files: NodeFolderFiles): Uint8Array | undefined {
+  const statements: Uint8Array[] = []
+  let sizeBytes = 0
+  for (let position = 0; position <= MAX_ROTATIONS && sizeBytes <= MAX_ROTATIONS_BYTES; position++) {
+    const path = rotationPath(position)
+    const statement = files.read(path, MAX_NOTE_BYTES) ?? files.read(basename(path), MAX_NOTE_BYTES)
+    if (statement === undefined) break
+    statements.push(statement)
+    sizeBytes += statement.length
+  }
+  return statements.length === 0 ? undefined : Buffer.concat(statements)
 }
 
 /** By the one call that newer versions of Node have, which is several times faster. */

@@ -9,8 +9,10 @@ import { stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 
-import { checkFolder, checkUnit, NoLogError, PATHS } from '../folder/index.ts'
+import { checkFolder, checkUnit, givenRotations, mayHaveFollowed, NoLogError, PATHS } from '../folder/index.ts'
+import { printable } from '../folder/printable.ts'
 import {
+  ed25519Verifier,
   MAX_EVENT_BYTES,
   MAX_NOTE_BYTES,
   parseCheckpoint,
@@ -24,13 +26,15 @@ import {
   verifyProof,
   verifyReceipt,
 } from '../src/index.ts'
-import { NodeFolderFiles, nodeHasher } from './node-files.ts'
-import { folderText, jsonLine, printable, reportText } from './words.ts'
+import { NodeFolderFiles, nodeHasher, readRotations } from './node-files.ts'
+import { folderText, jsonLine, reportText } from './words.ts'
 
-const USAGE = `Usage: stele-verify EVENT RECEIPT --key VKEY|FILE | --policy FILE [--json]
-       stele-verify FOLDER --key VKEY|FILE | --policy FILE [--json]
-       stele-verify --checkpoint FILE --key VKEY|FILE | --policy FILE [--json]
-       stele-verify ENTRY --proof FILE --key VKEY|FILE | --policy FILE [--json]
+const USAGE = `Usage: stele-verify EVENT RECEIPT TRUST [--json]
+       stele-verify FOLDER TRUST [--json]
+       stele-verify --checkpoint FILE TRUST [--json]
+       stele-verify ENTRY --proof FILE TRUST [--json]
+
+TRUST is --key VKEY|FILE [--rotations FILE], or --policy FILE.
 
 Verifies offline what a Stele log says:
 that EVENT is byte for byte what it recorded, by RECEIPT (a .tlog-proof file);
@@ -41,6 +45,8 @@ that a log, of Stele or not, holds ENTRY (the bytes of a leaf), by a bare C2SP t
 
   --key      the log's key, or a file that holds it; get it from somebody else than who gave you the rest
              (Ed25519; ML-DSA-44, too, but for a folder)
+  --rotations  with an Ed25519 --key that later ones have followed: the log's signed statements of that, from anybody.
+             As GET /v1/ledgers/LEDGER/keys or 'stele key list --rotations' has them, or an export's folder rotations
   --policy   a C2SP tlog-policy: the logs, and the witnesses that must have cosigned
   --json     print the report as JSON
 
@@ -49,6 +55,7 @@ Exit code: 0 valid, 1 not shown to be valid, 2 wrong usage, 3 a file could not b
 
 const OPTIONS = {
   key: { type: 'string' },
+  rotations: { type: 'string' },
   policy: { type: 'string' },
   checkpoint: { type: 'string' },
   proof: { type: 'string' },
@@ -82,7 +89,7 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(USAGE)
     return 0
   }
-  const trust = await readTrust(values.key, values.policy)
+  const trust = await readTrust(values)
   const { verdict, report, text } = await verify(values, positionals, trust)
   process.stdout.write(values.json === true ? jsonLine(report) : text)
   return verdict === 'valid' ? 0 : 1
@@ -105,18 +112,19 @@ async function verify(
   if (rest.length > 0 || (checkpoint !== undefined && proof !== undefined)) throw new Usage(EXPECTED)
   if (checkpoint !== undefined) {
     if (first !== undefined) throw new Usage(EXPECTED)
-    return said(await verifyCheckpoint(await readNamed(checkpoint), trust))
+    return said(await verifyCheckpoint(await readNamed(checkpoint), trust), trust)
   }
   if (first === undefined || (proof !== undefined && second !== undefined)) throw new Usage(EXPECTED)
-  if (proof !== undefined) return said(await verifyProof(await readNamed(first), await readNamed(proof), trust))
-  if (second !== undefined) return said(await verifyReceipt(await readNamed(first), await readNamed(second), trust))
+  if (proof !== undefined) return said(await verifyProof(await readNamed(first), await readNamed(proof), trust), trust)
+  if (second !== undefined)
+    return said(await verifyReceipt(await readNamed(first), await readNamed(second), trust), trust)
   if (!(await named(first, async () => await stat(first))).isDirectory())
     throw new Usage(`${first} is no folder, and a receipt takes its event, too`)
   return await verifyFolder(first, trust)
 }
 
-function said(report: Report): Said {
-  return { verdict: report.verdict, report, text: reportText(report) }
+function said(report: Report, trust: Trust | undefined): Said {
+  return { verdict: report.verdict, report, text: reportText(report, hintOf(report, trust)) }
 }
 
 async function verifyFolder(folder: string, trust: Trust | undefined): Promise<Said> {
@@ -179,17 +187,44 @@ async function named<T>(name: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function readTrust(key: string | undefined, policy: string | undefined): Promise<Trust | undefined> {
+async function readTrust({
+  key,
+  rotations,
+  policy,
+}: {
+  readonly key?: string
+  readonly rotations?: string
+  readonly policy?: string
+}): Promise<Trust | undefined> {
+  if (rotations !== undefined && key === undefined) throw new Usage('--rotations goes with --key')
   if (key !== undefined && policy !== undefined) throw new Usage('give --key or --policy, not both')
   if (policy !== undefined) return parsePolicy(await readNamed(policy))
   if (key === undefined) return undefined
-  return {
-    vkey: key.includes('+')
-      ? key
-      : Buffer.from(await readNamed(key))
-          .toString('utf8')
-          .trimEnd(),
+  const vkey = key.includes('+')
+    ? key
+    : Buffer.from(await readNamed(key))
+        .toString('utf8')
+        .trimEnd()
+  if (rotations === undefined) return { vkey }
+  return { vkey, rotations: await readGivenRotations(rotations, ed25519Verifier(vkey).name) }
+}
+
+async function readGivenRotations(path: string, origin: string): Promise<string[]> {
+  const bytes = await named(path, async () => readRotations(path))
+  if (bytes === undefined) throw new Unreadable(`${path} could not be read: it is no file or folder of rotations`)
+  try {
+    return givenRotations(bytes, origin)
+  } catch (error) {
+    throw error instanceof ProofError ? new ProofError(error.code, `${path}: ${error.message}`, error.place) : error
   }
+}
+
+/** What to do where the head is signed by another key of the log than the given one, which may have been followed. */
+function hintOf(report: Report, trust: Trust | undefined): string {
+  if (trust === undefined || !mayHaveFollowed(report, trust)) return ''
+  return trust.rotations === undefined
+    ? "the given key may have handed over to the one that signed: give the log's signed statements of that with --rotations FILE (GET /v1/ledgers/LEDGER/keys, 'stele key list --rotations', or an export's folder rotations)"
+    : 'the rotations that were given may be older than this: get them again'
 }
 
 /** That ML-DSA is new in Node's WebCrypto says nothing of what is verified; every other warning is printed as ever. */

@@ -3,16 +3,10 @@
 
 // What `stele-verify` says. Names and texts are of whoever is verified: what a terminal would act on is written out.
 
+import { printable, printableJson } from '../folder/printable.ts'
 import type { FolderFinding, FolderReport } from '../folder/index.ts'
 import { toBase64, type Report } from '../src/index.ts'
 import { counted, secondsText } from '../src/summary.ts'
-
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu
-
-/** A line that shows what it says and does nothing else. */
-export function printable(text: string): string {
-  return text.replaceAll(UNSAFE, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)
-}
 
 /** JSON in characters that are safe to show; hashes are base64. */
 export function jsonLine(value: unknown): string {
@@ -20,16 +14,11 @@ export function jsonLine(value: unknown): string {
     if (key === 'rootsAt') return undefined
     return part instanceof Uint8Array ? toBase64(part) : part
   }
-  const text = JSON.stringify(value, plain).replaceAll(UNSAFE, (character) =>
-    Array.from({ length: character.length }, (_, unit) => {
-      return `\\u${character.charCodeAt(unit).toString(16).padStart(4, '0')}`
-    }).join(''),
-  )
-  return `${text}\n`
+  return `${printableJson(JSON.stringify(value, plain))}\n`
 }
 
 /** The verdict on a receipt or a checkpoint: a line a check, and then what they come to, with what was not checked. */
-export function reportText({ verdict, checks, summary, origin, index, size = 0, time }: Report): string {
+export function reportText({ verdict, checks, summary, origin, index, size = 0, time }: Report, hint: string): string {
   const words = { true: 'ok  ', false: 'BAD ', 'not checked': '-   ' }
   const isGood = verdict !== 'invalid'
   const listed = isGood ? checks.filter(({ ok }) => ok === true) : checks
@@ -39,14 +28,17 @@ export function reportText({ verdict, checks, summary, origin, index, size = 0, 
     index === undefined
       ? `${counted(size, 'entry', 'entries')} of ${origin}`
       : `number ${index} of ${origin}${recorded}`
-  return linesText([...lines, ...(isGood ? summary : []), `${verdict}${isGood ? ` (${of})` : ''}`])
+  const hints = hint === '' ? [] : [`-    ${hint}`]
+  return linesText([...lines, ...hints, ...(isGood ? summary : []), `${verdict}${isGood ? ` (${of})` : ''}`])
 }
 
 /** The verdict on a folder. */
 export function folderText(report: FolderReport, verdict: Report['verdict']): string {
-  const { origin, size, root, contents, signedBy, firstBad, findings, findingCount, cosignatures } = report
+  const { origin, size, root, contents, signedBy, signers, firstBad, findings, findingCount, cosignatures } = report
+  const behind = signers.length - 1
+  const led = behind > 0 ? `the key ${counted(behind, 'rotation')} behind the one` : 'the key'
   const signatures: Record<FolderReport['signedBy'], string> = {
-    'trusted key': 'ok   the head: signed by the key that you gave',
+    'trusted key': `ok   the head: signed by ${led} that you gave${ledWords(signers)}`,
     policy: `ok   the head: signed as the policy demands, ${witnessWords(cosignatures)}`,
     'own key': '-    the head: signed by the key that lies beside it, which shows only that both fit together',
     nobody: '-    the head: its signature is not checked',
@@ -66,6 +58,12 @@ export function folderText(report: FolderReport, verdict: Report['verdict']): st
   const last =
     verdict === 'invalid' ? `invalid${first}` : `${verdict} (${counted(size, 'entry', 'entries')} of ${origin})`
   return linesText([...(findingCount === 0 ? good : [...bad, ...more]), last])
+}
+
+/** Where each key ended that was followed on the way to the one that signed. */
+function ledWords(signers: FolderReport['signers']): string {
+  const ends = signers.slice(0, -1).map(({ until = 0 }) => counted(until, 'entry', 'entries'))
+  return ends.length === 0 ? '' : `, followed at ${ends.join(' and at ')}; each has signed who follows it`
 }
 
 /** Which witnesses of the policy saw the head, and when by their own clocks. */

@@ -54,6 +54,7 @@ export interface FolderReport {
   readonly head?: string
   readonly vkey?: string
   readonly signedBy: SignedBy
+  readonly signers: CheckedHead['signers']
   /** Statements by which keys of the log followed each other, the oldest first. */
   readonly rotations: readonly string[]
   readonly cosignatures: CheckedHead['cosignatures']
@@ -272,7 +273,7 @@ class FolderCheck {
     for (const end of ends) {
       const [expected, found] = [toHex(end.root), toHex(await this.#rootAt(end.size, size))]
       if (expected === found) continue
-      const what = `a key was retired with another root at ${end.size} entries`
+      const what = `a key was retired with another root at size ${end.size}`
       const range = { index: 0, count: Math.max(1, end.size) }
       this.#object({ kind: 'root', file: PATHS.checkpoint, ...range, what, expected, found })
     }
@@ -296,7 +297,7 @@ class FolderCheck {
   }
 
   #report(head: CheckedHead, rootsAt: ReadonlyMap<number, string>): FolderReport {
-    const { note, checkpoint, signedBy, vkey, rotations, cosignatures } = head
+    const { note, checkpoint, signedBy, vkey, rotations, signers, cosignatures } = head
     const run = this.#contentRun()
     const firstBad = firstBadOf(this.#findings)
     return {
@@ -305,6 +306,7 @@ class FolderCheck {
       ...(note === undefined || checkpoint === undefined ? {} : { head: textOf(note) }),
       ...(vkey === undefined ? {} : { vkey }),
       signedBy,
+      signers,
       rotations: rotations.map(textOf),
       cosignatures,
       contents: run === undefined ? undefined : { ...run, eventBytes: this.#eventBytes },

@@ -19,14 +19,23 @@ import {
   ProofError,
   type RotationEnd,
   type Trust,
+  utf8,
   verifyRotations,
   parseRotation,
 } from '../src/index.ts'
 import type { FolderFiles, FolderFinding } from './files.ts'
+import { MAX_ROTATIONS } from './given-rotations.ts'
 import { PATHS, rotationPath } from './paths.ts'
 
 const MAX_VKEY_BYTES = 8_192
-const MAX_ROTATIONS = 1_000
+
+/** A key on the way to the one that signed: from and up to how many entries it stands for heads. */
+interface SignerKey {
+  readonly vkey: string
+  readonly since: number
+  /** Absent of a key that nothing is known to have followed. */
+  readonly until?: number
+}
 
 /** Whose word the head is. `own key`: that of `log.vkey`. */
 export type SignedBy = 'trusted key' | 'policy' | 'own key' | 'nobody'
@@ -39,8 +48,10 @@ export interface CheckedHead {
   readonly signedBy: SignedBy
   /** The key of `log.vkey`. */
   readonly vkey: string | undefined
+  /** From the key that was trusted, or the folder's own, to the one that signed: each has signed who follows it. */
+  readonly signers: readonly SignerKey[]
   readonly cosignatures: readonly { readonly witness: string; readonly time: number }[]
-  /** Statements that lie in the folder, the oldest first; those that lead to the signing key are verified. */
+  /** Statements that lie in the folder, or were given in their place, the oldest first; those that lead to the signing key are verified. */
   readonly rotations: readonly Uint8Array[]
   /** Where keys of before ended: the tree must have had these roots. */
   readonly ends: readonly RotationEnd[]
@@ -57,6 +68,7 @@ class HeadCheck {
   readonly #files: FolderFiles
   readonly #findings: FolderFinding[] = []
   #ends: readonly RotationEnd[] = []
+  #signers: readonly SignerKey[] = []
   #cosignatures: CheckedHead['cosignatures'] = []
 
   constructor(files: FolderFiles) {
@@ -68,12 +80,13 @@ class HeadCheck {
     const note = this.#files.read(PATHS.checkpoint, MAX_NOTE_BYTES + 1)
     const checkpoint = note === undefined ? undefined : this.#parsed(note)
     const vkey = this.#vkey()
-    const rotations = this.#rotations()
+    const given = trust === undefined || 'quorum' in trust ? undefined : trust.rotations
+    const rotations = given?.map(bytesOf) ?? this.#rotations()
     let signedBy: SignedBy = 'nobody'
     if (note !== undefined && checkpoint !== undefined)
       signedBy = await this.#signedBy(note, checkpoint, vkey, rotations, trust)
-    const [cosignatures, ends, findings] = [this.#cosignatures, this.#ends, this.#findings]
-    return { note, checkpoint, signedBy, vkey, rotations, cosignatures, ends, findings }
+    const [cosignatures, ends, findings, signers] = [this.#cosignatures, this.#ends, this.#findings, this.#signers]
+    return { note, checkpoint, signedBy, vkey, rotations, signers, cosignatures, ends, findings }
   }
 
   #parsed(note: Uint8Array): Checkpoint | undefined {
@@ -112,7 +125,8 @@ class HeadCheck {
       const pinned = trust?.vkey ?? (oldest === undefined ? vkey : parseRotation(oldest).vkey)
       if (pinned === undefined) return 'nobody'
       const periods = await verifyRotations(pinned, rotations)
-      const { period } = await openByPeriods(note, periods)
+      const { period, rank } = await openByPeriods(note, periods)
+      this.#signers = periods.slice(0, rank + 1).map(signerKey)
       this.#hold(period, periods, checkpoint)
       if (vkey !== undefined && vkey !== period.vkey) {
         const keys = { expected: period.vkey, found: vkey }
@@ -121,8 +135,14 @@ class HeadCheck {
       return trust === undefined || trust.pinned === false ? 'own key' : 'trusted key'
     } catch (error) {
       const isRotation = error instanceof ProofError && error.code.startsWith('rotation-')
-      const position = isRotation ? (error.place.position ?? 0) : undefined
-      this.#object(position === undefined ? PATHS.checkpoint : rotationPath(position), error)
+      const isGiven = trust !== undefined && 'rotations' in trust
+      const position = isRotation && !isGiven ? (error.place.position ?? 0) : undefined
+      const isOther = error instanceof ProofError && error.code === 'signature-missing' && trust !== undefined
+      if (isOther && !('quorum' in trust) && ed25519Verifier(trust.vkey).name === checkpoint.origin) {
+        const lacking = isGiven ? 'the rotations that were given do not lead' : 'no rotations that are here lead'
+        const what = `${error.message}, and ${lacking} from the given one to the one that has: if the log's key was rotated, give its signed statements of that with --rotations`
+        this.#add({ kind: 'key', file: PATHS.checkpoint, what })
+      } else this.#object(position === undefined ? PATHS.checkpoint : rotationPath(position), error)
       return 'nobody'
     }
   }
@@ -172,4 +192,12 @@ class HeadCheck {
   #add(finding: FolderFinding): void {
     this.#findings.push(finding)
   }
+}
+
+function signerKey({ vkey, from, until }: KeyPeriod): SignerKey {
+  return { vkey, since: from, ...(until === undefined ? {} : { until: until.size }) }
+}
+
+function bytesOf(statement: string | Uint8Array): Uint8Array {
+  return typeof statement === 'string' ? utf8(statement) : statement
 }

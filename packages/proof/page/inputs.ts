@@ -4,10 +4,19 @@
 // What was given to the page, and what each piece of it is. Nothing of it is trusted, and no text of it is shown before
 // `printable` has made visible what could pose as something else.
 
-import { fromUtf8, MAX_POLICY_BYTES, parsePolicy, parseVkey, ProofError, type Trust } from '../src/index.ts'
+import { givenRotations, holdsRotations } from '../folder/given-rotations.ts'
+import {
+  ALG_ED25519,
+  fromUtf8,
+  MAX_POLICY_BYTES,
+  parsePolicy,
+  parseVkey,
+  ProofError,
+  type Trust,
+} from '../src/index.ts'
 
-/** The places of the page: what is to be verified, what proves it, and what is trusted. */
-export type Slot = 'event' | 'receipt' | 'trust'
+/** The places of the page: what is to be verified, what proves it, what is trusted, and what leads on from that. */
+export type Slot = 'event' | 'receipt' | 'trust' | 'rotations'
 
 /** A file as it was given, byte for byte. */
 export interface Given {
@@ -23,6 +32,7 @@ const POLICY_FORM = /^(?:log|witness|group|quorum)[ \t]/m
 /** Which place a file belongs to that was dropped beside them: nothing but its bytes is asked. */
 export function slotOf(bytes: Uint8Array): Slot {
   if (startsWith(bytes, RECEIPT_START)) return 'receipt'
+  if (holdsRotations(bytes)) return 'rotations'
   if (bytes.length === 0 || bytes.length > MAX_POLICY_BYTES) return 'event'
   try {
     return readTrust(fromUtf8(bytes)) === undefined ? 'event' : 'trust'
@@ -45,17 +55,18 @@ export function readTrust(text: string): Trust | undefined {
 }
 
 /**
- * Text that shows what it holds: control characters, those that change the direction of what follows, and those that
- * show nothing become their code points. Newlines and tabs stay where `lines` says so.
+ * What is trusted, with what leads on from it. Throws `ProofError` where the rotations are none of the key's log, and where
+ * a policy is given, which names its keys.
  */
-export function printable(text: string, lines: 'one line' | 'lines' = 'one line'): string {
-  return text.replaceAll(
-    /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u115f\u1160\u3164\uffa0\ufffd]/gu,
-    (character) => {
-      if (lines === 'lines' && (character === '\n' || character === '\t')) return character
-      return `\\u{${character.codePointAt(0)!.toString(16)}}`
-    },
-  )
+export function withRotations(trust: Trust | undefined, bytes: Uint8Array | undefined): Trust | undefined {
+  if (trust === undefined || bytes === undefined) return trust
+  const key = 'quorum' in trust ? undefined : parseVkey(trust.vkey)
+  if ('quorum' in trust || key?.alg !== ALG_ED25519)
+    throw new ProofError(
+      'algorithm-unsupported',
+      'they lead on from an Ed25519 key, and something else is trusted here',
+    )
+  return { ...trust, rotations: givenRotations(bytes, key.name) }
 }
 
 function startsWith(bytes: Uint8Array, text: string): boolean {

@@ -4,6 +4,7 @@
 // The verifier page: takes an event, its receipt and what is trusted, and shows the verdict. It reads what it is given
 // and nothing else: its policy (page.html) lets the browser make no request at all.
 
+import { printable } from '../folder/printable.ts'
 import {
   MAX_EVENT_BYTES,
   MAX_POLICY_BYTES,
@@ -13,23 +14,32 @@ import {
   verifyReceipt,
 } from '../src/index.ts'
 import type { Report, Trust } from '../src/index.ts'
-import { printable, readTrust, slotOf, type Given, type Slot } from './inputs.ts'
+import { readTrust, slotOf, withRotations, type Given, type Slot } from './inputs.ts'
 import { countText, readReport, type Circumstances } from './verdict.ts'
 import { byId, showNotice, showSubject, showVerdict } from './view.ts'
+
+/** No longer than that are the rotations of any log. */
+const MAX_ROTATIONS_BYTES = 16_000_000
 
 const LIMITS: Readonly<Record<Slot, number>> = {
   event: MAX_EVENT_BYTES,
   // A witnessed receipt is two.
   receipt: 2 * MAX_PROOF_BYTES,
   trust: MAX_POLICY_BYTES,
+  rotations: MAX_ROTATIONS_BYTES,
 }
 const LARGEST = Math.max(...Object.values(LIMITS))
-const SLOTS = ['event', 'receipt', 'trust'] as const
+const SLOTS = ['event', 'receipt', 'trust', 'rotations'] as const
 
-const WORDS: Readonly<Record<Slot, string>> = { event: 'the event', receipt: 'the receipt', trust: 'a key or a policy' }
+const WORDS: Readonly<Record<Slot, string>> = {
+  event: 'the event',
+  receipt: 'the receipt',
+  trust: 'a key or a policy',
+  rotations: 'the rotations',
+}
 
 class VerifierPage {
-  readonly #given: { event?: Given; receipt?: Given } = {}
+  readonly #given: { event?: Given; receipt?: Given; rotations?: Given } = {}
   readonly #trust = byId('trust', HTMLTextAreaElement)
   readonly #verdict = byId('verdict', HTMLElement)
   /** One change after another, so that what was given last is what counts. */
@@ -138,11 +148,15 @@ class VerifierPage {
   }
 
   async #verify(): Promise<void> {
-    const { trust, notice } = readTrustField(this.#trust.value)
-    this.#sayTrust(notice)
-    const { event, receipt } = this.#given
+    const { event, receipt, rotations } = this.#given
+    const field = readTrustField(this.#trust.value)
+    this.#sayTrust(field.notice)
+    const led = leadOn(field.trust, rotations)
+    showNotice(byId('rotations-notice', HTMLElement), led.notice ?? '')
+    const { trust } = led
+    const notice = field.notice ?? led.notice
     if (event === undefined || receipt === undefined || notice !== undefined) {
-      this.#sayWhatIsMissing(notice)
+      this.#sayWhatIsMissing(field.notice, led.notice)
       return
     }
     const outcome = await verify(event, receipt, trust)
@@ -152,7 +166,11 @@ class VerifierPage {
       return
     }
     showVerdict(this.#verdict, readReport(outcome.report, event.name, outcome))
-    showSubject(this.#verdict, { event, receipt, trust: this.#trust.value }, outcome.report)
+    showSubject(
+      this.#verdict,
+      { event, receipt, trust: this.#trust.value, ...(rotations === undefined ? {} : { rotations }) },
+      outcome.report,
+    )
   }
 
   #sayTrust(notice: string | undefined): void {
@@ -160,12 +178,13 @@ class VerifierPage {
     this.#trust.setAttribute('aria-invalid', String(notice !== undefined))
   }
 
-  #sayWhatIsMissing(notice: string | undefined): void {
+  #sayWhatIsMissing(notice: string | undefined, rotationsNotice?: string): void {
     const { event, receipt } = this.#given
     const missing = [
       ...(event === undefined ? ['the event'] : []),
       ...(receipt === undefined ? ['its receipt'] : []),
       ...(notice === undefined ? [] : ['a key or a policy that can be read']),
+      ...(rotationsNotice === undefined ? [] : ['rotations that can be used, or none']),
     ]
     delete this.#verdict.dataset['mark']
     const text = document.createElement('p')
@@ -198,6 +217,16 @@ function readTrustField(text: string): { trust?: Trust; notice?: string } {
     return trust === undefined ? {} : { trust }
   } catch (error) {
     if (error instanceof ProofError) return { notice: trustNotice(error) }
+    throw error
+  }
+}
+
+function leadOn(trust: Trust | undefined, rotations: Given | undefined): { trust?: Trust; notice?: string } {
+  try {
+    const led = withRotations(trust, rotations?.bytes)
+    return led === undefined ? {} : { trust: led }
+  } catch (error) {
+    if (error instanceof ProofError) return { notice: printable(`These rotations cannot be used: ${error.message}.`) }
     throw error
   }
 }

@@ -4,8 +4,8 @@
 // A report in sentences for somebody who is no programmer. It says nothing that the report does not say, and what the
 // report leaves open it names.
 
+import { printable } from '../folder/printable.ts'
 import type { Check, ProofErrorCode, Report } from '../src/index.ts'
-import { printable } from './inputs.ts'
 
 /** The four marks of trust; they mean the same wherever Stele shows them. */
 export type Mark = 'verified' | 'not yet witnessed' | 'broken' | 'not checked'
@@ -37,6 +37,10 @@ const WITHOUT_TRUST =
   'Anybody can have made these files: no key was given, so no signature was checked. Get the key of the log, or a ' +
   'policy, from somebody else than whoever gave you the receipt: the operator’s website, a contract, your auditor.'
 
+const RETIRED =
+  'The key that signed was followed by another later. Whoever has it can sign such heads still, and that this one is the ' +
+  'beginning of the log is not shown here. Ask for a new receipt of the same event.'
+
 const WITHOUT_RESULT =
   'Nothing that was checked is by a key that you trust: the steps say what could not be checked, and why.'
 
@@ -63,8 +67,9 @@ const ADVICE: Readonly<Partial<Record<ProofErrorCode, string>>> = {
   'signature-invalid': 'A line claims to be the signature of a key that you trust, and it is not.',
   'signature-missing':
     'No key that you trust has signed the log’s head in this receipt. Is it the key of this log? The name before the ' +
-    'first plus sign is the log’s. A log may have changed its key since you got yours: ask for the new one in the way ' +
-    'in which you got the old one.',
+    'first plus sign is the log’s. A log may have changed its key since you got yours: then its rotations, ' +
+    'newer ones if you gave some, lead from yours to the new one. Ask whoever gave you the receipt for the log’s ' +
+    'rotations, and give them below the key; or ask for the new key in the way in which you got the old one.',
   'origin-unexpected': 'The receipt is of another log than the key.',
   'quorum-missing':
     'Too few of the witnesses that your policy demands have cosigned. Ask for a receipt with their cosignatures; until ' +
@@ -88,7 +93,8 @@ export function readReport(report: Report, eventName: string, circumstances: Cir
     reason === undefined
       ? 'It all fits together, and nobody whom you trust vouches for it.'
       : 'It all fits together, and the signature could not be checked here.'
-  const without = circumstances.trusted === 'nothing' ? WITHOUT_TRUST : WITHOUT_RESULT
+  const isRetired = report.checks.some(({ what, ok }) => what === 'the retired key' && ok === 'not checked')
+  const without = circumstances.trusted === 'nothing' ? WITHOUT_TRUST : isRetired ? RETIRED : WITHOUT_RESULT
   return { mark: 'not checked', title, sentences: [reason ?? without, `If it is true: ${place}`], steps }
 }
 
@@ -192,7 +198,7 @@ function placeSentence({ origin = '', index = 0, size = 0, entry }: Report, even
 }
 
 function trustSentences(report: Report, { trusted }: Circumstances): string[] {
-  const { cosignatures: seen = [], entry, heads, origin = '' } = report
+  const { cosignatures: seen = [], entry, heads, origin = '', keys = [] } = report
   const via =
     heads === undefined
       ? []
@@ -203,7 +209,7 @@ function trustSentences(report: Report, { trusted }: Circumstances): string[] {
   if (trusted === 'key') {
     return [
       ...via,
-      'The key that you gave has signed for all of it: the event cannot be changed, dropped or moved without ' +
+      `${signerWords(keys.find(({ rotations = 0 }) => rotations > 0)?.rotations ?? 0)} has signed for all of it: the event cannot be changed, dropped or moved without ` +
         'contradicting that signature, which you now hold.',
       'No witness was asked. That the log shows everybody the same history rests on whoever holds its key; a policy ' +
         'with witnesses would show more.',
@@ -227,6 +233,15 @@ function trustSentences(report: Report, { trusted }: Circumstances): string[] {
       'shown those witnesses another history.',
     ...(isEarlier ? ['The log’s clock says that this was later: it was wrong, or the witnesses’ clocks were.'] : []),
   ]
+}
+
+function signerWords(rotationCount: number): string {
+  if (rotationCount === 0) return 'The key that you gave'
+  const led =
+    rotationCount === 1
+      ? 'the log’s rotation, which that one has signed, leads'
+      : `${countText(rotationCount)} rotations of the log, each signed by the key before it, lead`
+  return `A later key, to which from the one that you gave ${led},`
 }
 
 /** The last joint is always the witnesses: a person should see, too, that none was asked. */

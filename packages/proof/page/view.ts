@@ -3,9 +3,10 @@
 
 // Puts words into the page. Everything goes in as text: nothing here can make markup out of what was given.
 
+import { printable, printableLines } from '../folder/printable.ts'
 import type { Entry, Report } from '../src/index.ts'
 import { sha256, toBase64, utf8 } from '../src/index.ts'
-import { printable, type Given } from './inputs.ts'
+import type { Given } from './inputs.ts'
 import { countText, jointsOf, type Mark, type Step, timeText, type Verdict } from './verdict.ts'
 
 const SVG = 'http://www.w3.org/2000/svg'
@@ -36,20 +37,22 @@ export interface Subject {
   readonly event: Given
   readonly receipt: Given
   readonly trust: string
+  readonly rotations?: Given
 }
 
 /** Shows what was verified, by what: of an entry only where it is one, whatever it says. */
-export function showSubject(place: HTMLElement, { event, receipt, trust }: Subject, report: Report): void {
+export function showSubject(place: HTMLElement, { event, receipt, trust, rotations }: Subject, report: Report): void {
   const rows = [
     ...(report.entry === undefined ? [] : entryRows(report.entry)),
     ...(report.root === undefined ? [] : [['root of the tree', toBase64(report.root)] as const]),
     ['event file', fileText(event)] as const,
     ['receipt file', fileText(receipt)] as const,
+    ...(rotations === undefined ? [] : [['rotations file', fileText(rotations)] as const]),
     ['trusted', trust.trim() === '' ? 'nothing: no key and no policy was given' : clipped(utf8(trust.trim()))] as const,
   ]
   place.append(
     details('What the entry says, the files, and what was trusted', table(rows)),
-    details('The event itself', make('pre', printable(clipped(event.bytes), 'lines'))),
+    details('The event itself', make('pre', printableLines(clipped(event.bytes)))),
   )
 }
 
@@ -104,7 +107,7 @@ function digest(bytes: Uint8Array): string {
 }
 
 function table(rows: readonly (readonly [string, string])[]): HTMLElement {
-  return make('dl', ...rows.flatMap(([term, text]) => [make('dt', term), make('dd', printable(text, 'lines'))]))
+  return make('dl', ...rows.flatMap(([term, text]) => [make('dt', term), make('dd', printableLines(text))]))
 }
 
 function details(summary: string, content: HTMLElement): HTMLElement {

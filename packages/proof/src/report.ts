@@ -48,6 +48,13 @@ export interface Place extends TreeHead {
   readonly index?: number
 }
 
+/** A trusted key, or one to which `rotations` led from it. */
+interface SigningKey {
+  readonly name: string
+  readonly kind: string
+  readonly rotations?: number
+}
+
 /**
  * What was found. `valid`: everything fits and a trusted key vouches for it. `self-consistent`: everything fits, and no
  * trusted key vouches for it. `invalid`: a check failed. The fields are of use only where the verdict isn't `invalid`.
@@ -65,8 +72,8 @@ export interface Report extends Partial<Place> {
   readonly time?: string
   /** Of a witnessed receipt: where in which log of heads the checkpoint is recorded. */
   readonly heads?: Place
-  /** The trusted keys that have signed: name and kind. */
-  readonly keys?: readonly { readonly name: string; readonly kind: string }[]
+  /** The keys that have signed: name, kind, and how many rotations led to it from the one that was given, where any did. */
+  readonly keys?: readonly SigningKey[]
   /** When which witness of the policy saw the checkpoint (of `heads`, where there is one), in Unix seconds. */
   readonly cosignatures?: WitnessedCheckpoint['cosignatures']
 }
@@ -112,7 +119,7 @@ class Verification {
   readonly #checks: Check[] = []
   readonly #trust: Trust | undefined
   readonly #verifier: Verifier | undefined
-  readonly #keys: { readonly name: string; readonly kind: string }[] = []
+  readonly #keys: SigningKey[] = []
   #cosignatures: Report['cosignatures']
   #isVouched = false
 
@@ -240,20 +247,31 @@ class Verification {
   }
 
   async #checkPeriods(what: string, note: Uint8Array, { vkey, rotations = [], pinned }: KeyTrust): Promise<void> {
-    const lead = ({ length }: { length: number }) => `${length - 1} rotations lead from the given key to the newest`
+    const keyOf = (rank: number) =>
+      rank === 0 ? 'the given key' : `the key ${counted(rank, 'rotation')} behind the given one`
+    const lead = ({ length }: { length: number }) => `${keyOf(length - 1)} is the newest`
     const periods = await this.run('the rotations', () => verifyRotations(vkey, rotations), lead)
     if (periods === undefined) return
-    const opened = await this.run(what, () => openByPeriods(note, periods), 'signed by a key of that chain')
+    const opened = await this.run(
+      what,
+      () => openByPeriods(note, periods),
+      ({ rank }) => `signed by ${keyOf(rank)}`,
+    )
     if (opened === undefined) return
     const settled = isSettled(opened.checkpoint, opened.period)
     const open = 'it counts only where this head is shown to be the start of the log as that key left it'
     if (!settled) this.#skip('the retired key', open)
-    this.#vouch(settled && pinned !== false, ed25519Verifier(opened.period.vkey), '', [])
+    this.#vouch(settled && pinned !== false, { ...ed25519Verifier(opened.period.vkey), rotations: opened.rank }, '', [])
   }
 
-  #vouch(isVouched: boolean, { name, alg }: VerifierKey, prefix: string, unknown: readonly NoteSignature[]): void {
+  #vouch(
+    isVouched: boolean,
+    { name, alg, rotations = 0 }: VerifierKey & Pick<SigningKey, 'rotations'>,
+    prefix: string,
+    unknown: readonly NoteSignature[],
+  ): void {
     this.#isVouched ||= isVouched
-    this.#keys.push({ name, kind: kindOf(alg) })
+    this.#keys.push({ name, kind: kindOf(alg), ...(rotations > 0 && { rotations }) })
     const names = unknown.map((signature) => signature.name).join(', ')
     const silent = `by keys that were not given, so they say nothing: ${names}`
     if (names !== '') this.#skip(`${prefix}other signatures`, silent)

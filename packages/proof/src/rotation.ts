@@ -85,11 +85,12 @@ export async function verifyRotations(
  * Verifies a checkpoint that a key of one of these periods signed. Throws what `openCheckpoint` throws, and
  * `key-retired` where the key's period ended at a smaller size, or at this one with another root. A checkpoint of a
  * retired key counts only where `isSettled`, or where the caller shows that it is the start of the tree at `until`.
+ * `rank` is the period's place among them.
  */
 export async function openByPeriods(
   note: Uint8Array,
   periods: readonly KeyPeriod[],
-): Promise<{ checkpoint: Checkpoint; period: KeyPeriod }> {
+): Promise<{ checkpoint: Checkpoint; period: KeyPeriod; rank: number }> {
   const verifiers = periods.map(({ vkey }) => ed25519Verifier(vkey))
   const { checkpoint, note: opened } = await openCheckpoint(note, verifiers, verifiers[0]?.name ?? '')
   const { size, root } = checkpoint
@@ -99,7 +100,7 @@ export async function openByPeriods(
   const period = signed.find(allows)
   const end = signed[0]?.until?.size
   demand(period !== undefined, 'key-retired', `a head of ${size} entries is signed by a key that was retired at ${end}`)
-  return { checkpoint, period }
+  return { checkpoint, period, rank: periods.indexOf(period) }
 }
 
 /** Whether a head of this period needs no proof: the key is not retired, or the head is the very one that it ended with. */

@@ -33,7 +33,8 @@ function subject({ origin, index, size = 0, entry, time }: Omit<Report, 'summary
 }
 
 function vouchers({ origin, size = 0, heads, keys = [], cosignatures = [] }: Omit<Report, 'summary'>): string[] {
-  const named = keys.map(({ name, kind }) => `the ${kind} key of ${name}`).join(' and ')
+  const behind = (led = 0) => (led === 0 ? '' : ` (${counted(led, 'rotation')} behind the given one)`)
+  const named = keys.map(({ name, kind, rotations }) => `the ${kind} key of ${name}${behind(rotations)}`).join(' and ')
   const place = `The head of ${counted(size, 'entry', 'entries')} of ${origin} is number ${heads?.index} of ${heads?.origin}.`
   const signed = `Signed by ${named}, up to ${counted(heads?.size ?? size, 'entry', 'entries')}.`
   const latest = secondsText(Math.max(0, ...cosignatures.map(({ time }) => time)))

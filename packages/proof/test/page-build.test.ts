@@ -27,7 +27,7 @@ describe('the verifier page, made elsewhere', () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'stele-page-'))
-    for (const name of ['src', 'page', 'build-page.ts', 'package.json']) {
+    for (const name of ['src', 'folder', 'page', 'build-page.ts', 'package.json']) {
       await cp(join(PACKAGE, name), join(folder, name), { recursive: true })
     }
     await rm(join(folder, 'page', 'verify.html'))

@@ -15,11 +15,11 @@ import { after, before, describe, test } from 'node:test'
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 
-import { MAX_EVENT_BYTES, MAX_PROOF_BYTES, utf8 } from '../src/index.ts'
+import { EMPTY_ROOT, formatNote, formatRotation, MAX_EVENT_BYTES, MAX_PROOF_BYTES, utf8 } from '../src/index.ts'
 import { browserMissing, FOREIGN_HOST, openBrowser, type Browser } from './chromium.ts'
 import { drop, example, examples, PAGE, readPage, settled } from './page-reader.ts'
 import { policyOf, receiptOf, witness } from './page-receipts.ts'
-import { logSigner, witnessSigner } from './signers.ts'
+import { logSigner, type TestSigner, witnessSigner } from './signers.ts'
 
 const requested: string[] = []
 const server = createServer((request, response) => {
@@ -173,6 +173,32 @@ describe('the verifier page', { skip: browserMissing }, () => {
     assert.equal(page.url(), PAGE.href, 'a drop does not leave the page')
   })
 
+  test('P9: an old key of the log and its rotations verify what a later key signed, and without them it says what to ask for', async () => {
+    const origin = 'rotated.test/log'
+    const [first, second, third] = [logSigner(origin, '1'), logSigner(origin, '2'), logSigner(origin)]
+    const statement = (old: TestSigner, now: TestSigner): string => {
+      const text = formatRotation({ origin, end: { size: 0, root: EMPTY_ROOT }, vkey: now.vkey })
+      return formatNote(text, [old.sign(text), now.sign(text)])
+    }
+    const rotations = [statement(first, second), statement(second, third)]
+    const event = { name: 'event.json', bytes: utf8('{}') }
+    const receipt = { name: 'r', bytes: utf8(receiptOf(event.bytes, origin)) }
+    assert.match(
+      await readPage(page, { event, receipt, trust: first.vkey }),
+      /^broken\n[^]*then its rotations, [^]*Ask whoever gave you the receipt/,
+    )
+    await drop(page, 'main', [{ name: 'log.rotations', bytes: utf8(rotations.join('')) }])
+    const text = await settled(page)
+    assert.match(text, /^verified\nThis event is what was recorded\./)
+    assert.match(text, /A later key, to which from the one that you gave 2 rotations of the log, each signed by/)
+    const bytes = utf8(JSON.stringify({ origin, keys: [], rotations: rotations.slice(0, 1) }))
+    await drop(page, 'main', [{ name: 'keys.json', bytes }])
+    assert.match(await settled(page), /^broken\n/)
+    await drop(page, '[data-slot=rotations]', [{ name: 'cut', bytes: utf8(rotations[0]!.slice(0, -9)) }])
+    assert.match(await settled(page), /^Still missing: rotations that can be used, or none\./)
+    assert.match(await page.locator('#rotations-notice').innerText(), /rotation 1 of 1 is not whole/)
+  })
+
   test('what is given last is what counts, however long the first takes', async () => {
     const { event, receipt, trust } = await examples()
     const large = join(folder, 'large-event')
@@ -288,11 +314,12 @@ describe('the verifier page', { skip: browserMissing }, () => {
     await readPage(page, { event, receipt, trust })
     await page.locator('body').click({ position: { x: 1, y: 1 } })
     const visited: string[] = []
-    for (let i = 0; i < 7; i++) {
+    const fields = ['event-file', 'receipt-file', 'trust', 'trust-file', 'rotations-file']
+    for (let i = 0; i < 8; i++) {
       await page.keyboard.press('Tab')
       visited.push(String(await page.evaluate('document.activeElement.id || document.activeElement.tagName')))
     }
-    assert.deepEqual(visited, ['event-file', 'receipt-file', 'trust', 'trust-file', 'SUMMARY', 'SUMMARY', 'SUMMARY'])
+    assert.deepEqual(visited, [...fields, 'SUMMARY', 'SUMMARY', 'SUMMARY'])
     await page.emulateMedia({ media: 'print' })
     await page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert.equal(await page.locator('#inputs').isVisible(), false)

@@ -35,13 +35,16 @@ export async function explain(
     const mend = 'Get the key from whoever relies on the log, not from this folder, and give it with --key'
     throw new Failure(2, printable(what), NOTHING_SHOWN, mend)
   }
-  const { isProven, sentences } = await explainEvidence(evidence, {
+  const { isProven, finding, sentences } = await explainEvidence(evidence, {
     origin,
     vkey,
     isPinned: true,
     rotations: evidence.rotations,
   })
-  if (isJson) await stdout.write(jsonLine({ origin, proven: isProven, sentences, about: evidence.about }))
+  if (isJson)
+    await stdout.write(
+      jsonLine({ origin, proven: isProven, finding: finding ?? 'none', sentences, about: evidence.about }),
+    )
   else await stdout.write(`${sentences.flatMap((part) => wrapped(printable(part), stdout.columns)).join('\n')}\n`)
   return isProven ? 0 : 1
 }

@@ -15,13 +15,15 @@ import type { ExitCode } from '../command.ts'
 import { bytesText, count, counted, entries, jsonLine, printable, shellWord, witnessTime, wrapped } from '../display.ts'
 import { type Environment, pathOf } from '../environment.ts'
 import { Failure, fileFailure, usageFailure } from '../failure.ts'
-import { NOTHING_SHOWN, type VerifyOptions } from './options.ts'
+import { keyWords } from './led-words.ts'
+import { givenRotationsOf, NOTHING_SHOWN, type VerifyOptions } from './options.ts'
 
 export async function verifyFolderCommand(
   name: string,
-  { vkey, policy, isJson, knownLogs }: VerifyOptions,
+  options: VerifyOptions,
   environment: Environment,
 ): Promise<ExitCode> {
+  const { vkey, policy, rotations, isJson, knownLogs } = options
   const folder = pathOf(environment, name)
   const { clock, disk, stdout, stderr, interrupted } = environment
   if ((await disk.regularBytes(folder)) !== undefined) {
@@ -35,6 +37,7 @@ export async function verifyFolderCommand(
       folder,
       ...(vkey === undefined ? {} : { vkey }),
       ...(policy === undefined ? {} : { policy }),
+      ...(rotations === undefined ? {} : { rotations: (origin) => givenRotationsOf(rotations, origin, environment) }),
       knownLogs,
       threadCount: cpuCount(),
       onProgress: (doneCount) => (amount = { ...amount, events: doneCount }),
@@ -122,21 +125,26 @@ function words(verified: VerifiedFolder, name: string): string[] {
     return [`${name}: this is not what was recorded, or not all of it.${first} ${objectionWords(findingCount)}:${kept}`]
   }
   const what = `${name} holds the ${entries(size)} of ${origin}, with the root ${root}.`
-  const seen =
-    since === undefined ? '' : ` Its first ${entries(since.size)} are those that this command saw on ${since.seen}.`
+  const seen = since === undefined ? '' : ` ${firstWords(since.size)} that this command saw on ${since.seen}.`
   return [`${what} ${contentWords(verified)}${seen}`, signerWords(verified)]
+}
+
+function firstWords(size: number): string {
+  return size === 1 ? 'Its first entry is the one' : `Its first ${entries(size)} are those`
 }
 
 function contentWords({ contents, size }: VerifiedFolder): string {
   if (contents === undefined) return 'There are no events with them.'
   const { first, end, eventBytes } = contents
+  if (end - first === 1)
+    return `The event of entry ${count(first)}, ${bytesText(eventBytes)}, is the one that it commits to.${size === 1 ? '' : ' Others are not here.'}`
   if (first === 0 && end === size)
     return `All their events, ${bytesText(eventBytes)}, are those that the entries commit to.`
   const which = `the ${counted(end - first, 'event')} of the entries ${count(first)} to ${count(end - 1)}, ${bytesText(eventBytes)}`
   return `${which.charAt(0).toUpperCase()}${which.slice(1)}, are those that the entries commit to; others are not here.`
 }
 
-function signerWords({ trust, signedBy, verdict, cosignatures }: VerifiedFolder): string {
+function signerWords({ trust, signedBy, signers, verdict, cosignatures }: VerifiedFolder): string {
   if (signedBy === 'nobody') {
     return 'Self-consistent: no key was given, and none lies in the folder, so the signature was not checked. Anybody can have written this. Give the key of the log with --key.'
   }
@@ -146,12 +154,15 @@ function signerWords({ trust, signedBy, verdict, cosignatures }: VerifiedFolder)
   if (verdict === 'self-consistent' && (trust === 'key' || trust === 'policy')) {
     return 'Self-consistent: its head is signed by a key that the log retired later, so that these entries are the beginning of the log is not shown. Verify a folder of the log as it is now.'
   }
-  if (trust === 'key') return 'Its head is signed by the key that you gave.'
+  const ends = signers.slice(0, -1).map(({ until = 0 }) => until)
+  const signer = signers.at(-1)?.vkey ?? ''
+  if (trust === 'key') return `Its head is signed by ${keyWords('the key that you gave', signer, ends)}.`
   if (trust === 'policy') return `Its head is signed as your policy demands.${witnesses}`
-  if (trust === 'pinned before') return 'Its head is signed by the key that was pinned for this log before.'
+  if (trust === 'pinned before')
+    return `Its head is signed by ${keyWords('the key that was pinned for this log before', signer, ends)}.`
   const consistent =
     verdict === 'unchanged'
-      ? 'It is signed by the key that this command saw first'
+      ? `It is signed by ${keyWords('the key that this command saw first', signer, ends)}`
       : 'Self-consistent: its head is signed by the key that lies beside it'
-  return `${consistent}, and whether that is the key of the log that you mean is not shown. Get it from somebody else, and give it with --key.`
+  return `${consistent}, and whether ${ends.length === 0 ? 'that is the key' : 'those are the keys'} of the log that you mean is not shown. Get it from somebody else, and give it with --key.`
 }

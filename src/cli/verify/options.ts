@@ -5,6 +5,9 @@
 
 import { parsePolicy, parseVkey, type Policy, ProofError } from '@stele/proof'
 
+import { givenRotations } from '@stele/proof/folder'
+import { readRotations } from '@stele/proof/node-files'
+
 import type { KnownLogs } from '../../evidence/known-logs.ts'
 import { printable } from '../display.ts'
 import { type Environment, pathOf } from '../environment.ts'
@@ -16,6 +19,8 @@ export const NOTHING_SHOWN = 'Nothing was verified'
 export interface VerifyOptions {
   readonly vkey: string | undefined
   readonly policy: Policy | undefined
+  /** Name of a file, or folder, of statements that lead on from the key. */
+  readonly rotations: string | undefined
   readonly heads: readonly string[]
   readonly ledger: string | undefined
   readonly token: string | undefined
@@ -33,6 +38,29 @@ export async function readNamed(name: string, environment: Environment): Promise
     throw fileFailure(error, name, 'read', NOTHING_SHOWN)
   }
   throw new Failure(3, `${printable(name)} could not be read: there is no such file`, NOTHING_SHOWN)
+}
+
+/** The statements of one log in what --rotations names. */
+export function givenRotationsOf(name: string, origin: string, environment: Environment): string[] {
+  try {
+    const bytes = readRotations(pathOf(environment, name))
+    if (bytes !== undefined) return givenRotations(bytes, origin)
+  } catch (error) {
+    if (error instanceof ProofError) throw rotationsFailure(name, error.message)
+    if (error instanceof RangeError) throw rotationsFailure(name, error.message)
+    throw fileFailure(error, name, 'read', NOTHING_SHOWN)
+  }
+  throw new Failure(
+    3,
+    `${printable(name)} could not be read: there is no such file or folder of rotations`,
+    NOTHING_SHOWN,
+  )
+}
+
+function rotationsFailure(name: string, what: string): Failure {
+  const mend =
+    "Give what 'stele key list --rotations' prints, GET /v1/ledgers/LEDGER/keys answers, or an export's folder rotations"
+  return usageFailure(`--rotations ${printable(name)} cannot be used: ${printable(what)}`, mend)
 }
 
 /** A key on the command line. */

@@ -3,18 +3,20 @@
 
 // `stele verify EVENT PROOF`: one event with its receipt, offline.
 
-import { parseVkey, ProofError, toBase64 } from '@stele/proof'
+import { parseVkey, ProofError, type Report, toBase64 } from '@stele/proof'
+import { mayHaveFollowed } from '@stele/proof/folder'
 
 import { isProof, NoKeyError, type ReceiptVerdict, standingOf, verifyEvent } from '../../evidence/verify-receipt.ts'
 import type { ExitCode } from '../command.ts'
 import { count, jsonLine, printable, shellWord, wrapped } from '../display.ts'
 import type { Environment } from '../environment.ts'
 import { Failure, usageFailure } from '../failure.ts'
-import { readNamed, type VerifyOptions } from './options.ts'
+import { keyWords } from './led-words.ts'
+import { givenRotationsOf, readNamed, type VerifyOptions } from './options.ts'
 
 export async function verifyReceiptCommand(
   [eventName, proofName, surplus]: readonly string[],
-  { vkey, policy, isJson, knownLogs }: VerifyOptions,
+  { vkey, policy, rotations, isJson, knownLogs }: VerifyOptions,
   environment: Environment,
 ): Promise<ExitCode> {
   if (eventName === undefined || proofName === undefined || surplus !== undefined) {
@@ -31,12 +33,19 @@ export async function verifyReceiptCommand(
       `Type: stele verify ${shellWord(proofName)} ${shellWord(eventName)}`,
     )
   }
-  const trust = { ...(vkey === undefined ? {} : { vkey }), ...(policy === undefined ? {} : { policy }) }
+  const trust = {
+    ...(vkey === undefined ? {} : { vkey }),
+    ...(policy === undefined ? {} : { policy }),
+    ...(rotations === undefined
+      ? {}
+      : { rotations: (origin: string) => givenRotationsOf(rotations, origin, environment) }),
+  }
   const verdict = await verifyEvent({ event, proof, knownLogs, ...trust }).catch((error: unknown) => {
     throw trustFailure(error)
   })
   const { stdout } = environment
-  const text = isJson ? jsonLine(receiptJson(verdict)) : receiptText(eventName, verdict, stdout.columns)
+  const hint = hintOf(verdict.report, vkey, verdict.trust, rotations !== undefined)
+  const text = isJson ? jsonLine(receiptJson(verdict)) : receiptText(eventName, verdict, hint, stdout.columns)
   await stdout.write(text)
   return verdict.verdict === 'invalid' ? 1 : 0
 }
@@ -54,7 +63,7 @@ function trustFailure(error: unknown): unknown {
   return error
 }
 
-function receiptJson({ verdict, report, trust, retired, contradiction, evidence }: ReceiptVerdict): object {
+function receiptJson({ verdict, report, trust, followedAt, retired, contradiction, evidence }: ReceiptVerdict): object {
   const { root, checks, ...rest } = report
   return {
     ...rest,
@@ -62,6 +71,7 @@ function receiptJson({ verdict, report, trust, retired, contradiction, evidence 
     trust,
     key: standingOf(trust),
     ...(root === undefined ? {} : { root: toBase64(root) }),
+    ...(followedAt.length === 0 ? {} : { followedAt }),
     ...(retired === undefined ? {} : { retired }),
     ...(contradiction === undefined ? {} : { contradiction }),
     ...(evidence === undefined ? {} : { evidence }),
@@ -69,8 +79,8 @@ function receiptJson({ verdict, report, trust, retired, contradiction, evidence 
   }
 }
 
-function receiptText(eventName: string, verdict: ReceiptVerdict, columns: number): string {
-  const lines = words(eventName, verdict).flatMap((paragraph) => [...wrapped(paragraph, columns), ''])
+function receiptText(eventName: string, verdict: ReceiptVerdict, hint: string, columns: number): string {
+  const lines = words(eventName, verdict, hint).flatMap((paragraph) => [...wrapped(paragraph, columns), ''])
   for (const { what, ok, detail } of verdict.report.checks) {
     const mark = ok === true ? 'holds' : ok === false ? 'FAILS' : 'not checked'
     lines.push(`  ${mark.padEnd(11)}  ${what}: ${detail}`)
@@ -80,12 +90,15 @@ function receiptText(eventName: string, verdict: ReceiptVerdict, columns: number
 
 function words(
   eventName: string,
-  { verdict, report, trust, retired, contradiction, evidence }: ReceiptVerdict,
+  { verdict, report, trust, followedAt, retired, contradiction, evidence }: ReceiptVerdict,
+  hint: string,
 ): string[] {
   if (verdict === 'invalid') {
     const kept = evidence === undefined ? '' : ` Both are kept in ${evidence}: show them to whoever relies on the log.`
     if (contradiction !== undefined) return [`Do not rely on this: ${contradiction}.${kept}`]
     const failed = report.checks.find(({ ok }) => ok === false)
+    const missing = `No key that you trust vouches for this proof of ${eventName}: ${failed?.detail}.`
+    if (failed?.code === 'signature-missing') return hint === '' ? [missing] : [missing, hint]
     return [`This proof does not hold for ${eventName}: ${failed?.detail ?? 'a check failed'}.`]
   }
   const { origin = '', index = 0, size = 0, entry } = report
@@ -104,7 +117,7 @@ function words(
   if (verdict === 'valid') {
     // The first sentence is `what` again; the others name who vouches, the witnesses with their times, and the gaps.
     const [, ...vouchers] = report.summary
-    return [`${what} ${signers[trust]}`, vouchers.join(' ')]
+    return [`${what} ${signedBy(trust, followedAt)}`, vouchers.join(' ')]
   }
   return [
     `${eventName} and its proof are self-consistent: as far as they go, ${what}`,
@@ -113,9 +126,30 @@ function words(
   ]
 }
 
-const signers: Readonly<Record<ReceiptVerdict['trust'], string>> = {
-  key: 'It is signed by the key that you gave.',
-  policy: 'It is signed as your policy demands.',
-  'pinned before': 'It is signed by the key that was pinned for this log before.',
-  'seen before': 'It is signed by a key that is not pinned.',
+function signedBy(trust: ReceiptVerdict['trust'], followedAt: readonly number[]): string {
+  if (trust === 'policy') return 'It is signed as your policy demands.'
+  return `It is signed by ${keyWords(TRUSTED[trust], 'a later key', followedAt)}.`
+}
+
+const TRUSTED: Readonly<Record<Exclude<ReceiptVerdict['trust'], 'policy'>, string>> = {
+  key: 'the key that you gave',
+  'pinned before': 'the key that was pinned for this log before',
+  'seen before': 'a key that is not pinned',
+}
+
+/** What to do where the key that signed may be one that followed the trusted one; empty where that cannot be. */
+function hintOf(
+  report: Report,
+  vkey: string | undefined,
+  trust: ReceiptVerdict['trust'],
+  hasRotations: boolean,
+): string {
+  if (trust === 'policy' || (vkey !== undefined && !mayHaveFollowed(report, { vkey }))) return ''
+  if (hasRotations)
+    return 'The rotations that you gave lead to no key that signed it: they may be older than this proof. Get them again.'
+  return (
+    'It is signed by a key that the given one may have handed over to. If so, the log has signed statements of that, which ' +
+    "anybody may hand you: give them with --rotations FILE. 'stele key list --rotations' prints them, " +
+    'GET /v1/ledgers/LEDGER/keys answers them, and an export has them in its folder rotations.'
+  )
 }

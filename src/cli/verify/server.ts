@@ -151,10 +151,11 @@ class ServerRun {
 
   /** What was verified is remembered; heads that contradict each other are kept, for they convict the log. */
   async #remember(report: ServedReport, knownLogs: KnownLogs): Promise<Verified> {
-    const { origin, vkey, retired, head, key, verdict, contradicting } = report
+    const { origin, vkey, mldsaVkey, retired, head, key, verdict, contradicting } = report
     if (origin === undefined || head === undefined) return report
     if (contradicting.length > 0) return { ...report, evidence: await knownLogs.keepEvidence(origin, contradicting) }
-    if (verdict !== 'changed') await knownLogs.remember({ origin, vkey, retired, pinned: key === 'pinned', head })
+    const keys = { vkey, ...(mldsaVkey === undefined ? {} : { mldsaVkey }), retired }
+    if (verdict !== 'changed') await knownLogs.remember({ origin, ...keys, pinned: key === 'pinned', head })
     return report
   }
 }

@@ -21,7 +21,8 @@ import {
  * `fork`: two signed heads of which one excludes the other. `shrink`: a smaller head than one that was seen. `key`: the
  * head is not signed as it must be. `quorum`: its witnesses are missing. `tree`, `entries`, `content`: what is served
  * below a signed head is not what was signed. `statement`: the ledger `heads` holds what no head is. `rotation`: what is
- * told of the log's keys is not what was told before, or of another tree.
+ * told of the log's keys is not what was told before, or of another tree. `successors`: one key has signed two statements
+ * of what follows it, which its operator may have done or whoever stole it.
  */
 export type ContradictionKind =
   | 'fork'
@@ -33,6 +34,7 @@ export type ContradictionKind =
   | 'content'
   | 'statement'
   | 'rotation'
+  | 'successors'
 
 /** A signed note, and where it was seen. */
 export interface SeenNote {

@@ -6,15 +6,35 @@
  * monitor's. It says what it proves, and what is only the monitor's word.
  */
 import { join } from 'node:path'
-import { parseNote, parseRotation, ProofError } from '@stele/proof'
+import { ProofError } from '@stele/proof'
+import { printable } from '@stele/proof/printable'
 import { z } from 'zod'
 import type { Disk } from '../../platform/disk.ts'
 import { type Contradiction, type ForkProof, forkShown, formatForkProof, parseForkProof } from './contradiction.ts'
-import { HeadFault, type LogTrust, openSigned, openStatement, type SignedHead } from './log-trust.ts'
+import {
+  HeadFault,
+  isRotation,
+  type LogTrust,
+  ofTwoSuccessors,
+  openSigned,
+  openStatement,
+  type SignedHead,
+} from './log-trust.ts'
 
 const aboutSchema = z.strictObject({
   v: z.literal(1),
-  kind: z.enum(['fork', 'shrink', 'key', 'quorum', 'tree', 'entries', 'content', 'statement', 'rotation']),
+  kind: z.enum([
+    'fork',
+    'shrink',
+    'key',
+    'quorum',
+    'tree',
+    'entries',
+    'content',
+    'statement',
+    'rotation',
+    'successors',
+  ]),
   at: z.string(),
   url: z.string(),
   ledger: z.string().optional(),
@@ -41,6 +61,8 @@ export interface Evidence {
 export interface Explanation {
   /** Whether it proves by itself that the log signed what excludes each other. */
   readonly isProven: boolean
+  /** `two successors`: what is proven is that one key signed both, not by whose hand. */
+  readonly finding?: 'fork' | 'two successors'
   readonly sentences: readonly string[]
 }
 
@@ -130,11 +152,17 @@ export async function explainEvidence(evidence: Evidence, trust: LogTrust): Prom
   const [one, other] = heads as [SignedHead, SignedHead]
   const signed = signersOf(one, other)
   try {
-    const successors = successorsShown([older, one], [newer, other])
-    const shown = successors ?? forkShown(one.checkpoint, other.checkpoint, proof)
+    const old = ofTwoSuccessors([older, one], [newer, other])
+    if (old !== undefined) {
+      const shown = `The retired key ${old} of ${trust.origin} has signed two different successors.`
+      return { isProven: false, finding: 'two successors', sentences: [shown, signed, EITHER] }
+    }
+    const shown = forkShown(one.checkpoint, other.checkpoint, proof)
     const retired = heads.find(({ retiredAt }) => retiredAt !== undefined)
-    if (shown !== undefined && (successors !== undefined || retired === undefined))
-      return { isProven: true, sentences: [`${trust.origin} has contradicted itself: ${shown}.`, signed, CONVICTS] }
+    if (shown !== undefined && retired === undefined) {
+      const sentences = [`${trust.origin} has contradicted itself: ${shown}.`, signed, CONVICTS]
+      return { isProven: true, finding: 'fork', sentences }
+    }
     if (shown !== undefined && retired !== undefined)
       return { isProven: false, sentences: [claim, signed, retiredWords(retired), NOTHING_PROVEN] }
   } catch (error) {
@@ -164,24 +192,13 @@ function retiredWords({ checkpoint, retiredAt }: SignedHead): string {
   )
 }
 
-/** One key has one successor: two statements that it signed exclude each other. A signature that was not verified says nothing. */
-function successorsShown(...statements: readonly [Buffer, SignedHead][]): string | undefined {
-  if (!statements.every(([note]) => isRotation(note))) return undefined
-  const [one, other] = statements.map(([note, { vkeys }]) => {
-    const { vkey } = parseRotation(note)
-    return { old: vkeys.find((key) => key !== vkey), text: parseNote(note).text }
-  })
-  if (one?.old === undefined || one.old !== other?.old || one.text === other.text) return undefined
-  return 'one of its keys signed two statements of what follows it'
-}
-
-function isRotation(note: Buffer): boolean {
-  return note.toString('latin1').startsWith('stele/key-rotation/')
-}
-
 const CONVICTS =
   'A log that only grows cannot have signed both. Nothing but these two notes, the proof beside them and the key was ' +
   'needed to show it.'
+const EITHER =
+  'Either the operator forked the log, or somebody else holds that key: these two notes and the key show that both were ' +
+  'signed, and cannot show by whom. The successor that was seen first counts; who saw neither should ask others, or a ' +
+  'witness, which of the two the log has gone on with.'
 const NOTHING_PROVEN = 'So this folder proves nothing against the log.'
 
 function wordOnly({ kind }: About): string {
@@ -191,17 +208,14 @@ function wordOnly({ kind }: About): string {
   return 'That this was served is the monitor’s word: whoever else asks the log can see whether it still is.'
 }
 
-/** What others wrote, without what a terminal would act on: the file is there to be read with whatever is at hand. */
-function plain(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?')
-}
-
 function readme(about: About, hasProof: boolean, isRotated: boolean): string {
   const { kind, at, vkey, isPinned, olderFrom, newerFrom, servedPath } = about
-  const [what, origin, url] = [about.what, about.origin, about.url].map(plain)
+  const [what, origin, url] = [about.what, about.origin, about.url].map((text) => printable(text))
   const files = [
-    ...(olderFrom === undefined ? [] : [`older.checkpoint   the signed head that was seen first: ${plain(olderFrom)}`]),
-    ...(newerFrom === undefined ? [] : [`newer.checkpoint   the head that was seen now: ${plain(newerFrom)}`]),
+    ...(olderFrom === undefined
+      ? []
+      : [`older.checkpoint   the signed head that was seen first: ${printable(olderFrom)}`]),
+    ...(newerFrom === undefined ? [] : [`newer.checkpoint   the head that was seen now: ${printable(newerFrom)}`]),
     ...(hasProof
       ? ['proof              that the tree of the larger head does not begin with that of the smaller one']
       : []),
@@ -213,7 +227,10 @@ function readme(about: About, hasProof: boolean, isRotated: boolean): string {
   const worth = proves
     ? `An append-only log cannot have signed both heads: whoever has the log's key, from anywhere but here, can verify it
 offline, without trusting whoever ran this monitor${isRotated ? ' (but a head of a key that was retired since\nconvicts nobody, for that key may have been stolen: the command says so)' : ''}:`
-    : `This is a monitor's word, with what was served; it does not by itself convict the log. What can be verified:`
+    : kind === 'successors'
+      ? `One key signed both statements, which takes nobody's word: whoever has the log's key can verify it offline. Whether
+the operator signed the second one or somebody who stole that retired key, nothing here can show:`
+      : `This is a monitor's word, with what was served; it does not by itself convict the log. What can be verified:`
   return `What happened
   ${what}
 

@@ -18,6 +18,7 @@ import {
   openByPolicy,
   openCheckpoint,
   openNote,
+  parseNote,
   parseRotation,
   parseVkey,
   type Policy,
@@ -168,6 +169,34 @@ export async function openStatement(statement: Uint8Array, trust: LogTrust): Pro
     if (error instanceof ProofError) throw new HeadFault('key', error.message)
     throw error
   }
+}
+
+/**
+ * The key that signed two different statements of what follows it; undefined where they do not show that. A signature
+ * that was not verified says nothing.
+ */
+export function ofTwoSuccessors(...statements: readonly (readonly [Uint8Array, SignedHead])[]): string | undefined {
+  if (!statements.every(([note]) => isRotation(note))) return undefined
+  const [one, other] = statements.map(([note, { vkeys }]) => {
+    const { vkey } = parseRotation(note)
+    return { old: vkeys.find((key) => key !== vkey), text: parseNote(note).text }
+  })
+  return one?.old === other?.old && one?.text !== other?.text ? one?.old : undefined
+}
+
+/** As `ofTwoSuccessors`, of notes that nobody has opened. */
+export async function signerOfTwo(trust: LogTrust, ...notes: readonly [string, string]): Promise<string | undefined> {
+  const opened = async (note: Buffer) => [note, await openStatement(note, trust)] as const
+  try {
+    return ofTwoSuccessors(...(await Promise.all(notes.map((note) => opened(Buffer.from(note))))))
+  } catch (error) {
+    if (error instanceof HeadFault) return undefined
+    throw error
+  }
+}
+
+export function isRotation(note: Uint8Array): boolean {
+  return Buffer.from(note).toString('latin1').startsWith('stele/key-rotation/')
 }
 
 /** The key that signs now, by what was given and by statements that lead on from it. Throws a ProofError. */

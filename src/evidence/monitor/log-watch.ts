@@ -26,6 +26,7 @@ import {
   type LogTrust,
   openHead,
   openSigned,
+  signerOfTwo,
   rotationEnd,
 } from './log-trust.ts'
 import type { MonitorState, WatchedLog } from './state.ts'
@@ -231,15 +232,19 @@ export class LogWatch {
     })
     const other = known.findIndex((statement, position) => told[position] !== statement)
     if (other === -1) return told
-    const newer = told[other]
-    throw this.contradiction(
-      'rotation',
-      `it told of a rotation of its key that it now ${newer === undefined ? 'hides' : 'tells otherwise'}`,
-      {
-        older: { note: known[other]!, from: 'this monitor' },
-        ...(newer === undefined ? {} : { newer: { note: newer, from: this.source.url } }),
-      },
-    )
+    const [older = '', newer] = [known[other], told[other]]
+    const notes = {
+      older: { note: older, from: 'this monitor' },
+      ...(newer === undefined ? {} : { newer: { note: newer, from: this.source.url } }),
+    }
+    const trust = { ...this.#trusted(this.known?.origin ?? ''), rotations: known }
+    const old = newer === undefined ? undefined : await signerOfTwo(trust, older, newer)
+    if (old !== undefined) {
+      const what = `the retired key ${old} has signed two different successors, and the log now tells the second: either its operator forked it, or somebody else holds that key`
+      throw this.contradiction('successors', what, { ...notes, rotations: known })
+    }
+    const what = `it told of a rotation of its key that it now ${newer === undefined ? 'hides' : 'tells otherwise'}`
+    throw this.contradiction('rotation', what, notes)
   }
 
   /**
