@@ -8,7 +8,6 @@
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { inclusionProof } from '@stele/proof'
 import type { Lock } from '../platform/lock.ts'
 import type { Anchor } from './anchor.ts'
 import { Anchoring } from './anchoring.ts'
@@ -34,6 +33,7 @@ import {
   type Opening,
 } from './opening.ts'
 import { checkKeptHead, Publisher } from './publish.ts'
+import { Prover } from './prover.ts'
 import { type Admit, Reader, type StoredEvent } from './read.ts'
 import { PublishedFeed } from './published-feed.ts'
 import type { Published } from './published-head.ts'
@@ -63,6 +63,7 @@ export class Ledgers {
   readonly #logs: Map<string, Log>
   readonly #published: Map<string, Published>
   readonly #reader: Reader
+  readonly #prover = new Prover()
   readonly #committer: Committer
   readonly #recent: Recent
   readonly #kept: Buffer | undefined
@@ -288,8 +289,7 @@ export class Ledgers {
 
   /** Inclusion proof of an entry in the tree of `size` entries, from the leaf's sibling up. */
   async prove(name: string, index: number, size: number): Promise<Uint8Array[]> {
-    const log = this.log(name)
-    return await inclusionProof(index, size, log.hashes, log.edge)
+    return await this.#prover.inclusion(this.log(name), index, size)
   }
 
   /** `admit` is told of the bytes before they are read, and throws where there is no room for them. */

@@ -159,6 +159,11 @@ export class Log {
     return this.#levels.reduce((sum, level) => sum + level.pendingBytes, this.#places.pendingBytes)
   }
 
+  /** How many hashes a level of the tree has. */
+  hashCount(level: number): number {
+    return Math.floor(this.#size / TILE_WIDTH ** level)
+  }
+
   /** The tree's hashes, of complete subtrees of 256^level leaves. */
   readonly hashes: HashReader = async (level, start, count) => {
     const file = this.#levels[level]

@@ -7,6 +7,7 @@
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
+import { type Hash, type Subtree, TILE_WIDTH } from '@stele/proof'
 import type { Disk } from '../platform/disk.ts'
 import type { FileCache } from './file-cache.ts'
 import type { Admit } from './read.ts'
@@ -127,7 +128,17 @@ export class SealedEntries {
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
   }
 
-  /** The same held against nothing: for whoever computes the root of all. */
+  /** Roots of subtrees of one tile, held against the root of its segment; undefined where the tile is not whole there. */
+  async subtrees(tile: number, subtrees: readonly Subtree[]): Promise<Hash[] | undefined> {
+    const start = tile * TILE_WIDTH
+    if (start + TILE_WIDTH > this.size) return undefined
+    const segment = this.#at(start)
+    if (start + TILE_WIDTH > segment.first + segment.count) return undefined
+    const { proven } = await this.#readers.open(segment)
+    return await proven.subtrees(tile, subtrees)
+  }
+
+  /** Leaf hashes held against nothing: for whoever computes the root of all. */
   async storedLeaves(start: number, count: number): Promise<Buffer> {
     const parts: Buffer[] = []
     await this.#each(start, start + count, async ({ reader }, from, end) => {

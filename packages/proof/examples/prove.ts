@@ -7,7 +7,10 @@ import {
   consistencyProof,
   Frontier,
   hashLeaf,
+  hashNode,
   inclusionProof,
+  inclusionProofBySubtrees,
+  type Subtree,
   utf8,
   verifyConsistency,
   verifyInclusion,
@@ -28,6 +31,17 @@ async function read(level: number, start: number, count: number): Promise<Uint8A
 const inclusion = await inclusionProof(2, 5, read)
 verifyInclusion(hashLeaf(utf8('three')), 2, 5, inclusion, frontier.root())
 console.log('number 2 of 5 is "three":', inclusion.length, 'hashes')
+
+// The same proof, from a store that has every complete subtree's root.
+const rootOf = ({ height, position }: Subtree): Uint8Array =>
+  height === 0
+    ? leaves[position]!
+    : hashNode(
+        rootOf({ height: height - 1, position: position * 2 }),
+        rootOf({ height: height - 1, position: position * 2 + 1 }),
+      )
+const bySubtrees = await inclusionProofBySubtrees(2, 5, async (subtrees) => await Promise.resolve(subtrees.map(rootOf)))
+verifyInclusion(hashLeaf(utf8('three')), 2, 5, bySubtrees, frontier.root())
 
 const consistency = await consistencyProof(3, 5, read)
 verifyConsistency(3, roots[2]!, 5, roots[4]!, consistency)

@@ -4,7 +4,7 @@
 // Signed notes (C2SP signed-note v1.0.0). What comes in is an attacker's until `openNote` returns; signatures are
 // checked over the bytes that arrived, never over text that was decoded and encoded again.
 
-import { isEd25519Signature } from './ed25519.ts'
+import { type Ed25519Check, isEd25519Signature } from './ed25519.ts'
 import { fromBase64, fromUtf8, utf8 } from './encoding.ts'
 import { demand, isKeyName, readUint32, within } from './inner.ts'
 import { ALG_ED25519, keyOfKind, type VerifierKey } from './key.ts'
@@ -40,10 +40,13 @@ export interface OpenedNote {
   readonly unverified: readonly NoteSignature[]
 }
 
-/** A verifier of plain Ed25519 note signatures (alg 0x01). Throws `key-malformed`, `algorithm-unsupported`. */
-export function ed25519Verifier(vkey: string | VerifierKey): Verifier {
+/**
+ * A verifier of plain Ed25519 note signatures (alg 0x01), by WebCrypto unless there is another `check`. Throws
+ * `key-malformed`, `algorithm-unsupported`.
+ */
+export function ed25519Verifier(vkey: string | VerifierKey, check?: Ed25519Check): Verifier {
   const key = keyOfKind(vkey, ALG_ED25519)
-  return { ...key, verify: (message, signature) => isEd25519Signature(key.publicKey, message, signature) }
+  return { ...key, verify: (message, signature) => isEd25519Signature(key.publicKey, message, signature, check) }
 }
 
 /** Takes a note apart without verifying it. Throws `note-malformed`, with the line or the offset. */

@@ -40,7 +40,8 @@ export interface Receipt extends Proof {
 export function parseProof(proof: string | Uint8Array): Proof {
   const bytes = bytesOf(proof)
   demand(bytes.length <= MAX_PROOF_BYTES, 'proof-malformed', `a proof has at most ${MAX_PROOF_BYTES} bytes`)
-  const end = bytes.findIndex((byte, i) => byte === 0x0a && bytes[i + 1] === 0x0a)
+  let end = bytes.indexOf(0x0a)
+  while (end >= 0 && bytes[end + 1] !== 0x0a) end = bytes.indexOf(0x0a, end + 1)
   demand(end >= 0 && end + 2 < bytes.length, 'proof-malformed', 'the proof has no checkpoint')
   const lines = within('proof-malformed', {}, () => fromUtf8(bytes.subarray(0, end))).split('\n')
   demand(lines[0] === PROOF_HEADER, 'proof-malformed', `the first line is not ${PROOF_HEADER}`, { line: 1 })

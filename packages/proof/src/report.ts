@@ -6,6 +6,7 @@
 
 import { openCheckpoint, parseCheckpoint, type TreeHead } from './checkpoint.ts'
 import { mldsa44Verifier } from './cosignature.ts'
+import type { Ed25519Check } from './ed25519.ts'
 import { fromBase64Url } from './encoding.ts'
 import { contentHash, parseEntry, type Entry } from './entry.ts'
 import { ProofError, type ProofErrorCode, type ProofErrorPlace } from './error.ts'
@@ -23,12 +24,14 @@ import { verifyInclusion } from './tree.ts'
  * A key to trust, Ed25519 or ML-DSA-44. Its name must be the log's origin, and `origin`, where given, is compared with
  * it. `pinned` is false for a key that came from whoever is to be verified: such a key shows that things fit together and
  * nothing more. `rotations` are statements that lead from this key to later ones, from anybody.
+ * `check` stands for WebCrypto's under this key, an Ed25519 one: where a platform has one that is quicker.
  */
 export interface KeyTrust {
   readonly vkey: string
   readonly origin?: string
   readonly pinned?: boolean
   readonly rotations?: readonly (string | Uint8Array)[]
+  readonly check?: Ed25519Check
 }
 
 /** What the verifier trusts: a policy or a key. Without either, only consistency in itself can be shown. */
@@ -149,8 +152,11 @@ class Verification {
   async readReceipt(prefix: string, event: Uint8Array, bytes: Uint8Array): Promise<Signed> {
     const receipt = await this.run(`${prefix}the receipt`, () => parseReceipt(bytes), 'it can be read')
     if (receipt === undefined) return NOTHING
-    const form = 'it can be read, in the only spelling that it can have'
-    const entry = await this.run(`${prefix}the entry`, () => parseEntry(receipt.entry), form)
+    const entry = await this.run(
+      `${prefix}the entry`,
+      () => parseEntry(receipt.entry),
+      'it can be read, in the only spelling that it can have',
+    )
     const check = () => entry !== undefined && checkContent(event, receipt.salt, entry)
     if (entry !== undefined)
       await this.run(`${prefix}the event`, check, 'it is byte for byte what the entry commits to')
@@ -171,10 +177,9 @@ class Verification {
   }
 
   async readHead(prefix: string, note: Uint8Array): Promise<Signed> {
-    const read = () => parseCheckpoint(parseNote(note).text)
     const head = await this.run(
       `${prefix}the checkpoint`,
-      read,
+      () => parseCheckpoint(parseNote(note).text),
       ({ size }) => `it names the root of ${counted(size, 'entry', 'entries')}`,
     )
     if (head === undefined) return { note }
@@ -282,11 +287,11 @@ class Verification {
   }
 }
 
-function trustedVerifier({ vkey, origin }: KeyTrust): Verifier {
+function trustedVerifier({ vkey, origin, check }: KeyTrust): Verifier {
   const key = parseVkey(vkey)
   const isExpected = origin === undefined || origin === key.name
   demand(isExpected, 'origin-unexpected', `the key is of ${key.name}, not of ${origin}`, { field: 'origin' })
-  return key.alg === ALG_MLDSA44 ? mldsa44Verifier(key) : ed25519Verifier(key)
+  return key.alg === ALG_MLDSA44 ? mldsa44Verifier(key) : ed25519Verifier(key, check)
 }
 
 function checkContent(event: Uint8Array, salt: Uint8Array, { size, sha256 }: Entry): void {

@@ -71,7 +71,10 @@ export async function verifyRotations(
     unbroken(end.size >= last.from, 'the rotation ends at a smaller size than the one before it')
     // Of the rotation that brought the pinned key only that key's own word can be checked.
     const vkeys = isPinned ? [vkey] : [last.vkey, vkey]
-    const opened = await openNote(bytes, vkeys.map(ed25519Verifier)).catch((error: unknown) => {
+    const opened = await openNote(
+      bytes,
+      vkeys.map((key) => ed25519Verifier(key)),
+    ).catch((error: unknown) => {
       throw error instanceof ProofError ? new ProofError('rotation-broken', error.message, { position }) : error
     })
     unbroken(opened.verified.length === vkeys.length, 'the key before this rotation has not signed it')

@@ -10,7 +10,7 @@ const LAST_SECOND = 253_402_300_799
 
 /** `1 cosignature`, `1,066 cosignatures`, and what else is counted. */
 export const counted = (figure: number, one: string, many = `${one}s`): string =>
-  `${figure.toLocaleString('en-US')} ${figure === 1 ? one : many}`
+  `${`${figure}`.replaceAll(/\B(?=(?:[0-9]{3})+$)/g, ',')} ${figure === 1 ? one : many}`
 
 /** What was found, up to which size and time, against which keys and witnesses, and what was not checked and why. */
 export function summaryOf(report: Omit<Report, 'summary'>): string[] {

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
 
-import { isEd25519Signature } from '../src/index.ts'
+import { type Ed25519Check, isEd25519Signature } from '../src/index.ts'
 import { readVectors, vectorsMissing } from './vectors.ts'
 import { logSigner, unhex } from './signers.ts'
 
@@ -70,6 +70,23 @@ test('low-order and non-canonical points and S >= L are refused before the platf
   } finally {
     platform.mock.restore()
   }
+})
+
+test("a check in the place of WebCrypto's is asked about sound points and scalars only, and what it says counts", async () => {
+  const signer = logSigner('example.com/log')
+  const signature = Buffer.from(/ ([^ ]+)\n$/.exec(signer.sign('text\n'))?.[1] ?? '', 'base64').subarray(4)
+  const asked = mock.fn<Ed25519Check>(() => true)
+  for (const point of lowOrderPoints) {
+    const changed = new Uint8Array([...point, ...signature.subarray(32)])
+    assert.equal(await isEd25519Signature(point, Buffer.from('text\n'), signature, asked), false)
+    assert.equal(await isEd25519Signature(signer.publicKey, Buffer.from('text\n'), changed, asked), false)
+  }
+  const large = new Uint8Array([...signature.subarray(0, 32), ...new Uint8Array(32).fill(255)])
+  assert.equal(await isEd25519Signature(signer.publicKey, Buffer.from('text\n'), large, asked), false)
+  assert.equal(asked.mock.callCount(), 0)
+  assert.equal(await isEd25519Signature(signer.publicKey, Buffer.from('text\n'), signature, asked), true)
+  assert.equal(await isEd25519Signature(signer.publicKey, Buffer.from('text\n'), signature, () => false), false)
+  assert.deepEqual(asked.mock.calls[0]?.arguments, [signer.publicKey, Buffer.from('text\n'), signature])
 })
 
 test('a signature by an honest key verifies, and with a low-order R, another S or another length does not', async () => {

@@ -6,6 +6,7 @@
  * the tree. An entry and its leaf hash lie in one object: without this whoever changes both would not be noticed before
  * the next verification.
  */
+import type { Hash, Subtree } from '@stele/proof'
 import { DataFault } from '../data-fault.ts'
 import { platformNodeHasher } from '../hash-nodes.ts'
 import { HASH_BYTES } from '../wal/format.ts'
@@ -14,6 +15,15 @@ import type { SegmentReader } from './segment-reader.ts'
 import { BUNDLE_ENTRIES } from './segment.ts'
 
 const TWIGS_A_TILE = BUNDLE_ENTRIES / TWIG_ENTRIES
+
+/** Of a twig above its leaves. */
+const TWIG_HEIGHT = Math.log2(TWIG_ENTRIES)
+
+interface ProvenTile {
+  readonly twigs: Buffer
+  readonly leaves: Buffer
+  readonly start: number
+}
 
 /** What leads from the root to every tile: at most 8 KiB each. */
 interface Upper {
@@ -47,6 +57,26 @@ export class ProvenLeaves {
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
   }
 
+  /** Roots of subtrees below the hash of one whole tile of the log; only the leaves of their twigs are read. */
+  async subtrees(tile: number, subtrees: readonly Subtree[]): Promise<Hash[]> {
+    const { first } = this.#reader.segment
+    const { parents } = await this.#proven()
+    const spans = subtrees.map(({ height, position }) => {
+      const at = position * 2 ** height - first
+      return { at, count: 2 ** height, isOfTwigs: height >= TWIG_HEIGHT }
+    })
+    const below = spans.filter(({ isOfTwigs }) => !isOfTwigs)
+    const tileStart = tile * BUNDLE_ENTRIES - first
+    const from = below.length === 0 ? tileStart : Math.min(...below.map(({ at }) => at))
+    const to = Math.max(from, ...below.map(({ at, count }) => at + count))
+    const { twigs, leaves, start } = await this.#provenTile(parents, tileStart / BUNDLE_ENTRIES, from, to)
+    return spans.map(({ at, count, isOfTwigs }) => {
+      if (!isOfTwigs) return perfectRoot(this.#hashInto, leaves, (at - start) * HASH_BYTES, count)
+      const twig = (at - tileStart) / TWIG_ENTRIES
+      return perfectRoot(this.#hashInto, twigs, twig * HASH_BYTES, count / TWIG_ENTRIES)
+    })
+  }
+
   async #proven(): Promise<Upper> {
     try {
       return await (this.#upper ??= this.#readUpper())
@@ -77,6 +107,12 @@ export class ProvenLeaves {
 
   /** Leaves `from` to `to` of a whole tile, all counted from the segment's first. */
   async #ofTile(parents: Buffer, tile: number, from: number, to: number): Promise<Buffer> {
+    const { leaves, start } = await this.#provenTile(parents, tile, from, to)
+    return leaves.subarray((from - start) * HASH_BYTES, (to - start) * HASH_BYTES)
+  }
+
+  /** The twigs of a whole tile, and the leaves of those that hold [from, to), which begin at `start`. */
+  async #provenTile(parents: Buffer, tile: number, from: number, to: number): Promise<ProvenTile> {
     const { segment, log } = this.#reader
     const firstTwig = Math.floor(from / TWIG_ENTRIES)
     const endTwig = Math.ceil(to / TWIG_ENTRIES)
@@ -99,7 +135,7 @@ export class ProvenLeaves {
       const found = perfectRoot(this.#hashInto, leaves, (twig - firstTwig) * TWIG_ENTRIES * HASH_BYTES, TWIG_ENTRIES)
       demand(twigs.subarray(at, at + HASH_BYTES), found, twig * TWIG_ENTRIES)
     }
-    return leaves.subarray((from - start) * HASH_BYTES, (to - start) * HASH_BYTES)
+    return { twigs, leaves, start }
   }
 }
 

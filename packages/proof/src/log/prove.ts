@@ -15,10 +15,16 @@ import { completeSubtrees, Frontier, TILE_HEIGHT, type Subtree } from './frontie
  */
 export type HashReader = (tileLevel: number, start: number, count: number) => Promise<Uint8Array>
 
+/**
+ * Gives the roots of complete subtrees, each of the leaves [position * 2^height, (position + 1) * 2^height), in the order
+ * in which it is asked: for whoever keeps more of a tree than its tiles.
+ */
+export type SubtreeReader = (subtrees: readonly Subtree[]) => Promise<readonly Hash[]>
+
 /** Root of the first `size` leaves. Throws `size-out-of-range`, `hashes-length` where the reader answers short. */
 export async function rootAt(size: number, read: HashReader): Promise<Hash> {
   if (checkSize(size) === 0) return EMPTY_ROOT.slice()
-  const [root] = await rangeHashes([{ start: 0, end: size }], read)
+  const [root] = await rangeHashes([{ start: 0, end: size }], fromTiles(read))
   return root!
 }
 
@@ -30,7 +36,7 @@ export async function frontierAt(size: number, read: HashReader, hashNode?: Node
     end: (position + 1) * 2 ** height,
   }))
   const hashes = new Uint8Array(subtrees.length * HASH_BYTES)
-  for (const [i, hash] of (await rangeHashes(ranges, read)).entries()) hashes.set(hash, i * HASH_BYTES)
+  for (const [i, hash] of (await rangeHashes(ranges, fromTiles(read))).entries()) hashes.set(hash, i * HASH_BYTES)
   return Frontier.from(size, hashes, hashNode)
 }
 
@@ -40,6 +46,16 @@ export async function frontierAt(size: number, read: HashReader, hashNode?: Node
  * `index-out-of-range` and as `rootAt`.
  */
 export async function inclusionProof(index: number, size: number, read: HashReader, edge?: Frontier): Promise<Hash[]> {
+  return await inclusionProofBySubtrees(index, size, fromTiles(read), edge)
+}
+
+/** The same of a tree whose subtrees are at hand. Throws `index-out-of-range`, and what `read` throws. */
+export async function inclusionProofBySubtrees(
+  index: number,
+  size: number,
+  read: SubtreeReader,
+  edge?: Frontier,
+): Promise<Hash[]> {
   return await rangeHashes(inclusionWalk(index, 0, checkSize(size)), read, edge?.size === size ? edge : undefined)
 }
 
@@ -50,7 +66,7 @@ export async function subtreeInclusionProof(
   end: number,
   read: HashReader,
 ): Promise<Hash[]> {
-  return await rangeHashes(inclusionWalk(index, start, end), read)
+  return await rangeHashes(inclusionWalk(index, start, end), fromTiles(read))
 }
 
 /**
@@ -74,40 +90,43 @@ export async function subtreeConsistencyProof(
 ): Promise<Hash[]> {
   checkSizes(end, size)
   const { seed, siblings } = walk(checkSubtree(start, end), { start: 0, end: size })
-  return await rangeHashes(seed === undefined ? siblings : [seed, ...siblings], read)
+  return await rangeHashes(seed === undefined ? siblings : [seed, ...siblings], fromTiles(read))
 }
 
-/**
- * The hash of each range, out of tiles each of which is read once, all at the same time; out of `edge` where the range
- * is some of its subtrees, up to its end.
- */
-async function rangeHashes(ranges: readonly Range[], read: HashReader, edge?: Frontier): Promise<Hash[]> {
+/** The hash of each range; out of `edge` where the range is some of its subtrees, up to its end. */
+async function rangeHashes(ranges: readonly Range[], read: SubtreeReader, edge?: Frontier): Promise<Hash[]> {
   const starts = completeSubtrees(0, edge?.size ?? 0).map(({ height, position }) => position * 2 ** height)
   const known = ranges.map(({ start, end }) => {
     return end === edge?.size && starts.includes(start) ? edge.root(start) : undefined
   })
-  const parts = ranges.map(({ start, end }, i) => {
-    return known[i] === undefined ? completeSubtrees(start, end).map(spanBelow) : []
+  const parts = ranges.map(({ start, end }, i) => (known[i] === undefined ? completeSubtrees(start, end) : []))
+  const roots = await read(parts.flat())
+  let at = 0
+  return parts.map(({ length }, i) => {
+    at += length
+    return known[i] ?? roots.slice(at - length, at).reduceRight((right, left) => hashNode(left, right))
   })
-  const needed = new Map<string, Span>()
-  for (const span of parts.flat()) {
-    const { level, start, end } = needed.get(tileOf(span)) ?? span
-    needed.set(tileOf(span), { level, start: Math.min(start, span.start), end: Math.max(end, span.end) })
-  }
-  const tiles = new Map(
-    await Promise.all(
-      [...needed].map(async ([tile, span]) => [tile, { ...span, hashes: await readSpan(span, read) }] as const),
-    ),
-  )
-  return parts.map((spans, i) => {
-    const hash = known[i]
-    if (hash !== undefined) return hash
-    const subtrees = spans.map((span) => {
+}
+
+/** Subtrees out of tiles each of which is read once, all at the same time. */
+function fromTiles(read: HashReader): SubtreeReader {
+  return async (subtrees) => {
+    const spans = subtrees.map(spanBelow)
+    const needed = new Map<string, Span>()
+    for (const span of spans) {
+      const { level, start, end } = needed.get(tileOf(span)) ?? span
+      needed.set(tileOf(span), { level, start: Math.min(start, span.start), end: Math.max(end, span.end) })
+    }
+    const tiles = new Map(
+      await Promise.all(
+        [...needed].map(async ([tile, span]) => [tile, { ...span, hashes: await readSpan(span, read) }] as const),
+      ),
+    )
+    return spans.map((span) => {
       const { start, hashes } = tiles.get(tileOf(span))!
       return fold(hashes.subarray((span.start - start) * HASH_BYTES, (span.end - start) * HASH_BYTES))
     })
-    return subtrees.reduceRight((right, left) => hashNode(left, right))
-  })
+  }
 }
 
 /** Hashes [start, end) of a tile level, of one tile. */
