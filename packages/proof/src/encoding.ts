@@ -10,10 +10,6 @@ import { demand } from './inner.ts'
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()
 
-const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
-/** The digit that a character of base64 is, by its code; above 63 where it is none. */
-const DIGITS = Uint8Array.from({ length: 128 }, (_, code) => BASE64.indexOf(String.fromCharCode(code)))
-
 /** Bytes of `text` in UTF-8. */
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text)
@@ -48,18 +44,15 @@ export function toBase64(bytes: Uint8Array): string {
 
 /** Decodes exactly what `toBase64` writes. Throws `base64-malformed` for anything else: spaces, missing padding, set trailing bits. */
 export function fromBase64(text: string): Uint8Array {
-  const digitCount = text.length - (text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0)
-  const bytes = new Uint8Array(Math.floor((digitCount * 3) / 4))
-  let [seen, held, at] = [0, 0, 0]
-  for (let i = 0; i < digitCount; i++) {
-    const digit = DIGITS[text.charCodeAt(i)] ?? 255
-    seen |= digit
-    held = (held << 6) | digit
-    // The first digit of four completes no byte, and the others leave 4, 2 and 0 bits.
-    if (i % 4 > 0) bytes[at++] = held >> (6 - 2 * (i % 4))
-  }
-  // No character that is none, whole groups of four, and no bit set behind the last byte.
-  const isCanonical = seen < 64 && text.length % 4 === 0 && (held & (4 ** ((4 - (digitCount % 4)) % 4) - 1)) === 0
+  let characters = ''
+  try {
+    characters = atob(text)
+  } catch {}
+  const bytes = new Uint8Array(characters.length)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i)
+  // `atob` passes over spaces, missing padding and bits behind the last byte: the length or the last four tell of each.
+  const last = bytes.subarray(bytes.length - (bytes.length % 3 || 3))
+  const isCanonical = text.length === 4 * Math.ceil(bytes.length / 3) && toBase64(last) === text.slice(-4)
   demand(isCanonical, 'base64-malformed', 'the text is not canonical base64')
   return bytes
 }
