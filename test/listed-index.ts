@@ -11,9 +11,10 @@ import type { CheckReport } from '../src/index/messages.ts'
 import type { Bucket, Found, Search, SearchScope, ValueCount } from '../src/index/search.ts'
 import type { SearchFault } from '../src/index/search-fault.ts'
 import { type SearchDocument, documentOf } from '../src/query/document.ts'
-import { matches, valuesOf } from '../src/query/evaluate.ts'
+import { matches } from '../src/query/evaluate.ts'
 import type { FieldName } from '../src/query/fields.ts'
 import { normalise } from '../src/sources/normalise.ts'
+import { countedValues } from './counted-values.ts'
 import type { TestServer } from './server-fixture.ts'
 
 interface Row {
@@ -163,7 +164,7 @@ function order(one: Found, other: Found): number {
 function countsOf(rows: readonly Row[], field: FieldName): ValueCount[] {
   const counts = new Map<string, number>()
   for (const { document, ledger } of rows) {
-    for (const value of valuesOf(field, document, ledger)) counts.set(value, (counts.get(value) ?? 0) + 1)
+    for (const value of countedValues(field, document, ledger)) counts.set(value, (counts.get(value) ?? 0) + 1)
   }
   return [...counts]
     .map(([value, count]) => ({ value, count }))

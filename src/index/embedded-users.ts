@@ -28,6 +28,7 @@ const SEARCH_CHOICES = [
   'cancel_http_readonly_queries_on_client_close',
   'output_format_json_quote_64bit_integers',
   'use_top_k_dynamic_filtering',
+  'enable_unaligned_array_join',
   'use_skip_indexes_on_data_read',
   'query_plan_optimize_lazy_materialization',
   'query_plan_max_limit_for_lazy_materialization',
@@ -41,6 +42,16 @@ const SEARCH_CHOICES = [
   'max_block_size',
   'log_comment',
 ]
+
+/**
+ * What merges go by, too. A part has one dictionary of a column's values as long as there are not very many, so that
+ * counting values does not begin with gathering them granule by granule.
+ */
+const START_PROFILE = element(
+  'start',
+  element('low_cardinality_use_single_dictionary_for_part', 1) +
+    element('low_cardinality_max_dictionary_size', 262_144),
+)
 
 /** Nothing but these settings can be changed by a search. Every other one has the value below, or ClickHouse's. */
 function searchProfile(processors: number): string {
@@ -66,7 +77,7 @@ function searchProfile(processors: number): string {
 export function usersConfig(processors: number): string {
   return `<clickhouse>
   <profiles>
-    <start/>
+    ${START_PROFILE}
     ${searchProfile(processors)}
     <feed>
       <allow_introspection_functions>0</allow_introspection_functions>

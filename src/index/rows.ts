@@ -57,6 +57,9 @@ export class RowBlock {
     this.#strings(document.privilege)
     this.#strings(document.country)
     this.#string(document.text)
+    this.#strings(document.actorNames)
+    this.#strings(document.targetNames)
+    this.#strings(document.appNames)
     this.#count++
   }
 

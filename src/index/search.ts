@@ -9,25 +9,18 @@
 import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client'
 
 import { canonicalAddress } from '../query/address.ts'
-import { type FieldName, fieldOf } from '../query/fields.ts'
+import type { FieldName } from '../query/fields.ts'
 import { MAX_TIME_MS, MIN_TIME_MS } from '../query/time.ts'
-import type { Query } from '../query/tree.ts'
 import { type Cell, nonsense, readRows } from './answer-rows.ts'
+import { countedSelects, isArray, isCounted } from './counted.ts'
+import { facetsStatement } from './facets.ts'
+import { type HistogramRequest, histogramStatement } from './histogram.ts'
+import { scopeConditions, searched, type SearchScope } from './scope.ts'
 import { SearchFault, searchFaultOf } from './search-fault.ts'
 import { quoted } from './tables.ts'
-import { conditionOf, Parameters, timeValue } from './where.ts'
+import { Parameters, timeValue } from './where.ts'
 
-export { SearchFault }
-
-export interface SearchScope {
-  /** Only entries below `size` are searched. */
-  readonly ledgers: readonly { readonly name: string; readonly size: number }[]
-  readonly query: Query
-  /** Events at this time or later. */
-  readonly sinceMs?: number
-  /** Events before this time. */
-  readonly untilMs?: number
-}
+export { SearchFault, type SearchScope }
 
 export interface Found {
   readonly ledger: string
@@ -48,13 +41,6 @@ export interface Bucket {
   readonly by: readonly ValueCount[]
 }
 
-export interface HistogramRequest {
-  readonly fromMs: number
-  readonly toMs: number
-  readonly stepMs: number
-  readonly by?: FieldName
-}
-
 export interface SearchLimits {
   readonly timeMs: number
   /** How long counting hits may take before it is given up. */
@@ -65,7 +51,6 @@ export interface SearchLimits {
 
 /** Hits are counted exactly up to here. */
 const MAX_EXACT_COUNT = 10_000
-const MAX_BUCKET_VALUES = 20
 const MAX_RESULT_ROWS = 50_000
 const RESPONSE_BYTES = 64 * 1024 * 1024
 const standardLimits: SearchLimits = {
@@ -137,27 +122,17 @@ export class Search {
     top: number,
     signal: AbortSignal,
   ): Promise<Record<F, readonly ValueCount[]>> {
-    const facets: Partial<Record<F, readonly ValueCount[]>> = {}
-    // One after the other: each uses as many threads as a search may.
-    for (const field of fields) facets[field] = await this.#facet(scope, field, top, signal)
-    return facets as Record<F, readonly ValueCount[]>
-  }
-
-  async #facet(scope: SearchScope, field: FieldName, top: number, signal: AbortSignal): Promise<readonly ValueCount[]> {
     const parameters = new Parameters()
     const where = scopeConditions(scope, parameters).join(' AND ')
-    const sql =
-      `SELECT ${eachValue(field)} AS facet, count() AS events FROM ${this.#from()} WHERE ${where} GROUP BY facet ` +
-      `HAVING ${isArray(field) ? '1' : "toString(facet) != ''"} ORDER BY events DESC, facet ` +
-      `LIMIT ${parameters.bind('UInt64', top)}`
-    const rows = await this.#ask<[string | number, number]>(
-      scope,
-      ['text or integer', 'count'],
-      sql,
-      parameters,
-      signal,
-    )
-    return rows.map(([value, count]) => ({ value: spelled(field, value), count }))
+    const { sql, fieldOf } = facetsStatement(this.#table(), fields, where, parameters.bind('UInt64', top))
+    const rows = await this.#ask<[number, string, number]>(scope, ['count', 'text', 'count'], sql, parameters, signal)
+    const facets = new Map<FieldName, ValueCount[]>(fields.map((field) => [field, []]))
+    for (const [number, value, count] of rows) {
+      const field = fieldOf.get(number)
+      if (field === undefined) throw nonsense('values of what was not asked for')
+      facets.get(field)?.push({ value: spelled(field, value), count })
+    }
+    return Object.fromEntries<readonly ValueCount[]>(facets) as Record<F, readonly ValueCount[]>
   }
 
   /** When the first and the last hit were; undefined where there is none. */
@@ -166,11 +141,15 @@ export class Search {
     signal: AbortSignal,
   ): Promise<{ readonly firstMs: number; readonly lastMs: number } | undefined> {
     const parameters = new Parameters()
-    const where = scopeConditions(scope, parameters).join(' AND ')
+    const select = 'min(time) AS first, max(time) AS last, count() AS events'
+    const selects = isCounted(scope)
+      ? countedSelects(this.#table(), scope, select, '', parameters)
+      : `SELECT ${select} FROM ${this.#from()} WHERE ${scopeConditions(scope, parameters).join(' AND ')}`
     const [row] = await this.#ask<[number, number, number]>(
       scope,
       ['integer', 'integer', 'count'],
-      `SELECT toUnixTimestamp64Milli(min(time)), toUnixTimestamp64Milli(max(time)), count() FROM ${this.#from()} WHERE ${where}`,
+      'SELECT toUnixTimestamp64Milli(minIf(first, events > 0)), toUnixTimestamp64Milli(maxIf(last, events > 0)), ' +
+        `sum(events) FROM (${selects})`,
       parameters,
       signal,
     )
@@ -182,14 +161,14 @@ export class Search {
 
   /** Buckets from `fromMs` on, each `stepMs` long, as far as they begin before `toMs`; those without events are left out. */
   async histogram(scope: SearchScope, request: HistogramRequest, signal: AbortSignal): Promise<readonly Bucket[]> {
-    const { by } = request
+    const { by, fromMs, stepMs } = request
     // Where every event has exactly one value, counts of values add up to those of events.
     const isOne = by !== undefined && !isArray(by)
-    const counts = isOne ? [] : await this.#buckets(scope, request, '', signal)
+    const counts = isOne ? [] : await this.#buckets(scope, request, undefined, signal)
     const values = by === undefined ? [] : await this.#buckets(scope, request, by, signal)
     const buckets = new Map<number, { startMs: number; count: number; by: ValueCount[] }>()
     for (const [bucket, , count] of isOne ? values : counts) {
-      buckets.set(bucket, { startMs: request.fromMs + bucket * request.stepMs, count, by: [] })
+      buckets.set(bucket, { startMs: fromMs + bucket * stepMs, count, by: [] })
     }
     for (const [bucket, count, , value] of values) {
       buckets.get(bucket)?.by.push({ value: spelled(by ?? 'outcome', value), count })
@@ -200,24 +179,14 @@ export class Search {
   /** Rows of bucket, count, the bucket's count of all values, and where there is a field its value. */
   async #buckets(
     scope: SearchScope,
-    { fromMs, toMs, stepMs }: HistogramRequest,
-    by: FieldName | '',
+    request: HistogramRequest,
+    by: FieldName | undefined,
     signal: AbortSignal,
   ): Promise<readonly [number, number, number, string | number][]> {
     const parameters = new Parameters()
-    const conditions = scopeConditions(scope, parameters)
-    const from = parameters.bind('Int64', fromMs)
-    const bucket = `intDiv(toUnixTimestamp64Milli(time) - ${from}, ${parameters.bind('Int64', stepMs)})`
-    conditions.push(`time >= ${timeValue(fromMs, parameters)}`, `time < ${timeValue(toMs, parameters)}`)
-    const select = `SELECT ${bucket} AS bucket, count() AS events`
-    const where = `FROM ${this.#from()} WHERE ${conditions.join(' AND ')}`
-    const sql =
-      by === ''
-        ? `${select}, events ${where} GROUP BY bucket ORDER BY bucket`
-        : `${select}, sum(events) OVER (PARTITION BY bucket), ${eachValue(by, 'kept')} AS facet ${where} ` +
-          `GROUP BY bucket, facet ORDER BY bucket, events DESC, facet LIMIT ${MAX_BUCKET_VALUES} BY bucket`
+    const sql = histogramStatement(this.#table(), scope, request, by, parameters)
     const counts: readonly Cell[] = ['integer', 'count', 'count']
-    return await this.#ask(scope, by === '' ? counts : [...counts, 'text or integer'], sql, parameters, signal)
+    return await this.#ask(scope, by === undefined ? counts : [...counts, 'text or integer'], sql, parameters, signal)
   }
 
   #from(): string {
@@ -267,31 +236,9 @@ export class Search {
       output_format_json_quote_64bit_integers: 0,
       // A plan for the newest few that leaves the token index unread, and reads the text of most events instead.
       use_top_k_dynamic_filtering: 0,
+      enable_unaligned_array_join: 1,
     }
   }
-}
-
-/** The ledgers that have something to search. */
-function searched(scope: SearchScope): SearchScope['ledgers'] {
-  return scope.ledgers.filter(({ size }) => size > 0)
-}
-
-function scopeConditions(scope: SearchScope, parameters: Parameters): string[] {
-  const ledgers = searched(scope)
-  const names = ledgers.map(({ name }) => name)
-  const sizes = ledgers.map(({ size }) => size)
-  const conditions =
-    ledgers.length === 1
-      ? [`ledger = ${parameters.bind('String', names[0]!)}`, `index < ${parameters.bind('UInt64', sizes[0]!)}`]
-      : ledgersConditions(parameters.bind('Array(String)', names), parameters.bind('Array(UInt64)', sizes))
-  if (scope.sinceMs !== undefined) conditions.push(`time >= ${timeValue(scope.sinceMs, parameters)}`)
-  if (scope.untilMs !== undefined) conditions.push(`time < ${timeValue(scope.untilMs, parameters)}`)
-  conditions.push(conditionOf(scope.query, parameters))
-  return conditions
-}
-
-function ledgersConditions(names: string, sizes: string): string[] {
-  return [`ledger IN ${names}`, `index < arrayElement(${sizes}, indexOf(${names}, toString(ledger)))`]
 }
 
 /** Behind a hit in the order of hits. */
@@ -302,19 +249,6 @@ function behind(after: Found | undefined, isOne: boolean, parameters: Parameters
   if (isOne) return [`time <= ${time}`, `(time < ${time} OR ${index})`]
   const ledger = parameters.bind('String', after.ledger)
   return [`time <= ${time}`, `(time < ${time} OR ledger > ${ledger} OR (ledger = ${ledger} AND ${index}))`]
-}
-
-/** A row for each value of the field; `absent` says whether an event without one has a row of the empty value. */
-function eachValue(field: FieldName, absent: 'left out' | 'kept' = 'left out'): string {
-  const column = quoted(fieldOf(field)!.column)
-  if (!isArray(field)) return column
-  const texts = field === 'ip' ? `arrayMap(address -> toString(address), ${column})` : column
-  return `arrayJoin(${absent === 'kept' ? `if(empty(${texts}), [''], ${texts})` : texts})`
-}
-
-/** Whether an event may have several values of the field. */
-function isArray(field: FieldName): boolean {
-  return field !== 'outcome' && field !== 'source' && field !== 'class' && field !== 'severity' && field !== 'ledger'
 }
 
 /** A value as a query and a document have it. */

@@ -7,15 +7,22 @@
  * older one is dropped once the newer has caught up. So what is there says where a rebuild was interrupted.
  */
 
+import { MIN_TIME_MS } from '../query/time.ts'
+
 /** Raised whenever columns or indexes change. */
-export const TABLE_VERSION = 1
+export const TABLE_VERSION = 2
+
+/** Numbers that grow from row to row. */
+const GROWING = 'CODEC(Delta, ZSTD(1))'
+/** What facets read of very many rows has to be unpacked quickly. */
+const QUICK = 'CODEC(LZ4)'
 
 /** Columns in the order in which rows are written. `kind` is how RowBinary has it. */
 export const columns = [
   { name: 'ledger', type: 'LowCardinality(String)', kind: 'string' },
-  { name: 'index', type: 'UInt64', kind: 'uint64' },
-  { name: 'time', type: "DateTime64(3, 'UTC')", kind: 'int64' },
-  { name: 'at', type: "DateTime64(3, 'UTC')", kind: 'int64' },
+  { name: 'index', type: `UInt64 ${GROWING}`, kind: 'uint64' },
+  { name: 'time', type: `DateTime64(3, 'UTC') ${GROWING}`, kind: 'int64' },
+  { name: 'at', type: `DateTime64(3, 'UTC') ${GROWING}`, kind: 'int64' },
   { name: 'source', type: 'LowCardinality(String)', kind: 'string' },
   { name: 'class', type: 'UInt32', kind: 'uint32' },
   { name: 'severity', type: 'UInt8', kind: 'uint8' },
@@ -30,6 +37,9 @@ export const columns = [
   { name: 'privilege', type: 'Array(String)', kind: 'strings' },
   { name: 'country', type: 'Array(LowCardinality(String))', kind: 'strings' },
   { name: 'text', type: 'String', kind: 'string' },
+  { name: 'actor_name', type: `Array(LowCardinality(String)) ${QUICK}`, kind: 'strings' },
+  { name: 'target_name', type: `Array(LowCardinality(String)) ${QUICK}`, kind: 'strings' },
+  { name: 'app_name', type: `Array(LowCardinality(String)) ${QUICK}`, kind: 'strings' },
 ] as const
 
 /** Values that identify: looked for whole, among very many. */
@@ -56,21 +66,45 @@ export function tableKey(name: string, installId: string): TableKey | undefined 
   return { installId, generation: generation ?? 0, tableVersion: tableVersion ?? 0, mapperVersion: mapperVersion ?? 0 }
 }
 
-/** Newest first within a ledger is a read in reverse order of the key. */
+/** Consecutive entries of a ledger that are counted together. */
+export const SLAB_COUNT = 65_536
+export const HOUR_MS = 3_600_000
+
+/** Expressions by which `counts` counts: ClickHouse takes what is counted there where a question has them in these words. */
+export const slabSql = `intDiv(index, ${SLAB_COUNT})`
+/** Counted from the first that there is, so that none is below zero, where division would round upwards. */
+export const hourSql = `intDiv(toUnixTimestamp64Milli(time) + ${-MIN_TIME_MS}, ${HOUR_MS})`
+export const countedColumns = ['source', 'class', 'severity', 'outcome'] as const
+
+/**
+ * Newest first within a ledger is a read in reverse order of the key. What is counted beforehand is a part of each part
+ * of the table, so that it holds the same entries at every moment: whole slabs below a size are counted from there.
+ */
 export function createTable(name: string): string {
+  const keys = ['ledger', slabSql, hourSql, ...countedColumns].join(', ')
   const lines = [
     ...columns.map((column) => `${quoted(column.name)} ${column.type}`),
     // Blocks come in the order of the ledger, so a range of indexes lies in few granules.
     'INDEX index_range index TYPE minmax GRANULARITY 1',
-    'INDEX time_range time TYPE minmax GRANULARITY 1',
-    'INDEX text_tokens text TYPE text(tokenizer = splitByNonAlpha)',
-    ...looked.map((column) => `INDEX ${column}_values ${column} TYPE text(tokenizer = array)`),
+    `INDEX text_tokens text TYPE ${tokens('splitByNonAlpha')}`,
+    ...looked.map((column) => `INDEX ${column}_values ${column} TYPE ${tokens('array')}`),
+    `PROJECTION counts (SELECT ${keys}, count(), min(time), max(time) GROUP BY ${keys})`,
+  ]
+  const settings = [
+    // An insert that is sent again, or arrives late, is recognised by its token.
+    'non_replicated_deduplication_window = 10000',
+    // Of the newest few that are looked for, each lies somewhere else, and all of its granule is read.
+    'index_granularity = 2048',
+    "default_compression_codec = 'ZSTD(1)'",
   ]
   return (
     `CREATE TABLE IF NOT EXISTS ${quoted(name)} (${lines.join(', ')}) ENGINE = MergeTree ORDER BY (ledger, time, index) ` +
-    // An insert that is sent again, or arrives late, is recognised by its token.
-    'SETTINGS non_replicated_deduplication_window = 10000'
+    `SETTINGS ${settings.join(', ')}`
   )
+}
+
+function tokens(tokenizer: string): string {
+  return `text(tokenizer = ${tokenizer}, posting_list_codec = 'bitpacking')`
 }
 
 /** A name for SQL. Names are made here and hold nothing that would have to be escaped; a column may be a keyword. */

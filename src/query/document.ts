@@ -42,6 +42,10 @@ export interface SearchDocument {
   readonly correlation: readonly string[]
   readonly privilege: readonly string[]
   readonly country: readonly string[]
+  /** What each of the actors goes by, one name each: what is counted, and one of the values of `actor`. */
+  readonly actorNames: readonly string[]
+  readonly targetNames: readonly string[]
+  readonly appNames: readonly string[]
   /** The event's distinct values (not its keys), each a line. */
   readonly text: string
 }
@@ -53,22 +57,26 @@ const none: Values = Object.freeze([])
 export function documentOf(entry: Entry, ocsf: OcsfEvent, value: JsonValue | undefined): SearchDocument {
   const atMs = ledgerTime(entry)
   const { time } = ocsf
+  const [actor, target, app] = [actorsOf(ocsf), targetsOf(ocsf), appsOf(ocsf)]
   return {
     timeMs: Number.isInteger(time) && time >= MIN_TIME_MS && time <= MAX_TIME_MS ? time : atMs,
     atMs,
     source: fold(entry.source),
     classUid: ocsf.class_uid,
     severity: ocsf.severity_id,
-    actor: actorValues(ocsf),
-    target: targetValues(ocsf),
+    actor: actor.values,
+    target: target.values,
     action: actionValues(ocsf),
     outcome: outcomeValues(ocsf),
     ip: addressValues(ocsf),
-    app: appValues(ocsf),
+    app: app.values,
     session: sessionValues(ocsf),
     correlation: plus(none, ocsf.metadata.correlation_uid),
     privilege: privilegeValues(ocsf),
     country: countryValues(ocsf),
+    actorNames: actor.names,
+    targetNames: target.names,
+    appNames: app.names,
     text: value === undefined ? '' : textOf(value),
   }
 }
@@ -92,6 +100,9 @@ export function emptyDocument(entry: Entry): SearchDocument {
     correlation: none,
     privilege: none,
     country: none,
+    actorNames: none,
+    targetNames: none,
+    appNames: none,
     text: '',
   }
 }
@@ -100,42 +111,78 @@ function ledgerTime(entry: Entry): number {
   return Math.min(Math.max(instantMs(entry.at), MIN_TIME_MS), MAX_TIME_MS)
 }
 
-function actorValues(ocsf: OcsfEvent): Values {
-  const actor: Actor | undefined = ocsf.actor
-  let values = plusUser(none, actor?.user)
-  if (ocsf.class_uid === 3002) values = plusUser(values, ocsf.user)
-  if (ocsf.class_uid === 2004) {
-    for (const evidence of evidencesOf(ocsf)) values = plusUser(values, evidence.actor?.user)
+/** Objects by all that they are called. */
+class Entities {
+  values: Values = none
+  names: Values = none
+
+  user(user: User | undefined): this {
+    if (user === undefined || isPlaceholder(user)) return this
+    return this.#add(user.name, user.uid, user.email_addr, user.display_name, user.full_name, user.uid_alt)
   }
-  return values.length > 0 || actor === undefined || isPlaceholder(actor)
-    ? values
-    : plus(plus(none, actor.app_name), actor.app_uid)
+
+  named(object: { readonly name?: string | undefined; readonly uid?: string | undefined } | undefined): this {
+    return object === undefined || isPlaceholder(object) ? this : this.#add(object.name, object.uid)
+  }
+
+  allNamed(objects: readonly { readonly name?: string | undefined }[] | undefined): this {
+    for (const object of bounded(objects)) this.named(object)
+    return this
+  }
+
+  /** The application that an actor acted through. */
+  app(actor: Actor | undefined): this {
+    return actor === undefined || isPlaceholder(actor) ? this : this.#add(actor.app_name, actor.app_uid)
+  }
+
+  /** People know it by the first of its values. */
+  #add(...called: readonly (string | undefined)[]): this {
+    let name: string | undefined
+    for (const one of called) {
+      const folded = searched(one)
+      if (folded === undefined) continue
+      this.values = plusFolded(this.values, folded)
+      name ??= folded
+    }
+    // What is counted can be found: not what is behind the last value that is searched.
+    if (name !== undefined && this.values.includes(name)) this.names = plusFolded(this.names, name)
+    return this
+  }
 }
 
-function targetValues(ocsf: OcsfEvent): Values {
+function actorsOf(ocsf: OcsfEvent): Entities {
+  const actor: Actor | undefined = ocsf.actor
+  const actors = new Entities().user(actor?.user)
+  if (ocsf.class_uid === 3002) actors.user(ocsf.user)
+  if (ocsf.class_uid === 2004) {
+    for (const evidence of evidencesOf(ocsf)) actors.user(evidence.actor?.user)
+  }
+  return actors.values.length > 0 ? actors : actors.app(actor)
+}
+
+function targetsOf(ocsf: OcsfEvent): Entities {
+  const targets = new Entities()
   switch (ocsf.class_uid) {
     case 3001:
-      return plusNamed(plusUser(plusUser(none, ocsf.user), ocsf.user_result), accountOf(ocsf.user))
+      return targets.user(ocsf.user).user(ocsf.user_result).named(accountOf(ocsf.user))
     case 3003:
-      return plusNamed(plusUser(none, ocsf.user), ocsf.group)
+      return targets.user(ocsf.user).named(ocsf.group)
     case 3004:
-      return plusNamed(plusNamed(plusNamed(none, ocsf.entity), ocsf.entity_result), ownerOf(ocsf.entity))
+      return targets.named(ocsf.entity).named(ocsf.entity_result).named(ownerOf(ocsf.entity))
     case 3005:
-      return plusAllNamed(plusNamed(plusUser(none, ocsf.user), ocsf.resource), ocsf.resources)
-    case 3006: {
-      const groups = plusNamed(plusNamed(plusUser(none, ocsf.user), ocsf.group), ocsf.subgroup)
-      return plusNamed(groups, ocsf.resource)
-    }
+      return targets.user(ocsf.user).named(ocsf.resource).allNamed(ocsf.resources)
+    case 3006:
+      return targets.user(ocsf.user).named(ocsf.group).named(ocsf.subgroup).named(ocsf.resource)
     case 6003:
-      return plusAllNamed(none, ocsf.resources)
+      return targets.allNamed(ocsf.resources)
     case 2004: {
-      let values = plusAllNamed(none, ocsf.resources)
-      for (const evidence of evidencesOf(ocsf)) values = plusUser(values, evidence.user)
-      return values
+      targets.allNamed(ocsf.resources)
+      for (const evidence of evidencesOf(ocsf)) targets.user(evidence.user)
+      return targets
     }
     case 0:
     case 3002:
-      return none
+      return targets
   }
 }
 
@@ -186,11 +233,10 @@ function addressValues(ocsf: OcsfEvent): Values {
   return values
 }
 
-function appValues(ocsf: OcsfEvent): Values {
-  const actor: Actor | undefined = ocsf.actor
-  const values = actor === undefined || isPlaceholder(actor) ? none : plus(plus(none, actor.app_name), actor.app_uid)
-  if (ocsf.class_uid === 3002) return plusNamed(values, ocsf.service)
-  return ocsf.class_uid === 6003 ? plusNamed(values, ocsf.api.service) : values
+function appsOf(ocsf: OcsfEvent): Entities {
+  const apps = new Entities().app(ocsf.actor)
+  if (ocsf.class_uid === 3002) return apps.named(ocsf.service)
+  return ocsf.class_uid === 6003 ? apps.named(ocsf.api.service) : apps
 }
 
 function sessionValues(ocsf: OcsfEvent): Values {
@@ -232,23 +278,6 @@ function bounded<T>(members: readonly T[] | undefined): readonly T[] {
   return members.length > MAX_FIELD_VALUES ? members.slice(0, MAX_FIELD_VALUES) : members
 }
 
-function plusUser(values: Values, user: User | undefined): Values {
-  if (user === undefined || isPlaceholder(user)) return values
-  const named = plus(plus(plus(values, user.name), user.uid), user.email_addr)
-  return plus(plus(plus(named, user.display_name), user.full_name), user.uid_alt)
-}
-
-function plusNamed(
-  values: Values,
-  object: { readonly name?: string | undefined; readonly uid?: string | undefined } | undefined,
-): Values {
-  return object === undefined || isPlaceholder(object) ? values : plus(plus(values, object.name), object.uid)
-}
-
-function plusAllNamed(values: Values, objects: readonly { readonly name?: string | undefined }[] | undefined): Values {
-  return bounded(objects).reduce(plusNamed, values)
-}
-
 function plusSession(values: Values, session: Session | undefined): Values {
   return session === undefined ? values : plus(plus(values, session.uid), session.uid_alt)
 }
@@ -264,12 +293,21 @@ function plusAddress(values: Values, text: string | undefined): Values {
 
 /** The values and this one; `none` is never written to, and a list that is begun belongs to its only caller. */
 function plus(values: Values, value: string | undefined): Values {
-  if (value === undefined || value === '') return values
-  const folded = clip(fold(value), MAX_VALUE_CHARS)
-  if (folded === '') return values
+  const folded = searched(value)
+  return folded === undefined ? values : plusFolded(values, folded)
+}
+
+function plusFolded(values: Values, folded: string): Values {
   if (values === none) return [folded]
   if (values.length < MAX_FIELD_VALUES && !values.includes(folded)) (values as string[]).push(folded)
   return values
+}
+
+/** A value as it is searched; undefined where nothing is left of it. */
+function searched(value: string | undefined): string | undefined {
+  if (value === undefined || value === '') return undefined
+  const folded = clip(fold(value), MAX_VALUE_CHARS)
+  return folded === '' ? undefined : folded
 }
 
 function textOf(value: JsonValue): string {
