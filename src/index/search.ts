@@ -265,6 +265,8 @@ export class Search {
       http_response_buffer_size: String(RESPONSE_BYTES),
       cancel_http_readonly_queries_on_client_close: 1,
       output_format_json_quote_64bit_integers: 0,
+      // Numbers of a text are those that JavaScript reads, to the last bit.
+      precise_float_parsing: 1,
       // A plan for the newest few that leaves the token index unread, and reads the text of most events instead.
       use_top_k_dynamic_filtering: 0,
     }

@@ -8,7 +8,7 @@
  */
 
 /** Raised whenever columns or indexes change. */
-export const TABLE_VERSION = 1
+export const TABLE_VERSION = 2
 
 /** Columns in the order in which rows are written. `kind` is how RowBinary has it. */
 export const columns = [
@@ -30,6 +30,10 @@ export const columns = [
   { name: 'privilege', type: 'Array(String)', kind: 'strings' },
   { name: 'country', type: 'Array(LowCardinality(String))', kind: 'strings' },
   { name: 'text', type: 'String', kind: 'string' },
+  // Events of one kind have the same paths, so these are few different texts.
+  { name: 'paths', type: 'LowCardinality(String)', kind: 'string' },
+  { name: 'places', type: 'Array(UInt32) CODEC(ZSTD(1))', kind: 'uint32s' },
+  { name: 'more', type: 'String', kind: 'string' },
 ] as const
 
 /** Values that identify: looked for whole, among very many. */
@@ -64,6 +68,7 @@ export function createTable(name: string): string {
     'INDEX index_range index TYPE minmax GRANULARITY 1',
     'INDEX time_range time TYPE minmax GRANULARITY 1',
     'INDEX text_tokens text TYPE text(tokenizer = splitByNonAlpha)',
+    'INDEX more_tokens more TYPE text(tokenizer = splitByNonAlpha)',
     ...looked.map((column) => `INDEX ${column}_values ${column} TYPE text(tokenizer = array)`),
   ]
   return (
