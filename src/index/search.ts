@@ -41,6 +41,14 @@ export interface ValueCount {
   readonly count: number
 }
 
+/** A set of paths, how many events have just those, and one of them. */
+export interface Shape {
+  readonly paths: readonly string[]
+  readonly count: number
+  readonly ledger: string
+  readonly index: number
+}
+
 export interface Bucket {
   readonly startMs: number
   readonly count: number
@@ -158,6 +166,26 @@ export class Search {
       signal,
     )
     return rows.map(([value, count]) => ({ value: spelled(field, value), count }))
+  }
+
+  /** The different sets of paths that events have, the most frequent first, each with one event that has it. */
+  async shapes(scope: SearchScope, limit: number, signal: AbortSignal): Promise<readonly Shape[]> {
+    const parameters = new Parameters()
+    const where = scopeConditions(scope, parameters).join(' AND ')
+    const rows = await this.#ask<[string, number, string, number]>(
+      scope,
+      ['text', 'count', 'text', 'count'],
+      `SELECT toString(paths), count() AS events, toString(argMax(ledger, index)), max(index) FROM ${this.#from()} ` +
+        `WHERE ${where} GROUP BY paths ORDER BY events DESC, paths LIMIT ${parameters.bind('UInt64', limit)}`,
+      parameters,
+      signal,
+    )
+    return rows.map(([paths, count, ledger, index]) => ({
+      paths: paths.split('\n').filter((path) => path !== ''),
+      count,
+      ledger,
+      index,
+    }))
   }
 
   /** When the first and the last hit were; undefined where there is none. */

@@ -31,6 +31,8 @@ export class Parameters {
 
 /** Most tokens that one function of ClickHouse's token index takes. */
 const MAX_TOKENS = 64
+/** Values at one path that are looked at by themselves. */
+const FEW_PLACES = 4
 /** All that can be an address, and little else. */
 const ADDRESS = '^[0-9a-f:.]{2,45}$'
 const WORD = '[0-9a-z\\x{80}-\\x{10ffff}]'
@@ -139,22 +141,24 @@ function textCondition(pattern: Pattern, parameters: Parameters): string {
 }
 
 /**
- * What an event's paths are is looked up once for all events that have the same. Then what the indexes tell of words;
- * only what is left is taken apart into lines: those that are as they should be, and whether one is at the path.
+ * Which number a path has is found once for all events of the same paths. Then come words, of which the indexes tell;
+ * only the text of what is left is taken apart into lines. Where few values stand at the path, those are looked at; else
+ * all lines are, each once, since a function of ClickHouse would be handed the whole text anew for every place.
  */
 function pathCondition(path: string, test: PathTest, parameters: Parameters): string {
-  const name = parameters.bind('String', `\n${path}\n`)
-  const paths = quoted('paths')
-  if (test.kind === 'exists') {
-    return `position(${paths}, ${name}) > 0 OR position(${paths}, ${parameters.bind('String', `\n${path}.`)}) > 0`
-  }
-  const conditions = [`position(${paths}, ${name}) > 0`]
+  const holds = (begin: string) => `position(${quoted('paths')}, ${parameters.bind('String', begin)}) > 0`
+  if (test.kind === 'exists') return `${holds(`\n${path}\n`)} OR ${holds(`\n${path}.`)}`
+  const conditions = [holds(`\n${path}\n`)]
   if (test.kind === 'pattern') conditions.push(...wordConditions(path, test.pattern, parameters))
-  const number = `countSubstrings(substring(${paths}, 1, position(${paths}, ${name})), '\\n')`
+  const upTo = parameters.bind('String', `(?s)^(.*?\n)${literal(path)}\n`)
+  const first = `countSubstrings(extract(${quoted('paths')}, ${upTo}), '\\n') * ${PLACE_LINES}`
+  const ofPath = `arrayFilter(place -> place >= ${first} AND place < ${first} + ${PLACE_LINES}, ${quoted('places')})`
   const lines = `splitByChar('\\n', concat(${columnOf('text')}, '\\n', ${columnOf('more')}))`
-  const fitting = `arrayFilter((number, line) -> ${lineCondition(test, parameters)}, arrayEnumerate(${lines}), ${lines})`
-  const wanted = `arrayMap(number -> toUInt32(${number} * ${PLACE_LINES} + number), ${fitting})`
-  conditions.push(`hasAny(${quoted('places')}, ${wanted})`)
+  const isSo = lineCondition(test, parameters)
+  const few = `arrayExists(line -> ${isSo}, arrayMap(place -> ${lines}[place - ${first}], ${ofPath}))`
+  const fitting = `arrayFilter((number, line) -> ${isSo}, arrayEnumerate(${lines}), ${lines})`
+  const many = `hasAny(${quoted('places')}, arrayMap(number -> toUInt32(${first} + number), ${fitting}))`
+  conditions.push(`if(length(${ofPath}) <= ${FEW_PLACES}, ${few}, ${many})`)
   return conditions.join(' AND ')
 }
 

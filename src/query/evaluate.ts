@@ -71,13 +71,16 @@ function matchesPath(path: string, test: PathTest, document: SearchDocument): bo
   if (test.kind === 'exists') {
     return document.paths.includes(`\n${path}\n`) || document.paths.includes(`\n${path}.`)
   }
+  return pathValues(path, document).some((value) => matchesValue(test, value))
+}
+
+/** The values at a path, in the event's order. */
+export function pathValues(path: string, document: SearchDocument): readonly string[] {
   const number = pathNumber(path, document)
-  if (number === 0) return false
+  if (number === 0) return []
   const lines = linesOf(document)
-  const { places } = document
-  return places.some(
-    (place) => Math.floor(place / PLACE_LINES) === number && matchesValue(test, lines[(place % PLACE_LINES) - 1] ?? ''),
-  )
+  const ofPath = document.places.filter((place) => Math.floor(place / PLACE_LINES) === number)
+  return ofPath.map((place) => lines[(place % PLACE_LINES) - 1] ?? '')
 }
 
 function matchesValue(test: Exclude<PathTest, { kind: 'exists' }>, value: string): boolean {

@@ -235,6 +235,11 @@ export function fieldOf(name: string): (typeof fields)[number] | undefined {
   return byName.get(name)
 }
 
+/** Whether there is no event without a value of the field. */
+export function everyEventHas(field: FieldName): boolean {
+  return field === 'source' || field === 'class' || field === 'severity' || field === 'ledger'
+}
+
 /** What 99, Other, is beyond: no range of severities reaches it. */
 export const MAX_SEVERITY = 6
 export const severities: ReadonlyMap<string, number> = new Map([

@@ -5,7 +5,16 @@
 
 import { canonicalAddress, parseNetwork } from './address.ts'
 import { QueryFault } from './fault.ts'
-import { type FieldName, fieldOf, fields, keywords, MAX_SEVERITY, type NumberField, severities } from './fields.ts'
+import {
+  everyEventHas,
+  type FieldName,
+  fieldOf,
+  fields,
+  keywords,
+  MAX_SEVERITY,
+  type NumberField,
+  severities,
+} from './fields.ts'
 import { classes } from './classes.ts'
 import { fold, foldWithin, MAX_VALUE_CHARS } from './fold.ts'
 import { piecesOf } from './match.ts'
@@ -77,7 +86,7 @@ function namedTerm(text: string, name: string, token: Value, nowMs: number): Que
       throw fault(token, `a time is written ${TIME_FORMS}`)
     }
     case 'time':
-      if (isAny(patternOf(token))) throw everyEventHas('time', token)
+      if (isAny(patternOf(token))) throw alwaysThere('time', token)
       return timeTerm(token, nowMs)
     case 'exists':
       return existing(token)
@@ -93,20 +102,18 @@ function existing(token: Value): Query {
   const asked = token.parts.join('*')
   const field = fieldOf(asked.toLowerCase())
   if (field !== undefined) return existsTerm(field.name, token)
-  if (asked.toLowerCase() === 'time') throw everyEventHas('time', token)
+  if (asked.toLowerCase() === 'time') throw alwaysThere('time', token)
   const path = token.isQuoted ? pathInQuotes(asked) : existingPathOf(asked)
   if (path !== undefined) return { kind: 'path', path, test: { kind: 'exists' } }
   throw new QueryFault('there is no such field', token.valueStart, token.end, nearestField(asked))
 }
 
 function existsTerm(field: FieldName, token: Value): Query {
-  if (field === 'source' || field === 'class' || field === 'severity' || field === 'ledger') {
-    throw everyEventHas(field, token)
-  }
+  if (everyEventHas(field)) throw alwaysThere(field, token)
   return { kind: 'exists', field }
 }
 
-function everyEventHas(field: string, token: Value): QueryFault {
+function alwaysThere(field: string, token: Value): QueryFault {
   return new QueryFault(`every event has a ${field}`, token.start, token.end, '*')
 }
 

@@ -62,13 +62,14 @@ const foreignOperators: ReadonlyMap<string, string> = new Map([
 
 export function tokensOf(text: string): readonly Token[] {
   const tokens: Token[] = []
-  let position = skipBlanks(text, 0)
-  while (position < text.length) {
-    const token = tokenAt(text, position)
-    tokens.push(token)
-    position = skipBlanks(text, token.end)
-  }
+  for (let token = tokenFrom(text, 0); token !== undefined; token = tokenFrom(text, token.end)) tokens.push(token)
   return tokens
+}
+
+/** The next token from there on; undefined where there is none. Throws QueryFault. */
+export function tokenFrom(text: string, position: number): Token | undefined {
+  const start = skipBlanks(text, position)
+  return start < text.length ? tokenAt(text, start) : undefined
 }
 
 function skipBlanks(text: string, position: number): number {
