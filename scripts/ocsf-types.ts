@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Writes src/schema/ocsf.ts and ocsf-objects.ts from the compiled OCSF schema: `node scripts/ocsf-types.ts SCHEMA`,
+// Writes src/schema/ocsf.ts, ocsf-objects.ts and ocsf-attributes.ts from the compiled OCSF schema: `node scripts/ocsf-types.ts SCHEMA`,
 // then oxfmt. The classes and objects below are those that mappings fill, with the attributes that they use; the
 // schema has more.
 
@@ -143,8 +143,34 @@ function named(table: Readonly<Record<string, Described>>, name: string): Descri
 
 const EVERY = 'EveryEvent'
 
-/** The two files, but for their formatting. */
-export function ocsfTypes(schemaPath: string): Readonly<Record<'ocsf-objects.ts' | 'ocsf.ts', string>> {
+/** The object that an attribute holds, `json` for what the source alone knows, or how its values are written. */
+function attributeKind({ type, object_type: object }: Attribute): string {
+  if (object !== undefined) return object === 'object' ? 'json' : object
+  if (type === 'json_t') return 'json'
+  if (type === 'boolean_t') return 'boolean'
+  return /^(?:integer|long|float|timestamp|port)_t$/.test(type) ? 'number' : 'text'
+}
+
+function attributeTable(schema: Schema): string {
+  const owners = new Map<string, Map<string, string>>([['event', new Map()]])
+  const note = (owner: string, attributes: Described['attributes'], used: string) => {
+    const kinds = owners.get(owner) ?? new Map<string, string>()
+    for (const key of used.split(' ')) kinds.set(key, attributeKind(attributes[key]!))
+    owners.set(owner, kinds)
+  }
+  for (const [name, used] of Object.entries(ofClass)) note('event', named(schema.classes, name).attributes, used)
+  for (const [name, used] of Object.entries(ofObject)) note(name, named(schema.objects, name).attributes, used)
+  const lines = [...owners].map(([owner, kinds]) => {
+    const members = [...kinds].map(([key, kind]) => `${key}: '${kind}'`)
+    return `  ${owner}: { ${members.join(', ')} },\n`
+  })
+  return lines.join('')
+}
+
+/** The files, but for their formatting. */
+export function ocsfTypes(
+  schemaPath: string,
+): Readonly<Record<'ocsf-objects.ts' | 'ocsf-attributes.ts' | 'ocsf.ts', string>> {
   const schema = JSON.parse(readFileSync(schemaPath, 'utf8')) as Schema
   const classes = Object.entries(ofClass).map(([name, used]) => {
     const { uid, caption, category_uid: category, attributes } = named(schema.classes, name)
@@ -186,6 +212,10 @@ export function ocsfTypes(schemaPath: string): Readonly<Record<'ocsf-objects.ts'
 
   return {
     'ocsf-objects.ts': `${header}${objects.join('\n')}`,
+    'ocsf-attributes.ts': `${header}/** Of an event of any class, and of each object: what an attribute holds. Members of an array are as one. */
+export const ocsfAttributes = {
+${attributeTable(schema)}} as const
+`,
     'ocsf.ts': `${header}import type { ${used.join(', ')} } from './ocsf-objects.ts'
 
 export const OCSF_VERSION = '${schema.version}'

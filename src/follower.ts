@@ -12,9 +12,11 @@ import { SystemClock } from './platform/clock.ts'
 import { NodeDisk } from './platform/disk.ts'
 import { SystemRandom } from './platform/random.ts'
 import { documentOf } from './query/document.ts'
+import { PathNames } from './query/path-names.ts'
 import { MAPPER_VERSION, normalise } from './sources/normalise.ts'
 
 const parent = parentOfThisProcess()
+const names = new PathNames()
 const follower = new Follower({
   send: (report) => parent.send(report),
   disk: new NodeDisk(),
@@ -22,7 +24,7 @@ const follower = new Follower({
   random: new SystemRandom(),
   render: (entry, event) => {
     const { ocsf, value } = normalise(entry, event)
-    return documentOf(entry, ocsf, value)
+    return documentOf(entry, ocsf, value, names)
   },
   mapperVersion: MAPPER_VERSION,
 })

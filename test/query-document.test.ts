@@ -8,14 +8,9 @@ import type { Entry, JsonValue } from '@stele/proof'
 import fc from 'fast-check'
 
 import { addressBytes, canonicalAddress, formatNetwork, parseAddress, parseNetwork } from '../src/query/address.ts'
-import {
-  documentOf,
-  emptyDocument,
-  MAX_FIELD_VALUES,
-  MAX_TEXT_CHARS,
-  type SearchDocument,
-} from '../src/query/document.ts'
+import { documentOf, emptyDocument, MAX_FIELD_VALUES, type SearchDocument } from '../src/query/document.ts'
 import { valuesOf } from '../src/query/evaluate.ts'
+import { MAX_TEXT_CHARS } from '../src/query/event-text.ts'
 import { fields } from '../src/query/fields.ts'
 import { fold, foldWithin, MAX_VALUE_CHARS } from '../src/query/fold.ts'
 import { matchesWhole, matchesWords, piecesOf } from '../src/query/match.ts'

@@ -96,7 +96,7 @@ function countedField(parameter: 'fields' | 'by', name: string): FieldName {
 const severityNames = new Map([...severities].map(([name, id]) => [id, name]))
 
 /** Classes and severities are counted by number. */
-function named(field: FieldName, { value, count }: ValueCount): z.infer<typeof valueCount> {
+export function named(field: FieldName, { value, count }: ValueCount): z.infer<typeof valueCount> {
   const captions: Readonly<Record<string, { readonly caption: string } | undefined>> = ocsfClasses
   const name =
     field === 'class' ? captions[value]?.caption : field === 'severity' ? severityNames.get(Number(value)) : undefined

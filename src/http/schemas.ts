@@ -41,7 +41,7 @@ const flag = (fallback: 'true' | 'false', description: string) =>
 
 // What a ledger is called is not checked here: a name that none has is unknown, whatever it looks like.
 const ledgerName = z.string().meta({ description: 'Name of the ledger.', examples: ['main'] })
-const searchedName = z.string().meta({
+export const searchedName = z.string().meta({
   description: 'Name of the ledger; `*` is all that the token may read.',
   examples: ['main', '*'],
 })

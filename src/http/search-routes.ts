@@ -3,6 +3,7 @@
 
 /** The rows of the table (routes.ts) that ask the index, or are about it. */
 import { readFacets, readHistogram } from './counts.ts'
+import { readFields } from './field-list.ts'
 import { readIndex, readIndexCheck, rebuildIndex, startIndexCheck } from './index-administration.ts'
 import { route, type Route } from './route.ts'
 import { searchParams } from './schemas.ts'
@@ -10,6 +11,8 @@ import {
   eventsQuery,
   facetsQuery,
   facetsSchema,
+  fieldsQuery,
+  fieldsSchema,
   foundSchema,
   histogramQuery,
   histogramSchema,
@@ -59,6 +62,18 @@ export const searchRoutes: readonly Route[] = [
     answers: { 200: { description: 'Counts by steps of time, in UTC.', schema: histogramSchema } },
     refusals: [...searchRefusals, 'ledger-reserved'],
     handler: readHistogram,
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/fields',
+    operation: 'readFields',
+    summary: 'What can be searched by: fields, and the paths that the events have, with examples out of them',
+    permission: { scope: 'read' },
+    audit: { to: 'access', action: 'fields.read' },
+    query: fieldsQuery,
+    answers: { 200: { description: 'The fields and paths.', schema: fieldsSchema } },
+    refusals: ['query-too-heavy', 'search-unavailable', 'overloaded', 'ledger-reserved', 'ledger-unknown'],
+    handler: readFields,
   }),
   route({
     method: 'GET',

@@ -3,7 +3,7 @@
 
 /** What goes into a search and comes out of it, and what the index says of itself. */
 import { z } from 'zod'
-import { hitSchema, index, INDEX_STATES, indexText, size, time } from './schemas.ts'
+import { hitSchema, index, INDEX_STATES, indexText, searchedName, size, time } from './schemas.ts'
 
 const MAX_HITS = 1_000
 const MAX_TOP = 100
@@ -70,6 +70,21 @@ export const histogramQuery = z.strictObject({
     .meta({ description: 'A field whose values are counted apart in each bucket.', examples: ['outcome'] }),
 })
 
+const MAX_FIELD_PATHS = 1_000
+const MAX_BEGIN_CHARS = 256
+
+export const fieldsQuery = z.strictObject({
+  ledger: searchedName
+    .default('*')
+    .meta({ description: 'Whose events are looked at; `*`, all that the token may read.' }),
+  begin: z
+    .string()
+    .max(MAX_BEGIN_CHARS)
+    .default('')
+    .meta({ description: 'Only fields and paths that begin so.', examples: ['raw.properties.'] }),
+  limit: between(1, MAX_FIELD_PATHS, 100, 'How many paths at most, the most frequent first.'),
+})
+
 const progress = z.strictObject({
   indexed: size.meta({ description: 'Entries that can be found, the first of the ledger and those behind it.' }),
   size,
@@ -122,6 +137,44 @@ export const facetsSchema = z
   })
   .meta({ id: 'Facets' })
 export type FacetsAnswer = z.infer<typeof facetsSchema>
+
+export const fieldsSchema = z
+  .strictObject({
+    fields: z
+      .array(
+        z.strictObject({
+          name: z.string(),
+          title: z.string(),
+          kind: z.enum(['text', 'ip', 'number', 'source', 'keyword']),
+          paths: z
+            .array(z.string())
+            .optional()
+            .meta({ description: 'The OCSF attributes that it reads; which ones depends on the class.' }),
+          example: z.string().meta({ description: 'A query.' }),
+          values: z
+            .array(valueCount)
+            .optional()
+            .meta({ description: 'The most frequent ones of these ledgers, as the index counts.' }),
+        }),
+      )
+      .meta({ description: 'The short names, and what is written like one.' }),
+    paths: z
+      .array(
+        z.strictObject({
+          path: z.string().meta({ description: 'As it is written in a query.' }),
+          kind: z
+            .enum(['source', 'ocsf'])
+            .meta({ description: 'A field of the source’s own, or an attribute of OCSF.' }),
+          count: z.int().positive().meta({ description: 'Events that have a value there, as the index counts.' }),
+          example: z.string().optional().meta({ description: 'A value there, folded, out of an event of the ledger.' }),
+        }),
+      )
+      .meta({ description: 'Paths that the events have, the most frequent first.' }),
+    more: z.literal(true).optional().meta({ description: 'There are more paths, or more events that have them.' }),
+    ...reach,
+  })
+  .meta({ id: 'Fields' })
+export type FieldsAnswer = z.infer<typeof fieldsSchema>
 
 export const histogramSchema = z
   .strictObject({

@@ -32,6 +32,7 @@ function columnEnd(row: Buffer, at: number, kind: (typeof columns)[number]['kind
   if (length === undefined) return undefined
   if (kind === 'string') return length.end + length.value
   if (kind === 'addresses') return length.end + length.value * 16
+  if (kind === 'uint32s') return length.end + length.value * 4
   let end = length.end
   for (let count = length.value; count > 0; count--) {
     const item = readLength(row, end)

@@ -60,7 +60,16 @@ export class RowBlock {
     this.#strings(document.actorNames)
     this.#strings(document.targetNames)
     this.#strings(document.appNames)
+    this.#string(document.paths)
+    this.#numbers(document.places)
+    this.#string(document.more)
     this.#count++
+  }
+
+  #numbers(values: readonly number[]): void {
+    this.#demand(NUMBER_BYTES + values.length * 4)
+    this.#length(values.length)
+    for (const value of values) this.#end = this.#bytes.writeUInt32LE(value, this.#end)
   }
 
   #strings(values: readonly string[]): void {

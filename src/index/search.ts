@@ -34,6 +34,14 @@ export interface ValueCount {
   readonly count: number
 }
 
+/** A set of paths, how many events have just those, and one of them. */
+export interface Shape {
+  readonly paths: readonly string[]
+  readonly count: number
+  readonly ledger: string
+  readonly index: number
+}
+
 export interface Bucket {
   readonly startMs: number
   readonly count: number
@@ -135,6 +143,26 @@ export class Search {
     return Object.fromEntries<readonly ValueCount[]>(facets) as Record<F, readonly ValueCount[]>
   }
 
+  /** The different sets of paths that events have, the most frequent first, each with one event that has it. */
+  async shapes(scope: SearchScope, limit: number, signal: AbortSignal): Promise<readonly Shape[]> {
+    const parameters = new Parameters()
+    const where = scopeConditions(scope, parameters).join(' AND ')
+    const rows = await this.#ask<[string, number, string, number]>(
+      scope,
+      ['text', 'count', 'text', 'count'],
+      `SELECT toString(paths), count() AS events, toString(argMax(ledger, index)), max(index) FROM ${this.#from()} ` +
+        `WHERE ${where} GROUP BY paths ORDER BY events DESC, paths LIMIT ${parameters.bind('UInt64', limit)}`,
+      parameters,
+      signal,
+    )
+    return rows.map(([paths, count, ledger, index]) => ({
+      paths: paths.split('\n').filter((path) => path !== ''),
+      count,
+      ledger,
+      index,
+    }))
+  }
+
   /** When the first and the last hit were; undefined where there is none. */
   async span(
     scope: SearchScope,
@@ -234,6 +262,8 @@ export class Search {
       http_response_buffer_size: String(RESPONSE_BYTES),
       cancel_http_readonly_queries_on_client_close: 1,
       output_format_json_quote_64bit_integers: 0,
+      // Numbers of a text are those that JavaScript reads, to the last bit.
+      precise_float_parsing: 1,
       // A plan for the newest few that leaves the token index unread, and reads the text of most events instead.
       use_top_k_dynamic_filtering: 0,
       enable_unaligned_array_join: 1,

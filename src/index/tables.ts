@@ -40,6 +40,10 @@ export const columns = [
   { name: 'actor_name', type: `Array(LowCardinality(String)) ${QUICK}`, kind: 'strings' },
   { name: 'target_name', type: `Array(LowCardinality(String)) ${QUICK}`, kind: 'strings' },
   { name: 'app_name', type: `Array(LowCardinality(String)) ${QUICK}`, kind: 'strings' },
+  // Events of one kind have the same paths, so these are few different texts.
+  { name: 'paths', type: 'LowCardinality(String)', kind: 'string' },
+  { name: 'places', type: 'Array(UInt32) CODEC(ZSTD(1))', kind: 'uint32s' },
+  { name: 'more', type: 'String', kind: 'string' },
 ] as const
 
 /** Values that identify: looked for whole, among very many. */
@@ -87,6 +91,7 @@ export function createTable(name: string): string {
     // Blocks come in the order of the ledger, so a range of indexes lies in few granules.
     'INDEX index_range index TYPE minmax GRANULARITY 1',
     `INDEX text_tokens text TYPE ${tokens('splitByNonAlpha')}`,
+    `INDEX more_tokens more TYPE ${tokens('splitByNonAlpha')}`,
     ...looked.map((column) => `INDEX ${column}_values ${column} TYPE ${tokens('array')}`),
     `PROJECTION counts (SELECT ${keys}, count(), min(time), max(time) GROUP BY ${keys})`,
   ]

@@ -7,12 +7,14 @@
 import { formatAddress } from '../query/address.ts'
 import { beforeDot } from '../query/evaluate.ts'
 import { type FieldName, fieldOf, type TextField } from '../query/fields.ts'
+import { PLACE_LINES } from '../query/event-text.ts'
 import { piecesOf, wordsOf } from '../query/match.ts'
+import { NUMBER_EXPRESSION } from '../query/range.ts'
 import { MAX_TIME_MS, MIN_TIME_MS } from '../query/time.ts'
-import type { Pattern, Query, Term } from '../query/tree.ts'
+import type { PathTest, Pattern, Query, Term } from '../query/tree.ts'
 import { quoted } from './tables.ts'
 
-type ParameterType = 'String' | 'Array(String)' | 'IPv6' | 'Int64' | 'UInt64' | 'Array(UInt64)'
+type ParameterType = 'String' | 'Array(String)' | 'IPv6' | 'Int64' | 'Float64' | 'UInt64' | 'Array(UInt64)'
 
 /** Values bound to a statement. */
 export class Parameters {
@@ -29,6 +31,10 @@ export class Parameters {
 
 /** Most tokens that one function of ClickHouse's token index takes. */
 const MAX_TOKENS = 64
+/** Values at one path that are looked at by themselves. */
+const FEW_PLACES = 4
+/** All that can be an address, and little else. */
+const ADDRESS = '^[0-9a-f:.]{2,45}$'
 const WORD = '[0-9a-z\\x{80}-\\x{10ffff}]'
 const NO_WORD = '[^0-9a-z\\x{80}-\\x{10ffff}]'
 
@@ -90,6 +96,8 @@ function termCondition(term: Term, parameters: Parameters): string {
       if (term.from === term.to) return `${column} = ${from}`
       return `${column} >= ${from} AND ${column} <= ${parameters.bind('Int64', term.to)}`
     }
+    case 'path':
+      return pathCondition(term.path, term.test, parameters)
     case 'after':
       return `${quoted('time')} >= ${timeValue(term.ms, parameters)}`
     case 'before':
@@ -105,8 +113,8 @@ export function timeValue(ms: number, parameters: Parameters): string {
   return `fromUnixTimestamp64Milli(${parameters.bind('Int64', within)}, 'UTC')`
 }
 
-function columnOf(field: FieldName | 'text'): string {
-  return quoted(field === 'text' ? field : fieldOf(field)!.column)
+function columnOf(field: FieldName | 'text' | 'more'): string {
+  return quoted(field === 'text' || field === 'more' ? field : fieldOf(field)!.column)
 }
 
 /** Of these an event has one value, or the empty text. */
@@ -130,6 +138,60 @@ function textCondition(pattern: Pattern, parameters: Parameters): string {
   if (words.length === 0) return matches
   // What the index can tell comes first, and spares most events the look at their text.
   return `hasAllTokens(${text}, ${parameters.bind('Array(String)', words.slice(0, MAX_TOKENS))}) AND ${matches}`
+}
+
+/**
+ * Which number a path has is found once for all events of the same paths. Then come words, of which the indexes tell;
+ * only the text of what is left is taken apart into lines. Where few values stand at the path, those are looked at; else
+ * all lines are, each once, since a function of ClickHouse would be handed the whole text anew for every place.
+ */
+function pathCondition(path: string, test: PathTest, parameters: Parameters): string {
+  const holds = (begin: string) => `position(${quoted('paths')}, ${parameters.bind('String', begin)}) > 0`
+  if (test.kind === 'exists') return `${holds(`\n${path}\n`)} OR ${holds(`\n${path}.`)}`
+  const conditions = [holds(`\n${path}\n`)]
+  if (test.kind === 'pattern') conditions.push(...wordConditions(path, test.pattern, parameters))
+  const upTo = parameters.bind('String', `(?s)^(.*?\n)${literal(path)}\n`)
+  const first = `countSubstrings(extract(${quoted('paths')}, ${upTo}), '\\n') * ${PLACE_LINES}`
+  const ofPath = `arrayFilter(place -> place >= ${first} AND place < ${first} + ${PLACE_LINES}, ${quoted('places')})`
+  const lines = `splitByChar('\\n', concat(${columnOf('text')}, '\\n', ${columnOf('more')}))`
+  const isSo = lineCondition(test, parameters)
+  const few = `arrayExists(line -> ${isSo}, arrayMap(place -> ${lines}[place - ${first}], ${ofPath}))`
+  const fitting = `arrayFilter((number, line) -> ${isSo}, arrayEnumerate(${lines}), ${lines})`
+  const many = `hasAny(${quoted('places')}, arrayMap(number -> toUInt32(${first} + number), ${fitting}))`
+  conditions.push(`if(length(${ofPath}) <= ${FEW_PLACES}, ${few}, ${many})`)
+  return conditions.join(' AND ')
+}
+
+/** The source's own values are in the text; OCSF's may be behind it. */
+function wordConditions(path: string, pattern: Pattern, parameters: Parameters): string[] {
+  const words = wordsOf(pattern)
+  if (words.length === 0) return []
+  const placeholder = parameters.bind('Array(String)', words.slice(0, MAX_TOKENS))
+  const inText = `hasAllTokens(${columnOf('text')}, ${placeholder})`
+  return [path.startsWith('raw.') ? inText : `(${inText} OR hasAllTokens(${columnOf('more')}, ${placeholder}))`]
+}
+
+function lineCondition(test: Exclude<PathTest, { kind: 'exists' }>, parameters: Parameters): string {
+  switch (test.kind) {
+    case 'pattern': {
+      const [whole] = test.pattern
+      if (test.pattern.length === 1) return `line = ${parameters.bind('String', whole!)}`
+      return `line LIKE ${parameters.bind('String', likePattern(test.pattern))}`
+    }
+    case 'cidr': {
+      const [from, to] = [test.from, test.to].map((hex) => parameters.bind('IPv6', formatAddress(hex)))
+      const address = 'toIPv6OrNull(line)'
+      return `match(line, '${ADDRESS}') AND ifNull(${address} >= ${from} AND ${address} <= ${to}, 0)`
+    }
+    case 'range': {
+      const bounds: string[] = []
+      const { from, to } = test
+      const isNumber = parameters.bind('String', NUMBER_EXPRESSION)
+      if (from !== undefined) bounds.push(`${from.isIncluded ? '>=' : '>'} ${parameters.bind('Float64', from.value)}`)
+      if (to !== undefined) bounds.push(`${to.isIncluded ? '<=' : '<'} ${parameters.bind('Float64', to.value)}`)
+      return [`match(line, ${isNumber})`, ...bounds.map((bound) => `toFloat64OrZero(line) ${bound}`)].join(' AND ')
+    }
+  }
 }
 
 function likePattern(pattern: Pattern): string {

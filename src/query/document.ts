@@ -11,19 +11,18 @@ import type { Actor, Device, ManagedEntity, NetworkEndpoint, Session, User } fro
 import { isPlaceholder } from '../schema/placeholder.ts'
 import type { DetectionFinding, OcsfEvent } from '../schema/ocsf.ts'
 import { canonicalAddress } from './address.ts'
-import { clip, fold, foldLines, MAX_VALUE_CHARS } from './fold.ts'
+import { type EventText, eventTextOf, noText } from './event-text.ts'
+import { clip, fold, MAX_VALUE_CHARS } from './fold.ts'
+import { PathNames } from './path-names.ts'
 import { instantMs, MAX_TIME_MS, MIN_TIME_MS } from './time.ts'
 
 /** Most values that a field has; those behind are not searched. */
 export const MAX_FIELD_VALUES = 64
-/** Longest text that is searched, folded; what is behind is not. */
-export const MAX_TEXT_CHARS: number = 1024 * 1024
-
 /** Type of an observable: a Base Event has no other place for an address. */
 const IP_ADDRESS = 2
 
 /** All text is folded, values are distinct, addresses canonical. */
-export interface SearchDocument {
+export interface SearchDocument extends EventText {
   /** Event time, else ledger time. */
   readonly timeMs: number
   /** Ledger time. */
@@ -46,15 +45,21 @@ export interface SearchDocument {
   readonly actorNames: readonly string[]
   readonly targetNames: readonly string[]
   readonly appNames: readonly string[]
-  /** The event's distinct values (not its keys), each a line. */
-  readonly text: string
 }
 
 type Values = readonly string[]
 const none: Values = Object.freeze([])
 
-/** `value` is the event as parsed, or its text; undefined where it is neither. */
-export function documentOf(entry: Entry, ocsf: OcsfEvent, value: JsonValue | undefined): SearchDocument {
+/**
+ * `value` is the event as parsed, or its text; undefined where it is neither. Whoever makes many documents gives the
+ * `names` that were met before.
+ */
+export function documentOf(
+  entry: Entry,
+  ocsf: OcsfEvent,
+  value: JsonValue | undefined,
+  names: PathNames = new PathNames(),
+): SearchDocument {
   const atMs = ledgerTime(entry)
   const { time } = ocsf
   const [actor, target, app] = [actorsOf(ocsf), targetsOf(ocsf), appsOf(ocsf)]
@@ -77,7 +82,7 @@ export function documentOf(entry: Entry, ocsf: OcsfEvent, value: JsonValue | und
     actorNames: actor.names,
     targetNames: target.names,
     appNames: app.names,
-    text: value === undefined ? '' : textOf(value),
+    ...eventTextOf(ocsf, value, names),
   }
 }
 
@@ -103,7 +108,7 @@ export function emptyDocument(entry: Entry): SearchDocument {
     actorNames: none,
     targetNames: none,
     appNames: none,
-    text: '',
+    ...noText,
   }
 }
 
@@ -308,50 +313,4 @@ function searched(value: string | undefined): string | undefined {
   if (value === undefined || value === '') return undefined
   const folded = clip(fold(value), MAX_VALUE_CHARS)
   return folded === '' ? undefined : folded
-}
-
-function textOf(value: JsonValue): string {
-  if (typeof value !== 'object' || value === null) {
-    return value === null ? '' : clip(foldLines([clip(String(value), MAX_TEXT_CHARS)]), MAX_TEXT_CHARS)
-  }
-  const values = new DistinctValues()
-  values.collect(value)
-  return clip(foldLines(values.list), MAX_TEXT_CHARS)
-}
-
-/** Most events have few values, and looking through those is quicker than hashing each. */
-const HASHED_FROM_COUNT = 32
-
-/** The values of an event, each once, as long as there is room. */
-class DistinctValues {
-  readonly list: string[] = []
-  #hashed: Set<string> | undefined
-  #roomChars = MAX_TEXT_CHARS
-
-  /** Events are at most 64 deep. */
-  collect(value: JsonValue): void {
-    if (value === null || this.#roomChars <= 0) return
-    if (typeof value === 'string') return this.#add(value)
-    if (typeof value !== 'object') return this.#add(String(value))
-    if (isArray(value)) for (const member of value) this.collect(member)
-    else for (const key in value) this.collect(value[key]!)
-  }
-
-  #add(text: string): void {
-    const { list } = this
-    if (text === '') return
-    if (list.length < HASHED_FROM_COUNT) {
-      if (list.includes(text)) return
-    } else {
-      this.#hashed ??= new Set(list)
-      if (this.#hashed.has(text)) return
-      this.#hashed.add(text)
-    }
-    list.push(clip(text, this.#roomChars))
-    this.#roomChars -= text.length + 1
-  }
-}
-
-function isArray(value: JsonValue): value is readonly JsonValue[] {
-  return Array.isArray(value)
 }

@@ -6,9 +6,11 @@
 
 import { parseAddress } from './address.ts'
 import type { SearchDocument } from './document.ts'
+import { linesOf, pathNumber, PLACE_LINES } from './event-text.ts'
 import type { FieldName } from './fields.ts'
 import { matchesWhole, matchesWords } from './match.ts'
-import type { Pattern, Query } from './tree.ts'
+import { isWithin, numberOf } from './range.ts'
+import type { PathTest, Pattern, Query } from './tree.ts'
 
 /** How many characters asking a document looks at, at most: what is worth bounding is its text, once for each term. */
 export function costOf(query: Query, document: SearchDocument): number {
@@ -19,7 +21,8 @@ function textTermCount(query: Query): number {
   if (query.kind === 'and' || query.kind === 'or') {
     return query.of.reduce((count, part) => count + textTermCount(part), 0)
   }
-  return query.kind === 'not' ? textTermCount(query.of) : query.kind === 'text' ? 1 : 0
+  if (query.kind === 'not') return textTermCount(query.of)
+  return query.kind === 'text' || query.kind === 'path' ? 1 : 0
 }
 
 /** `ledger` is the name of the one that holds the event. */
@@ -40,10 +43,9 @@ export function matches(query: Query, document: SearchDocument, ledger: string):
     case 'source':
       return matchesSource(query.parts, document.source)
     case 'cidr':
-      return document.ip.some((address) => {
-        const hex = parseAddress(address)
-        return hex !== undefined && hex >= query.from && hex <= query.to
-      })
+      return document.ip.some((address) => isOfNetwork(address, query))
+    case 'path':
+      return matchesPath(query.path, query.test, document)
     case 'number': {
       const number = query.field === 'class' ? document.classUid : document.severity
       return number >= query.from && number <= query.to
@@ -63,6 +65,40 @@ export function valuesOf(field: FieldName, document: SearchDocument, ledger: str
   if (field === 'source') return [document.source]
   if (field === 'class') return [String(document.classUid)]
   return field === 'severity' ? [String(document.severity)] : document[field]
+}
+
+function matchesPath(path: string, test: PathTest, document: SearchDocument): boolean {
+  if (test.kind === 'exists') {
+    return document.paths.includes(`\n${path}\n`) || document.paths.includes(`\n${path}.`)
+  }
+  return pathValues(path, document).some((value) => matchesValue(test, value))
+}
+
+/** The values at a path, in the event's order. */
+export function pathValues(path: string, document: SearchDocument): readonly string[] {
+  const number = pathNumber(path, document)
+  if (number === 0) return []
+  const lines = linesOf(document)
+  const ofPath = document.places.filter((place) => Math.floor(place / PLACE_LINES) === number)
+  return ofPath.map((place) => lines[(place % PLACE_LINES) - 1] ?? '')
+}
+
+function matchesValue(test: Exclude<PathTest, { kind: 'exists' }>, value: string): boolean {
+  switch (test.kind) {
+    case 'pattern':
+      return matchesWhole(test.pattern, value)
+    case 'cidr':
+      return isOfNetwork(value, test)
+    case 'range': {
+      const number = numberOf(value)
+      return number !== undefined && isWithin(number, test)
+    }
+  }
+}
+
+function isOfNetwork(address: string, { from, to }: { readonly from: string; readonly to: string }): boolean {
+  const hex = parseAddress(address)
+  return hex !== undefined && hex >= from && hex <= to
 }
 
 function matchesSource(patterns: readonly Pattern[], source: string): boolean {

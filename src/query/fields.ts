@@ -87,7 +87,7 @@ export const fields = [
       { path: 'status', classes: [0, ...DONE] },
     ],
     example: 'outcome:failure',
-    also: ['result', 'status', 'success', 'state'],
+    also: ['result', 'success', 'state'],
   },
   {
     name: 'ip',
@@ -153,7 +153,7 @@ export const fields = [
     column: 'class',
     paths: [{ path: 'class_uid' }],
     example: 'class:authentication',
-    also: ['type', 'class_uid', 'kind', 'category'],
+    also: ['type', 'kind', 'category'],
   },
   {
     name: 'severity',
@@ -162,7 +162,7 @@ export const fields = [
     column: 'severity',
     paths: [{ path: 'severity_id' }],
     example: 'severity:>=high',
-    also: ['level', 'severity_id', 'priority'],
+    also: ['level', 'priority'],
   },
   {
     name: 'privilege',
@@ -171,7 +171,7 @@ export const fields = [
     column: 'privilege',
     paths: [{ path: 'privileges[]', classes: [3003, 3005, 3006] }],
     example: 'privilege:"Global Administrator"',
-    also: ['role', 'permission', 'scope', 'grant', 'privileges'],
+    also: ['role', 'permission', 'scope', 'grant', 'entitlement'],
   },
   {
     name: 'country',
@@ -204,6 +204,12 @@ export type NumberField = Extract<(typeof fields)[number], { kind: 'number' }>['
 /** What is written like a field and is none. */
 export const keywords = [
   {
+    name: 'time',
+    title: 'when it happened: a day, a month or a moment, a range as `2026-01-01..2026-01-02`, or `>=` and the like',
+    example: 'time:2026-01-01..2026-01-02',
+    also: ['when', 'timestamp', 'date', 'datetime'],
+  },
+  {
     name: 'after',
     title: 'at this time or later: a date, RFC 3339, or relative',
     example: 'after:2026-01-01',
@@ -215,13 +221,23 @@ export const keywords = [
     example: 'before:-24h',
     also: ['until', 'to', 'end', 'till'],
   },
-  { name: 'exists', title: 'has a value of that field', example: 'exists:session', also: ['has', 'isset'] },
+  {
+    name: 'exists',
+    title: 'has a value of that field, or at that path',
+    example: 'exists:session',
+    also: ['has', 'isset'],
+  },
 ] as const
 
 const byName = new Map<string, (typeof fields)[number]>(fields.map((field) => [field.name, field]))
 
 export function fieldOf(name: string): (typeof fields)[number] | undefined {
   return byName.get(name)
+}
+
+/** Whether there is no event without a value of the field. */
+export function everyEventHas(field: FieldName): boolean {
+  return field === 'source' || field === 'class' || field === 'severity' || field === 'ledger'
 }
 
 /** What 99, Other, is beyond: no range of severities reaches it. */

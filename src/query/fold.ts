@@ -7,8 +7,8 @@
 /** Longest value of a field that is kept, and longest word or phrase of a query, folded. */
 export const MAX_VALUE_CHARS = 1_024
 
-/** Printable ASCII with single spaces: most text, and only its case has to be looked at. */
-const UNEVEN = /[^ -~]| {2}/
+/** Printable ASCII with single spaces within: most text, and only its case has to be looked at. */
+const UNEVEN = /[^ -~]| {2}|^ | $/
 const UNEVEN_LINES = /[^ -~\n]/
 const NOT_ASCII = /[^\0-\x7f]/
 /** White space and control characters, line breaks too. */
@@ -32,20 +32,31 @@ function foldUneven(text: string): string {
   return even.toWellFormed().normalize('NFC').toLowerCase().replaceAll('ς', 'σ').normalize('NFC')
 }
 
-/** The values folded, each a line, in any order; what is a line break in one of them is a space. */
-export function foldLines(values: readonly string[]): string {
-  const lines = values.join('\n')
-  const isEven = !UNEVEN_LINES.test(lines) && !lines.includes('  ') && breakCount(lines) < values.length
-  if (isEven) return lines.toLowerCase()
+export interface FoldedLines {
+  readonly text: string
+  /** Of each value the number of its line, from 1; undefined where they are in their order. */
+  readonly lines: readonly number[] | undefined
+}
+
+/** The values folded, each a line; what is a line break in one of them is a space. */
+export function foldLines(values: readonly string[]): FoldedLines {
+  const text = values.join('\n')
+  if (isEven(text) && breakCount(text) < values.length) return { text: text.toLowerCase(), lines: undefined }
   // One dash among them makes all of a text slow to fold: only the values that need it are folded by themselves.
   const even: string[] = []
   const uneven: string[] = []
-  for (const value of values) {
-    if (UNEVEN.test(value)) uneven.push(foldUneven(value).trim())
-    else even.push(value)
-  }
+  const lines = values.map((value) => (UNEVEN.test(value) ? -uneven.push(foldUneven(value).trim()) : even.push(value)))
   const folded = uneven.join('\n')
-  return even.length === 0 ? folded : `${even.join('\n').toLowerCase()}\n${folded}`
+  if (even.length === 0) return { text: folded, lines: undefined }
+  return {
+    text: `${even.join('\n').toLowerCase()}\n${folded}`,
+    lines: lines.map((line) => (line > 0 ? line : even.length - line)),
+  }
+}
+
+function isEven(lines: string): boolean {
+  if (UNEVEN_LINES.test(lines) || lines.includes('  ') || lines.includes(' \n') || lines.includes('\n ')) return false
+  return !lines.startsWith(' ') && !lines.endsWith(' ')
 }
 
 function breakCount(lines: string): number {

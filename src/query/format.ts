@@ -3,10 +3,13 @@
 
 // A tree as text again: what `parseQuery` reads into the same tree.
 
-import { formatNetwork } from './address.ts'
+import { formatNetwork, type Network } from './address.ts'
 import { MAX_SEVERITY } from './fields.ts'
 import { formatTime } from './time.ts'
-import type { Pattern, Query } from './tree.ts'
+import { formatPath } from './paths.ts'
+import { formatNumberRange } from './range.ts'
+import { quoted } from './tokens.ts'
+import type { Pattern, PathTest, Query } from './tree.ts'
 
 export function formatQuery(query: Query): string {
   switch (query.kind) {
@@ -30,12 +33,39 @@ export function formatQuery(query: Query): string {
       return `ip:${formatNetwork(query)}`
     case 'number':
       return `${query.field}:${formatRange(query.from, query.to)}`
+    case 'path':
+      return formatPathTerm(query.path, query.test)
     case 'after':
     case 'before':
       return `${query.kind}:${formatTime(query.ms)}`
     case 'text':
       return formatPattern(query.pattern)
   }
+}
+
+function formatPathTerm(path: string, test: PathTest): string {
+  switch (test.kind) {
+    case 'exists':
+      return `exists:${/^[^\s():"*]+$/.test(path) ? path : quoted(path, 'literal')}`
+    case 'pattern':
+      return `${formatPath(path)}:${formatWhole(test.pattern)}`
+    case 'cidr':
+      return `${formatPath(path)}:${formatWidely(test)}`
+    case 'range':
+      return `${formatPath(path)}:${formatNumberRange(test)}`
+  }
+}
+
+/** A single address of IPv4 would be read as a text. */
+function formatWidely(network: Network): string {
+  const text = formatNetwork(network)
+  return /[:/]/.test(text) ? text : `${text}/32`
+}
+
+/** As a value at a path: what looks like a range or an address stands in quotes. */
+function formatWhole(pattern: Pattern): string {
+  const text = formatPattern(pattern)
+  return text.startsWith('"') || !/\.\.|^[0-9a-f.:/]+$/.test(text) || /^[0-9]+$/.test(text) ? text : `"${text}"`
 }
 
 /** Bare where that is read the same. */
@@ -52,5 +82,6 @@ function joinedBySlash(parts: readonly Pattern[]): Pattern {
 
 function formatRange(from: number, to: number): string {
   if (from === to) return String(from)
-  return to === MAX_SEVERITY ? `>=${from}` : `<=${to}`
+  if (to === MAX_SEVERITY) return `>=${from}`
+  return from === 0 ? `<=${to}` : `${from}..${to}`
 }

@@ -30,6 +30,13 @@ function hintsOfPart(query: Query, nowMs: number): readonly string[] {
         `${formatQuery(query)} is compared as a whole: try ${formatQuery({ ...query, pattern: [...pattern, ''] })}`,
       ]
     }
+    case 'path': {
+      const { path, test } = query
+      const own = path.startsWith('raw.') ? [`'stele fields ${path}' says whether events have such a field`] : []
+      if (test.kind !== 'pattern' || test.pattern.length > 1) return own
+      const wider: Query = { ...query, test: { ...test, pattern: [...test.pattern, ''] } }
+      return [`${formatQuery(query)} is compared as a whole: try ${formatQuery(wider)}`, ...own]
+    }
     case 'text': {
       const text = query.pattern.join('*')
       return /^(?:and|or|not)$/.test(text) ? [`${text} is looked for as a word: operators are in capitals`] : []

@@ -5,7 +5,8 @@
 // time; a fault says where it is and, where that can be guessed, what to write instead.
 
 import { QueryFault } from './fault.ts'
-import { isField, termOf, unknownField } from './term.ts'
+import { isField } from './paths.ts'
+import { termOf, unknownField } from './term.ts'
 import { type Operator, type Parenthesis, type Token, tokensOf, type Value } from './tokens.ts'
 import type { Query } from './tree.ts'
 

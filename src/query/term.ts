@@ -5,11 +5,23 @@
 
 import { canonicalAddress, parseNetwork } from './address.ts'
 import { QueryFault } from './fault.ts'
-import { type FieldName, fieldOf, fields, keywords, MAX_SEVERITY, type NumberField, severities } from './fields.ts'
+import {
+  everyEventHas,
+  type FieldName,
+  fieldOf,
+  fields,
+  keywords,
+  MAX_SEVERITY,
+  type NumberField,
+  severities,
+} from './fields.ts'
 import { classes } from './classes.ts'
-import { foldWithin, MAX_VALUE_CHARS } from './fold.ts'
+import { fold, foldWithin, MAX_VALUE_CHARS } from './fold.ts'
 import { piecesOf } from './match.ts'
 import { nearest } from './nearest.ts'
+import { pathTest, timeTerm } from './path-term.ts'
+import { existingPathOf, kindOf, nearestPath, pathInQuotes, pathOf } from './paths.ts'
+import { comparisonOf } from './range.ts'
 import { parseTime, TIME_FORMS } from './time.ts'
 import { type Parenthesis, quoted, type Value } from './tokens.ts'
 import { isAny, type Pattern, type Query } from './tree.ts'
@@ -19,18 +31,12 @@ const MAX_WILDCARDS = 16
 /** Words and what is between them, where some have wildcards: each is tried at each word of the text. */
 const MAX_PIECES = 16
 
-/** A field, or a keyword that is written like one, in any case. */
-export function isField(name: string): boolean {
-  const folded = name.toLowerCase()
-  return fieldOf(folded) !== undefined || keywords.some((keyword) => keyword.name === folded)
-}
-
 /** Throws QueryFault. */
 export function termOf(text: string, token: Value, nowMs: number): Query {
   const name = token.field?.toLowerCase()
   if (name === undefined) return textTerm(patternOf(token), token)
   const field = fieldOf(name)
-  if (field === undefined) return keywordTerm(text, name, token, nowMs)
+  if (field === undefined) return namedTerm(text, name, token, nowMs)
   const pattern = patternOf(token)
   switch (field.kind) {
     case 'text':
@@ -71,7 +77,7 @@ function textTerm(pattern: Pattern, token: Value): Query {
   return { kind: 'text', pattern }
 }
 
-function keywordTerm(text: string, name: string, token: Value, nowMs: number): Query {
+function namedTerm(text: string, name: string, token: Value, nowMs: number): Query {
   switch (name) {
     case 'after':
     case 'before': {
@@ -79,22 +85,36 @@ function keywordTerm(text: string, name: string, token: Value, nowMs: number): Q
       if (ms !== undefined) return { kind: name, ms }
       throw fault(token, `a time is written ${TIME_FORMS}`)
     }
-    case 'exists': {
-      const asked = token.parts.join('*').toLowerCase()
-      const field = fieldOf(asked)
-      if (field !== undefined) return existsTerm(field.name, token)
-      throw new QueryFault('there is no such field', token.valueStart, token.end, nearestField(asked))
+    case 'time':
+      if (isAny(patternOf(token))) throw alwaysThere('time', token)
+      return timeTerm(token, nowMs)
+    case 'exists':
+      return existing(token)
+    default: {
+      const path = pathOf(token.field ?? name)
+      if (path === undefined) throw unknownField(text, { ...token, field: token.field ?? name })
+      return { kind: 'path', path, test: pathTest(patternOf(token), token) }
     }
-    default:
-      throw unknownField(text, { ...token, field: token.field ?? name })
   }
 }
 
+function existing(token: Value): Query {
+  const asked = token.parts.join('*')
+  const field = fieldOf(asked.toLowerCase())
+  if (field !== undefined) return existsTerm(field.name, token)
+  if (asked.toLowerCase() === 'time') throw alwaysThere('time', token)
+  const path = token.isQuoted ? pathInQuotes(asked) : existingPathOf(asked)
+  if (path !== undefined) return { kind: 'path', path, test: { kind: 'exists' } }
+  throw new QueryFault('there is no such field', token.valueStart, token.end, nearestField(asked))
+}
+
 function existsTerm(field: FieldName, token: Value): Query {
-  if (field === 'source' || field === 'class' || field === 'severity' || field === 'ledger') {
-    throw new QueryFault(`every event has a ${field}`, token.start, token.end, '*')
-  }
+  if (everyEventHas(field)) throw alwaysThere(field, token)
   return { kind: 'exists', field }
+}
+
+function alwaysThere(field: string, token: Value): QueryFault {
+  return new QueryFault(`every event has a ${field}`, token.start, token.end, '*')
 }
 
 function networkTerm(pattern: Pattern, token: Value): Query {
@@ -122,19 +142,45 @@ function sourceParts(pattern: Pattern, token: Value): readonly Pattern[] {
 }
 
 function numberTerm(field: NumberField, pattern: Pattern, token: Value): Query {
-  const [, comparison, value = ''] = /^([<>]=?)?(.*)$/.exec(pattern.join('*'))!
+  const text = pattern.join('*')
+  const comparison = comparisonOf(text)
+  if (comparison === undefined) {
+    const number = idOf(field, text, token)
+    return { kind: 'number', field, from: number, to: number }
+  }
+  if (field === 'class') {
+    const value = comparison.kind === '..' ? comparison.from : comparison.value
+    idOf(field, value, token)
+    throw fault(token, 'classes are in no order', value)
+  }
+  if (comparison.kind === '..') {
+    const { from, to } = comparison
+    return severityRange(
+      from === '' ? 0 : idOf(field, from, token),
+      to === '' ? MAX_SEVERITY : idOf(field, to, token),
+      token,
+    )
+  }
+  const { kind, value } = comparison
+  const number = idOf(field, value, token)
+  if (kind.startsWith('>')) return severityRange(kind === '>' ? number + 1 : number, MAX_SEVERITY, token)
+  return severityRange(0, kind === '<' ? number - 1 : number, token)
+}
+
+function severityRange(from: number, to: number, token: Value): Query {
+  if (from > to || to > MAX_SEVERITY) throw fault(token, `no severity is that: they go from 0 to ${MAX_SEVERITY}`)
+  return { kind: 'number', field: 'severity', from, to }
+}
+
+/** The number of a class or a severity, by its name or itself. */
+function idOf(field: NumberField, value: string, token: Value): number {
   const known = field === 'class' ? classes : severities
   const key = value.replaceAll(/[^a-z0-9]/g, '')
   const digits = field === 'class' ? /^[0-9]{1,9}$/ : /^(?:[0-9]|[1-9][0-9])$/
   const number = digits.test(value) ? Number(value) : known.get(key)
   if (number === undefined) throw fault(token, `there is no ${field} of that name`, nearest(key, known.keys()))
-  if (comparison !== undefined && field === 'class') throw fault(token, 'classes are in no order', value)
   if (![...known.values()].includes(number)) throw fault(token, `there is no ${field} ${number}: ${numbersOf(field)}`)
-  if (comparison === undefined) return { kind: 'number', field, from: number, to: number }
-  const from = comparison === '>' ? number + 1 : comparison === '>=' ? number : 0
-  const to = comparison === '<' ? number - 1 : comparison === '<=' ? number : MAX_SEVERITY
-  if (from > to || to > MAX_SEVERITY) throw fault(token, `no severity is that: they go from 0 to ${MAX_SEVERITY}`)
-  return { kind: 'number', field, from, to }
+  return number
 }
 
 function numbersOf(field: NumberField): string {
@@ -147,7 +193,7 @@ export function unknownField(
   text: string,
   { field, start, end, kind }: { field: string; start: number; end: number; kind: (Value | Parenthesis)['kind'] },
 ): QueryFault {
-  const message = `there is no field ${field}`
+  const message = unknownMessage(field)
   const meant = nearestField(field)
   const nameEnd = start + field.length
   if (kind !== 'value') return new QueryFault(message, start, nameEnd, meant)
@@ -158,24 +204,36 @@ export function unknownField(
   return meant === undefined ? asText : new QueryFault(message, start, nameEnd, meant, asText)
 }
 
+function unknownMessage(field: string): string {
+  if (/^raw(?:\.|$)/i.test(field)) {
+    return `there is no field ${field}: a path of the source’s own is written raw.name.name, a name with other signs in quotes`
+  }
+  const kind = field.includes('.') ? kindOf(fold(field)) : undefined
+  if (kind === 'json') return `${field} is of the source’s own making: look for it by its own path, as raw.name`
+  return kind === undefined ? `there is no field ${field}` : `${field} has no value of its own, its attributes have`
+}
+
 function nearestField(asked: string): string | undefined {
   const known = [...fields, ...keywords]
   const byOther = new Map<string, string>(known.flatMap(({ name, also }) => also.map((other) => [other, name])))
-  const byPath = fields.find(({ paths }) => paths.some(({ path }) => path.replaceAll('[]', '') === asked))
-  const exact =
-    byOther.get(asked.toLowerCase()) ??
-    byPath?.name ??
-    nearest(
-      asked,
-      known.map(({ name }) => name),
-    )
+  const other = byOther.get(asked.toLowerCase())
+  if (other !== undefined) return other
+  if (/^raw(?:\.|$)/i.test(asked)) return undefined
+  // What is no path of OCSF may be one of the source's own.
+  if (asked.includes('.'))
+    return nearestPath(asked) ?? (pathOf(`raw.${asked}`) === undefined ? undefined : `raw.${asked}`)
+  const exact = nearest(
+    asked,
+    known.map(({ name }) => name),
+  )
   if (exact !== undefined) return exact
   // Of shorter words everything would be near.
-  const other = nearest(
+  const near = nearest(
     asked,
     [...byOther.keys()].filter((name) => name.length >= 4),
   )
-  return other === undefined ? undefined : byOther.get(other)
+  if (near !== undefined) return byOther.get(near)
+  return asked.length < 4 ? undefined : nearestPath(asked)
 }
 
 function fault(token: Value, message: string, suggestion?: string): QueryFault {

@@ -43,6 +43,27 @@ export function parseTime(text: string, nowMs: number): number | undefined {
   return within(sign === '+' ? nowMs + ms : nowMs - ms)
 }
 
+/** From a time's first millisecond to the one behind its last: of a day, a month, a minute, a second, or a moment. */
+export function parseTimeSpan(
+  text: string,
+  nowMs: number,
+): { readonly fromMs: number; readonly untilMs: number } | undefined {
+  const fromMs = parseTime(text, nowMs)
+  if (fromMs === undefined) return undefined
+  if (MONTH.test(text)) {
+    const { year, month } = dateOf(fromMs / DAY_MS)
+    return { fromMs, untilMs: (month === 12 ? daysBefore(year + 1, 1) : daysBefore(year, month + 1)) * DAY_MS }
+  }
+  return { fromMs, untilMs: fromMs + lengthMs(text) }
+}
+
+function lengthMs(text: string): number {
+  if (text === 'today' || text === 'yesterday') return DAY_MS
+  const [, , , , hour, , second, fraction] = ABSOLUTE.exec(text) ?? []
+  if (!ABSOLUTE.test(text) || fraction !== undefined) return 1
+  return hour === undefined ? DAY_MS : second === undefined ? 60_000 : 1_000
+}
+
 /** Unix milliseconds of `2026-01-02T03:04:05.678Z`, the one form in which an entry has its time. */
 export function instantMs(at: string): number {
   const days = daysBefore(pair(at, 0) * 100 + pair(at, 2), pair(at, 5)) + pair(at, 8) - 1

@@ -4,7 +4,7 @@
 // Cuts a query into tokens, each with its place in the text. Every unit is looked at a fixed number of times.
 
 import { QueryFault } from './fault.ts'
-import { fieldOf, keywords } from './fields.ts'
+import { isField, isShort } from './paths.ts'
 
 interface Placed {
   readonly start: number
@@ -36,10 +36,11 @@ export interface Value extends Placed {
 export type Token = Operator | Parenthesis | Value
 
 const BLANK = /\s+/y
-const FIELD = /[A-Za-z_][A-Za-z0-9_.]*:/y
+/** A name, or a path of the source's own, in which names may stand in quotes. */
+const FIELD = /(?:raw(?:\.(?:"(?:[^"\\]|\\.)*"|[^\s:()".]+))+|[A-Za-z_][A-Za-z0-9_.]*):/iy
 const BARE = /[^\s()"]+/y
 /** How other languages hold a field against a value. */
-const COMPARED = /([A-Za-z]+)(!=|==?|[<>]=?)/y
+const COMPARED = /([A-Za-z_][A-Za-z0-9_.]*)(!=|==?|[<>]=?)/y
 const SPACED_VALUE = /\s+([^\s()"]+)/y
 const operators: ReadonlyMap<string, Operator['kind']> = new Map([
   ['AND', 'and'],
@@ -61,13 +62,14 @@ const foreignOperators: ReadonlyMap<string, string> = new Map([
 
 export function tokensOf(text: string): readonly Token[] {
   const tokens: Token[] = []
-  let position = skipBlanks(text, 0)
-  while (position < text.length) {
-    const token = tokenAt(text, position)
-    tokens.push(token)
-    position = skipBlanks(text, token.end)
-  }
+  for (let token = tokenFrom(text, 0); token !== undefined; token = tokenFrom(text, token.end)) tokens.push(token)
   return tokens
+}
+
+/** The next token from there on; undefined where there is none. Throws QueryFault. */
+export function tokenFrom(text: string, position: number): Token | undefined {
+  const start = skipBlanks(text, position)
+  return start < text.length ? tokenAt(text, start) : undefined
 }
 
 function skipBlanks(text: string, position: number): number {
@@ -172,8 +174,7 @@ function refuseForeign(text: string, position: number): void {
     throw new QueryFault('! is written NOT or -; the sign itself stands in quotes', position, position + 1, '-')
   }
   const [written, name = '', sign = ''] = matchAt(COMPARED, text, position) ?? ['']
-  const folded = name.toLowerCase()
-  if (fieldOf(folded) === undefined && !keywords.some((keyword) => keyword.name === folded)) return
+  if (!isShort(name) && !(name.includes('.') && isField(name))) return
   const meant = `${sign === '!=' ? '-' : ''}${name}:${/[<>]/.test(sign) ? sign : ''}`
   const message = `${written} is written ${meant}; text with such a sign stands in quotes`
   throw new QueryFault(message, position, position + written.length, meant)

@@ -5,6 +5,7 @@
 // addresses are ranges: evaluating it in memory and in ClickHouse start from the same tree.
 
 import type { FieldName, NumberField, TextField } from './fields.ts'
+import type { NumberRange } from './range.ts'
 
 export type Query =
   | { readonly kind: 'all' }
@@ -23,10 +24,20 @@ export type Term =
   | { readonly kind: 'cidr'; readonly from: string; readonly to: string }
   /** From `from` to `to`, both inclusive. */
   | { readonly kind: 'number'; readonly field: NumberField; readonly from: number; readonly to: number }
+  /** One of the values at a path, of those that are the source's own or of OCSF's; the path as the index has it. */
+  | { readonly kind: 'path'; readonly path: string; readonly test: PathTest }
   | { readonly kind: 'after'; readonly ms: number }
   | { readonly kind: 'before'; readonly ms: number }
   /** Free text within one value of the event, from the begin of a word to the end of one. */
   | { readonly kind: 'text'; readonly pattern: Pattern }
+
+export type PathTest =
+  /** The value as a whole. */
+  | { readonly kind: 'pattern'; readonly pattern: Pattern }
+  | ({ readonly kind: 'range' } & NumberRange)
+  | { readonly kind: 'cidr'; readonly from: string; readonly to: string }
+  /** There is a value, here or below. */
+  | { readonly kind: 'exists' }
 
 /**
  * Folded literals with a wildcard between each two of them, so there is always at least one; only the first and the
