@@ -18,6 +18,8 @@ import { type Ask, eventsOf, problemOf, startTestServer, type TestServer } from 
 const expectedRights: Readonly<Record<string, string>> = {
   appendEvents: 'append',
   searchEvents: 'read',
+  readTimeline: 'read',
+  readRelated: 'read',
   readFacets: 'read',
   readHistogram: 'read',
   readIndex: 'read admin',
@@ -76,7 +78,8 @@ async function soundRequest(server: TestServer, route: Route, ledger: string): P
     setWitnessQuorum: '{"count":"all"}',
   }
   const body = bodies[route.operation]
-  const query = route.operation === 'readFacets' ? '?fields=actor' : ''
+  const queries: Record<string, string> = { readFacets: '?fields=actor', readTimeline: '?entity=alice' }
+  const query = queries[route.operation] ?? ''
   return { path: path + query, ask: { method: route.method, ...(body === undefined ? {} : { body }) } }
 }
 

@@ -4,8 +4,9 @@
 /** The rows of the table (routes.ts) that ask the index, or are about it. */
 import { readFacets, readHistogram } from './counts.ts'
 import { readIndex, readIndexCheck, rebuildIndex, startIndexCheck } from './index-administration.ts'
+import { readRelated } from './related.ts'
 import { route, type Route } from './route.ts'
-import { searchParams } from './schemas.ts'
+import { eventParams, searchParams } from './schemas.ts'
 import {
   eventsQuery,
   facetsQuery,
@@ -15,8 +16,13 @@ import {
   histogramSchema,
   indexCheckSchema,
   indexStatusSchema,
+  relatedQuery,
+  relatedSchema,
+  timelineQuery,
+  timelineSchema,
 } from './search-schemas.ts'
 import { searchEvents } from './search.ts'
+import { readTimeline } from './timeline.ts'
 
 const searchRefusals = ['query-malformed', 'query-too-heavy', 'search-unavailable', 'overloaded'] as const
 
@@ -33,6 +39,34 @@ export const searchRoutes: readonly Route[] = [
     answers: { 200: { description: 'A page of hits: as many as asked for, or 32 MiB of them.', schema: foundSchema } },
     refusals: [...searchRefusals, 'ledger-reserved', 'index-unknown'],
     handler: searchEvents,
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/ledgers/:ledger/timeline',
+    operation: 'readTimeline',
+    summary: 'Show everything that an identity did and everything that was done to it, with the values that changed',
+    permission: { scope: 'read', ledger: 'path', everyLedger: true },
+    audit: { to: 'access', action: 'timeline.read' },
+    params: searchParams,
+    query: timelineQuery,
+    answers: {
+      200: { description: 'A page of events: as many as asked for, or 32 MiB of them.', schema: timelineSchema },
+    },
+    refusals: [...searchRefusals, 'ledger-reserved'],
+    handler: readTimeline,
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/ledgers/:ledger/events/:index/related',
+    operation: 'readRelated',
+    summary: 'Show what belongs to the same request or session as an event, in order around it',
+    permission: { scope: 'read', ledger: 'path' },
+    audit: { to: 'access', action: 'related.read' },
+    params: eventParams,
+    query: relatedQuery,
+    answers: { 200: { description: 'The events, this one among them.', schema: relatedSchema } },
+    refusals: [...searchRefusals, 'ledger-reserved', 'index-unknown', 'content-damaged'],
+    handler: readRelated,
   }),
   route({
     method: 'GET',

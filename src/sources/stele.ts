@@ -34,6 +34,8 @@ const reads: ReadonlyMap<string, (event: JsonObject) => string> = new Map([
     (event) => (event['phase'] === 'close' ? `read ${countOf(event)} as they came, following` : 'began to follow'),
   ],
   ['events.search', (event) => `was shown ${shownOf(event)}${askedOf(event)} in`],
+  ['timeline.read', (event) => `was shown ${shownOf(event)} of a timeline${askedOf(event)} in`],
+  ['related.read', (event) => `was shown ${shownOf(event)} that belong together${askedOf(event)} in`],
   ['facets.read', (event) => `counted ${fieldsOf(event)}${askedOf(event)} in`],
   ['histogram.read', (event) => `counted events over time${askedOf(event)} in`],
 ])
