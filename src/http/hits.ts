@@ -73,6 +73,8 @@ export interface HitPage {
   readonly seenCount: number
   /** The last of those that is of the ledgers that were searched. */
   readonly last: Found | undefined
+  /** The last that is shown, on this page or one before. */
+  readonly shownLast: Found | undefined
 }
 
 /** What became of a find. */
@@ -135,6 +137,7 @@ export class HitReader {
       disagreements: this.#disagreements,
       seenCount: this.#seenCount,
       last: this.#seenLast,
+      shownLast: this.#shownLast,
     }
   }
 
@@ -216,7 +219,7 @@ function isBehind(found: Found, last: Found | undefined, order: HitOrder): boole
 }
 
 /** Whether one comes before the other where the newest are first. */
-function comesBefore(one: Found, other: Found): boolean {
+export function comesBefore(one: Found, other: Found): boolean {
   if (one.timeMs !== other.timeMs) return one.timeMs > other.timeMs
   return one.ledger === other.ledger ? one.index > other.index : one.ledger < other.ledger
 }

@@ -3,12 +3,16 @@
 
 /** The rows of the table (routes.ts) that ask the index, or are about it. */
 import { readFacets, readHistogram } from './counts.ts'
+import { exportEvents, readExportSummary, SUMMARY_TYPE } from './export.ts'
+import { exportTypes } from './export-rows.ts'
 import { readIndex, readIndexCheck, rebuildIndex, startIndexCheck } from './index-administration.ts'
 import { readRelated } from './related.ts'
 import { route, type Route } from './route.ts'
-import { eventParams, searchParams } from './schemas.ts'
+import { eventParams, ledgerParams, searchParams } from './schemas.ts'
 import {
   eventsQuery,
+  exportParams,
+  exportQuery,
   facetsQuery,
   facetsSchema,
   foundSchema,
@@ -67,6 +71,40 @@ export const searchRoutes: readonly Route[] = [
     answers: { 200: { description: 'The events, this one among them.', schema: relatedSchema } },
     refusals: [...searchRefusals, 'ledger-reserved', 'index-unknown', 'content-damaged'],
     handler: readRelated,
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/ledgers/:ledger/events/export',
+    operation: 'exportEvents',
+    summary: 'Export all that a search finds, each event read from the ledger and checked against it',
+    permission: { scope: 'read', ledger: 'path' },
+    audit: { to: 'access', action: 'events.export' },
+    params: ledgerParams,
+    query: exportQuery,
+    answers: {
+      200: {
+        description:
+          'NDJSON: a Hit a line, newest first; or CSV. Of one moment, of any size. A connection that breaks off before its ' +
+          'end has given a part only, and there is no summary of it.',
+        type: exportTypes.ndjson,
+      },
+    },
+    refusals: [...searchRefusals, 'ledger-reserved', 'content-damaged'],
+    handler: exportEvents,
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/ledgers/:ledger/exports/:name',
+    operation: 'readExportSummary',
+    summary: 'Read the signed summary of an export that this token has made',
+    permission: { scope: 'read', ledger: 'path' },
+    audit: { to: 'none', because: 'It holds no content, and says to the very token what it asked for.' },
+    params: exportParams,
+    answers: {
+      200: { description: 'A signed note (docs/format.md): question, count, SHA-256, tree head.', type: SUMMARY_TYPE },
+    },
+    refusals: ['not-found'],
+    handler: readExportSummary,
   }),
   route({
     method: 'GET',

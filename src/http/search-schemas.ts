@@ -3,6 +3,7 @@
 
 /** What goes into a search and comes out of it, and what the index says of itself. */
 import { z } from 'zod'
+import { EXPORT_FORMATS } from './export-rows.ts'
 import { flag, hitSchema, index, INDEX_STATES, indexText, size, time } from './schemas.ts'
 
 const MAX_HITS = 1_000
@@ -96,6 +97,24 @@ export const relatedQuery = z.strictObject({
     .meta({ description: 'By which ids, with commas.', examples: ['session'] }),
   limit: between(1, MAX_HITS, 100, 'How many events at most, those next to this one in time.'),
   everyLedger: flag('false', 'Whether all ledgers are searched that the token may read; else the one of the event.'),
+})
+
+/** What whoever makes an export calls it, to ask for its summary by. */
+const exportName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'is not 1 to 64 letters, digits, dashes and underscores')
+
+export const exportQuery = z.strictObject({
+  ...asked,
+  format: z.enum(EXPORT_FORMATS).default('ndjson').meta({ description: 'A hit a line, or a table for spreadsheets.' }),
+  receipts: flag('false', 'NDJSON alone: whether each line has the `proof` of its entry in the tree of the summary.'),
+  name: exportName.optional().meta({
+    description: 'Any name. With it the signed summary can be read once the export is whole.',
+    examples: ['case-17'],
+  }),
+})
+
+export const exportParams = z.object({
+  ledger: z.string().meta({ description: 'Name of the ledger.', examples: ['main'] }),
+  name: exportName.meta({ description: 'As the export was named.' }),
 })
 
 export const facetsQuery = z.strictObject({
