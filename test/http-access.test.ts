@@ -18,6 +18,10 @@ import { type Ask, eventsOf, problemOf, startTestServer, type TestServer } from 
 const expectedRights: Readonly<Record<string, string>> = {
   appendEvents: 'append',
   searchEvents: 'read',
+  readTimeline: 'read',
+  exportEvents: 'read',
+  readExportSummary: 'read',
+  readRelated: 'read',
   readFacets: 'read',
   readHistogram: 'read',
   readIndex: 'read admin',
@@ -61,7 +65,7 @@ let numbered = 0
 /** A request that is granted to whoever has the right. */
 async function soundRequest(server: TestServer, route: Route, ledger: string): Promise<{ path: string; ask: Ask }> {
   const id = route.operation === 'revokeToken' ? (await server.token(['read'])).split('_')[1]! : ''
-  const name = route.operation === 'removeWitness' ? await addedWitness(server) : ''
+  const name = route.operation === 'removeWitness' ? await addedWitness(server) : 'x'
   const path = route.path
     .replace(':ledger', ledger)
     .replace(':index', '0')
@@ -76,7 +80,8 @@ async function soundRequest(server: TestServer, route: Route, ledger: string): P
     setWitnessQuorum: '{"count":"all"}',
   }
   const body = bodies[route.operation]
-  const query = route.operation === 'readFacets' ? '?fields=actor' : ''
+  const queries: Record<string, string> = { readFacets: '?fields=actor', readTimeline: '?entity=alice' }
+  const query = queries[route.operation] ?? ''
   return { path: path + query, ask: { method: route.method, ...(body === undefined ? {} : { body }) } }
 }
 
@@ -92,6 +97,10 @@ async function addedWitness(server: TestServer): Promise<string> {
 }
 
 async function outcome(server: TestServer, route: Route, ledger: string, token: string | undefined): Promise<string> {
+  if (route.operation === 'readExportSummary') {
+    const asked = { token, method: 'GET' }
+    await (await server.ask(`/v1/ledgers/${ledger}/events/export?name=x`, asked)).text()
+  }
   const { path, ask } = await soundRequest(server, route, ledger)
   const stop = new AbortController()
   const response = await server.ask(path, { ...ask, token, signal: stop.signal })

@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { CheckReport } from '../src/index/messages.ts'
-import type { Bucket, Found, Search, SearchScope, ValueCount } from '../src/index/search.ts'
+import type { Bucket, Found, HitOrder, Search, SearchScope, ValueCount } from '../src/index/search.ts'
 import type { SearchFault } from '../src/index/search-fault.ts'
 import { type SearchDocument, documentOf } from '../src/query/document.ts'
 import { matches } from '../src/query/evaluate.ts'
@@ -83,10 +83,17 @@ export class ListedIndex {
   }
 
   readonly #search = {
-    hits: async (scope: SearchScope, { limit, after }: { limit: number; after?: Found }, signal: AbortSignal) => {
+    hits: async (
+      scope: SearchScope,
+      asked: { limit: number; after?: Found; order?: HitOrder },
+      signal: AbortSignal,
+    ) => {
+      const { limit, after } = asked
+      const turned = asked.order === 'oldest' ? -1 : 1
       const rows = await this.#found(scope, signal)
       const found = rows.map(({ ledger, index, document }) => ({ ledger, index, timeMs: document.timeMs }))
-      const behind = after === undefined ? found : found.filter((one) => order(one, after) > 0)
+      if (turned === -1) found.reverse()
+      const behind = after === undefined ? found : found.filter((one) => turned * order(one, after) > 0)
       return { hits: this.lie(behind.slice(0, limit)) }
     },
     count: async (scope: SearchScope, signal: AbortSignal) => {

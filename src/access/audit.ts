@@ -37,12 +37,25 @@ export interface Total {
   readonly exact: boolean
 }
 
-/** What of one ledger a search read: the entries that it showed, or those below `size`, which it counted. */
+/** What of one ledger a search read: the entries that it showed, or those below `size`, which it counted or exports. */
 export type LedgerRead =
   | { readonly ledger: string; readonly indexes: readonly number[] }
   | { readonly ledger: string; readonly size: number }
+  | { readonly ledger: string; readonly first: number; readonly last: number; readonly count: number }
 
-export interface ReadRecord {
+/** What a stream gave, once it is over. */
+export interface StreamEnd {
+  readonly count: number
+  readonly ledgers?: readonly LedgerRead[]
+  /** Finds of the index that the ledger did not bear out. */
+  readonly leftOut?: number
+  /** Whether all of it was given. */
+  readonly whole?: boolean
+  /** Base64: of all the bytes. */
+  readonly sha256?: string
+}
+
+export interface ReadRecord extends Partial<StreamEnd> {
   /** Credential id; `public` never reads content. */
   readonly by: string
   /** Peer address. */
@@ -52,12 +65,12 @@ export interface ReadRecord {
   readonly ledger: string
   /** First index read, where it was by index. */
   readonly first?: number
-  readonly count?: number
   readonly total?: Total
-  /** Of a tail: recorded when it opens and when it closes. */
+  /** Of a tail or an export: recorded when it opens and when it closes. */
   readonly phase?: 'open' | 'close'
   readonly asked?: Asked
-  readonly ledgers?: readonly LedgerRead[]
+  /** Of an export. */
+  readonly format?: string
 }
 
 export interface RefusalRecord {
@@ -96,11 +109,14 @@ export class Audit {
 
   /** Resolves once the record is durable; rejects with `audit-unavailable`. */
   async read(record: ReadRecord): Promise<void> {
-    const { by, via, action, ledger, first, count, total, phase, asked, ledgers } = record
+    const { by, via, action, ledger, first, count, total, phase, asked, ledgers, format, leftOut, whole, sha256 } =
+      record
     const { label } = this.#administration.state.tokens.get(by) ?? {}
     const found = total === undefined ? {} : { total: total.count, exact: total.exact }
     const search = asked === undefined ? {} : { ...askedText(asked), ledgers: ledgersRead(ledgers ?? []) }
-    const event = { type: 'read', v: 1, action, ledger, first, count, ...found, phase, ...search, by, label, via }
+    const given = { format, leftOut, whole, sha256 }
+    const read = { type: 'read', v: 1, action, ledger, first, count, ...found, phase, ...search, ...given }
+    const event = { ...read, by, label, via }
     try {
       const bytes = Buffer.from(JSON.stringify(event))
       const batch = ownBatch([bytes], 'stele.access', 'application/json', by)
@@ -177,7 +193,7 @@ function askedText({ query, since, until, fields }: Asked): object {
 function ledgersRead(ledgers: readonly LedgerRead[]): object[] {
   const indexCount = ledgers.reduce((sum, read) => sum + ('indexes' in read ? read.indexes.length : 0), 0)
   return ledgers.map((read) => {
-    if ('size' in read) return read
+    if (!('indexes' in read)) return read
     const { ledger, indexes } = read
     if (indexCount <= MAX_NAMED_INDEXES) return { ledger, indexes }
     const [first, last] = [Math.min(...indexes), Math.max(...indexes)]

@@ -8,7 +8,8 @@
  * same refusal whether such a ledger exists or not (401 without a token, 403 with one); only whoever would have the
  * right, which `*` gives on every name, is told 404. A public ledger is no secret.
  */
-import { allows, type Credential } from '../access/credentials.ts'
+import type { IncomingHttpHeaders } from 'node:http'
+import { allows, type Authenticator, type Credential } from '../access/credentials.ts'
 import { Problem } from '../schema/problem.ts'
 import type { Scope } from '../schema/system-events.ts'
 import { isReserved } from '../state/administration.ts'
@@ -46,6 +47,15 @@ export function admit(
   seen(credential)
   if (!isOpen) demand(permission, credential, asking.ledger, record)
   return { by: credential.id, via: asking.via, credential }
+}
+
+/** Whether the token that a stream was opened with is still what it was: neither expired nor revoked. */
+export function staysAdmitted(headers: IncomingHttpHeaders, { by }: Caller, authenticator: Authenticator): boolean {
+  try {
+    return authenticator.authenticate(headers.authorization)?.id === by
+  } catch {
+    return false
+  }
 }
 
 function demand(

@@ -83,7 +83,8 @@ export function hitOf({ index, entry, entryBytes, salt, event }: StoredEvent, oc
   }
 }
 
-function demandIndex(ledgers: Ledgers, ledger: string, index: number): void {
+/** Throws `index-unknown`. */
+export function demandIndex(ledgers: Ledgers, ledger: string, index: number): void {
   const { size } = ledgers.log(ledger)
   if (index >= size)
     throw new Problem('index-unknown', `The ledger has ${size} entries, the first is 0.`, { limit: size })

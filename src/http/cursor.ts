@@ -9,6 +9,7 @@
  */
 import { hash } from 'node:crypto'
 import { z } from 'zod'
+import type { HitOrder } from '../index/search.ts'
 import { MAX_TIME_MS, MIN_TIME_MS } from '../query/time.ts'
 import { Problem } from '../schema/problem.ts'
 
@@ -18,6 +19,8 @@ export interface Question {
   readonly q: string
   readonly since: string | undefined
   readonly until: string | undefined
+  /** Newest first, where it is not said. */
+  readonly order?: HitOrder
 }
 
 export interface Cursor {
@@ -87,8 +90,8 @@ function jsonOf(text: string): unknown {
   }
 }
 
-function digestOf({ ledger, q, since, until }: Question, names: readonly string[]): string {
-  const text = JSON.stringify([ledger, q, since ?? null, until ?? null, names])
+function digestOf({ ledger, q, since, until, order = 'newest' }: Question, names: readonly string[]): string {
+  const text = JSON.stringify([ledger, q, since ?? null, until ?? null, names, order])
   return hash('sha256', text, 'base64url').slice(0, DIGEST_CHARS)
 }
 

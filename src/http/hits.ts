@@ -9,9 +9,10 @@
  */
 import { DamagedError, type StoredEvent } from '../ledger/read.ts'
 import type { Ledgers } from '../ledger/ledgers.ts'
-import type { Found, SearchScope } from '../index/search.ts'
-import { documentOf } from '../query/document.ts'
+import type { Found, HitOrder, SearchScope } from '../index/search.ts'
+import { documentOf, type SearchDocument } from '../query/document.ts'
 import { costOf, matches } from '../query/evaluate.ts'
+import type { OcsfEvent } from '../schema/ocsf.ts'
 import type { Holding } from './budget.ts'
 import { hitOf, hitRoomBytes } from './content.ts'
 import type { Normalise } from './route.ts'
@@ -32,8 +33,38 @@ export interface HitSources {
   readonly onDamage: (error: DamagedError) => void
 }
 
+/** An event that the ledger bears out. */
+export interface ReadHit {
+  readonly ledger: string
+  readonly stored: StoredEvent
+  readonly ocsf: OcsfEvent
+  readonly document: SearchDocument
+}
+
+/** How a hit is answered; undefined where it is not what was asked for. */
+export type HitForm = (hit: ReadHit) => Buffer | undefined | Promise<Buffer | undefined>
+
+/** The hit alone, as JSON; `withLedger` where several were searched. */
+export function hitForm(withLedger: boolean): HitForm {
+  return (hit) => Buffer.from(JSON.stringify(hitMembers(hit, withLedger)))
+}
+
+export function hitMembers({ ledger, stored, ocsf }: ReadHit, withLedger: boolean): object {
+  const hit = hitOf(stored, ocsf)
+  return withLedger ? { ledger, ...hit } : hit
+}
+
+export interface HitWish {
+  readonly scope: SearchScope
+  readonly order: HitOrder
+  /** The last hit of the page before. */
+  readonly after: Found | undefined
+  readonly form: HitForm
+  readonly maxBytes?: number
+}
+
 export interface HitPage {
-  /** Each hit as JSON. */
+  /** Each hit in its form. */
   readonly texts: readonly Buffer[]
   /** The entries that are in them, in their order, by ledger. */
   readonly shown: ReadonlyMap<string, readonly number[]>
@@ -42,6 +73,8 @@ export interface HitPage {
   readonly seenCount: number
   /** The last of those that is of the ledgers that were searched. */
   readonly last: Found | undefined
+  /** The last that is shown, on this page or one before. */
+  readonly shownLast: Found | undefined
 }
 
 /** What became of a find. */
@@ -60,8 +93,8 @@ class NoRoom extends Error {
 export class HitReader {
   #askedChars = 0
   readonly #sources: HitSources
-  readonly #scope: SearchScope
-  readonly #withLedger: boolean
+  readonly #wish: HitWish
+  readonly #maxBytes: number
   readonly #texts: Buffer[] = []
   readonly #shown = new Map<string, number[]>()
   #shownLast: Found | undefined
@@ -72,12 +105,11 @@ export class HitReader {
   #disagreements = 0
   #seenCount = 0
 
-  /** `after` is the last hit of the page before. */
-  constructor(sources: HitSources, scope: SearchScope, after: Found | undefined, withLedger: boolean) {
+  constructor(sources: HitSources, wish: HitWish) {
     this.#sources = sources
-    this.#scope = scope
-    this.#shownLast = after
-    this.#withLedger = withLedger
+    this.#wish = wish
+    this.#shownLast = wish.after
+    this.#maxBytes = wish.maxBytes ?? MAX_ANSWER_BYTES
   }
 
   /** Reads as many of the finds as fit, but at least one. Throws `overloaded` where there is no room for that. */
@@ -105,6 +137,7 @@ export class HitReader {
       disagreements: this.#disagreements,
       seenCount: this.#seenCount,
       last: this.#seenLast,
+      shownLast: this.#shownLast,
     }
   }
 
@@ -112,10 +145,10 @@ export class HitReader {
   #take(found: Found, read: Read): boolean {
     if (read === 'does not fit') return false
     const { length } = typeof read === 'string' ? '' : read.text
-    if (this.#seenCount > 0 && this.#textBytes + length > MAX_ANSWER_BYTES) return false
+    if (this.#seenCount > 0 && this.#textBytes + length > this.#maxBytes) return false
     this.#seenCount++
     if (read !== 'foreign') this.#seenLast = found
-    if (typeof read !== 'string' && isBehind(found, this.#shownLast)) this.#show(found, read.text)
+    if (typeof read !== 'string' && isBehind(found, this.#shownLast, this.#wish.order)) this.#show(found, read.text)
     else this.#disagreements++
     return true
   }
@@ -132,11 +165,11 @@ export class HitReader {
 
   async #read(found: Found, isFirst: boolean): Promise<Read> {
     const { ledgers, onDamage } = this.#sources
-    if (!isWithin(found, this.#scope)) return 'foreign'
+    if (!isWithin(found, this.#wish.scope)) return 'foreign'
     const { ledger, index } = found
     try {
       const stored = await ledgers.event(ledger, index, (bytes) => this.#admit(bytes, isFirst))
-      return this.#asked(found, stored, isFirst)
+      return await this.#asked(found, stored, isFirst)
     } catch (error) {
       if (error instanceof NoRoom) return 'does not fit'
       if (!(error instanceof DamagedError)) throw error
@@ -150,25 +183,25 @@ export class HitReader {
     const { holding } = this.#sources
     const bytes = hitRoomBytes(contentBytes)
     if (isFirst) holding.take(bytes)
-    else if (this.#textBytes + this.#pendingBytes + contentBytes > MAX_ANSWER_BYTES || !holding.tries(bytes)) {
+    else if (this.#textBytes + this.#pendingBytes + contentBytes > this.#maxBytes || !holding.tries(bytes)) {
       throw new NoRoom()
     }
     this.#pendingBytes += contentBytes
   }
 
   /** Asks the event itself. */
-  #asked({ ledger, timeMs }: Found, stored: StoredEvent, isFirst: boolean): Read {
+  async #asked({ ledger, timeMs }: Found, stored: StoredEvent, isFirst: boolean): Promise<Read> {
     const { entry, event } = stored
     const { ocsf, value } = this.#sources.normalise(entry, event)
     const document = documentOf(entry, ocsf, value)
-    this.#askedChars += costOf(this.#scope.query, document)
+    this.#askedChars += costOf(this.#wish.scope.query, document)
     if (this.#askedChars > MAX_ASKED_CHARS && !isFirst) return 'does not fit'
-    const { query, sinceMs = -Infinity, untilMs = Infinity } = this.#scope
+    const { query, sinceMs = -Infinity, untilMs = Infinity } = this.#wish.scope
     const isHit =
       timeMs === document.timeMs && timeMs >= sinceMs && timeMs < untilMs && matches(query, document, ledger)
     if (!isHit && this.#sources.isCurrent) return 'disagrees'
-    const hit = hitOf(stored, ocsf)
-    return { text: Buffer.from(JSON.stringify(this.#withLedger ? { ledger, ...hit } : hit)) }
+    const text = await this.#wish.form({ ledger, stored, ocsf, document })
+    return text === undefined ? 'disagrees' : { text }
   }
 }
 
@@ -179,8 +212,14 @@ function isWithin({ ledger, index, timeMs }: Found, { ledgers }: SearchScope): b
   return Number.isSafeInteger(index) && index >= 0 && index < searched.size
 }
 
-/** Newest first, each once: whatever the index does. */
-function isBehind(found: Found, last: Found | undefined): boolean {
-  if (last === undefined || found.timeMs !== last.timeMs) return last === undefined || found.timeMs < last.timeMs
-  return found.ledger === last.ledger ? found.index < last.index : found.ledger > last.ledger
+/** In their order, each once: whatever the index does. */
+function isBehind(found: Found, last: Found | undefined, order: HitOrder): boolean {
+  if (last === undefined) return true
+  return order === 'newest' ? comesBefore(last, found) : comesBefore(found, last)
+}
+
+/** Whether one comes before the other where the newest are first. */
+export function comesBefore(one: Found, other: Found): boolean {
+  if (one.timeMs !== other.timeMs) return one.timeMs > other.timeMs
+  return one.ledger === other.ledger ? one.index > other.index : one.ledger < other.ledger
 }

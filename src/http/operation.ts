@@ -111,7 +111,7 @@ export async function confirmClock(call: PlainCall, services: Services): Promise
 }
 
 export function metrics({ caller }: PlainCall, services: Services): Answer {
-  const { ledgers, administration, space, intake, room, tails } = services
+  const { ledgers, administration, space, intake, room, tails, exports } = services
   const text = new MetricsText()
   services.metrics.write(text)
   const gauge = (name: string, help: string, value: number) => text.family(name, 'gauge', help, [['', value]])
@@ -130,6 +130,7 @@ export function metrics({ caller }: PlainCall, services: Services): Answer {
   gauge('stele_commit_pending_bytes', 'Bytes accepted and not durable yet.', ledgers.queue.pendingBytes)
   gauge('stele_answers_held_bytes', 'Bytes of reads and large answers held at this moment.', room.heldBytes)
   gauge('stele_tails_open', 'Open tails.', tails.openCount)
+  gauge('stele_exports_running', 'Exports under way.', exports.runningCount)
   gauge('stele_writer_running', '0 once the writer has stopped.', ledgers.failure === undefined ? 1 : 0)
   gauge(
     'stele_head_kept',

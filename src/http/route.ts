@@ -8,7 +8,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
-import type { Asked, Audit, LedgerRead, Total } from '../access/audit.ts'
+import type { Asked, Audit, LedgerRead, StreamEnd, Total } from '../access/audit.ts'
 import type { Authenticator, Credential } from '../access/credentials.ts'
 import type { Rates } from '../access/rates.ts'
 import type { SpaceGuard } from '../access/space.ts'
@@ -23,6 +23,7 @@ import type { normalise } from '../sources/normalise.ts'
 import type { Administration } from '../state/administration.ts'
 import type { CosigningService } from '../witness/cosigning.ts'
 import type { ByteBudget, Holding } from './budget.ts'
+import type { Exports } from './exports.ts'
 import type { Heads } from './heads.ts'
 import type { Intake } from './intake.ts'
 import type { LargeAppends } from './large-appends.ts'
@@ -90,7 +91,14 @@ type Carried =
       readonly ledgers: readonly LedgerRead[]
     }
   /** A stream, recorded when it opens and when it closes. */
-  | { readonly ledger: string; readonly first: number; readonly sentCount: () => number }
+  | {
+      readonly ledger: string
+      readonly first?: number
+      readonly asked?: Asked
+      readonly format?: string
+      readonly ledgers?: readonly LedgerRead[]
+      readonly end: () => StreamEnd
+    }
 
 export interface Answer {
   readonly status?: number
@@ -118,6 +126,7 @@ export interface Services {
   readonly heads: Heads
   readonly metrics: Metrics
   readonly tails: Tails
+  readonly exports: Exports
   readonly index: IndexService
   readonly keeper: KeeperService
   readonly cosigning: CosigningService

@@ -32,7 +32,7 @@ export const indexText = decimal.meta({
   pattern: undefined,
 })
 
-const flag = (fallback: 'true' | 'false', description: string) =>
+export const flag = (fallback: 'true' | 'false', description: string) =>
   z
     .enum(['true', 'false'])
     .default(fallback)

@@ -3,12 +3,17 @@
 
 /** The rows of the table (routes.ts) that ask the index, or are about it. */
 import { readFacets, readHistogram } from './counts.ts'
+import { exportEvents, readExportSummary, SUMMARY_TYPE } from './export.ts'
+import { exportTypes } from './export-rows.ts'
 import { readFields } from './field-list.ts'
 import { readIndex, readIndexCheck, rebuildIndex, startIndexCheck } from './index-administration.ts'
+import { readRelated } from './related.ts'
 import { route, type Route } from './route.ts'
-import { searchParams } from './schemas.ts'
+import { eventParams, ledgerParams, searchParams } from './schemas.ts'
 import {
   eventsQuery,
+  exportParams,
+  exportQuery,
   facetsQuery,
   facetsSchema,
   fieldsQuery,
@@ -18,8 +23,13 @@ import {
   histogramSchema,
   indexCheckSchema,
   indexStatusSchema,
+  relatedQuery,
+  relatedSchema,
+  timelineQuery,
+  timelineSchema,
 } from './search-schemas.ts'
 import { searchEvents } from './search.ts'
+import { readTimeline } from './timeline.ts'
 
 const searchRefusals = ['query-malformed', 'query-too-heavy', 'search-unavailable', 'overloaded'] as const
 
@@ -36,6 +46,68 @@ export const searchRoutes: readonly Route[] = [
     answers: { 200: { description: 'A page of hits: as many as asked for, or 32 MiB of them.', schema: foundSchema } },
     refusals: [...searchRefusals, 'ledger-reserved', 'index-unknown'],
     handler: searchEvents,
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/ledgers/:ledger/timeline',
+    operation: 'readTimeline',
+    summary: 'Show everything that an identity did and everything that was done to it, with the values that changed',
+    permission: { scope: 'read', ledger: 'path', everyLedger: true },
+    audit: { to: 'access', action: 'timeline.read' },
+    params: searchParams,
+    query: timelineQuery,
+    answers: {
+      200: { description: 'A page of events: as many as asked for, or 32 MiB of them.', schema: timelineSchema },
+    },
+    refusals: [...searchRefusals, 'ledger-reserved'],
+    handler: readTimeline,
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/ledgers/:ledger/events/:index/related',
+    operation: 'readRelated',
+    summary: 'Show what belongs to the same request or session as an event, in order around it',
+    permission: { scope: 'read', ledger: 'path' },
+    audit: { to: 'access', action: 'related.read' },
+    params: eventParams,
+    query: relatedQuery,
+    answers: { 200: { description: 'The events, this one among them.', schema: relatedSchema } },
+    refusals: [...searchRefusals, 'ledger-reserved', 'index-unknown', 'content-damaged'],
+    handler: readRelated,
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/ledgers/:ledger/events/export',
+    operation: 'exportEvents',
+    summary: 'Export all that a search finds, each event read from the ledger and checked against it',
+    permission: { scope: 'read', ledger: 'path' },
+    audit: { to: 'access', action: 'events.export' },
+    params: ledgerParams,
+    query: exportQuery,
+    answers: {
+      200: {
+        description:
+          'NDJSON: a Hit a line, newest first; or CSV. Of one moment, of any size. A connection that breaks off before its ' +
+          'end has given a part only, and there is no summary of it.',
+        type: exportTypes.ndjson,
+      },
+    },
+    refusals: [...searchRefusals, 'ledger-reserved', 'content-damaged'],
+    handler: exportEvents,
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/ledgers/:ledger/exports/:name',
+    operation: 'readExportSummary',
+    summary: 'Read the signed summary of an export that this token has made',
+    permission: { scope: 'read', ledger: 'path' },
+    audit: { to: 'none', because: 'It holds no content, and says to the very token what it asked for.' },
+    params: exportParams,
+    answers: {
+      200: { description: 'A signed note (docs/format.md): question, count, SHA-256, tree head.', type: SUMMARY_TYPE },
+    },
+    refusals: ['not-found'],
+    handler: readExportSummary,
   }),
   route({
     method: 'GET',

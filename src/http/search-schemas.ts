@@ -3,7 +3,8 @@
 
 /** What goes into a search and comes out of it, and what the index says of itself. */
 import { z } from 'zod'
-import { hitSchema, index, INDEX_STATES, indexText, searchedName, size, time } from './schemas.ts'
+import { EXPORT_FORMATS } from './export-rows.ts'
+import { flag, hitSchema, index, INDEX_STATES, indexText, searchedName, size, time } from './schemas.ts'
 
 const MAX_HITS = 1_000
 const MAX_TOP = 100
@@ -53,6 +54,67 @@ export const eventsQuery = z.strictObject({
   wait: indexText.optional().meta({
     description: 'Waits, 10 s at most, until the event of that index can be found: one that was just appended.',
   }),
+})
+
+const MAX_NAMES = 16
+const entity = z
+  .union([z.string(), z.array(z.string()).min(1).max(MAX_NAMES)], {
+    error: `it is missing, or there more than ${MAX_NAMES} times`,
+  })
+  .transform((names) => (typeof names === 'string' ? [names] : names))
+  .meta({
+    description:
+      'A name of somebody or something, as a whole: a sign-in name, an id, a display name. Given several times, these are names of one.',
+    examples: ['alice@contoso.com'],
+  })
+const order = z
+  .enum(['newest', 'oldest'])
+  .default('newest')
+  .meta({ description: 'Which come first, by the time of the event.' })
+
+export const timelineQuery = z.strictObject({
+  entity,
+  ...asked,
+  limit: between(1, MAX_HITS, 50, 'How many events at most.'),
+  order,
+  cursor: z
+    .string()
+    .max(MAX_CURSOR_CHARS)
+    .optional()
+    .meta({ description: '`next` of the answer before, to the same question: the events behind those.' }),
+})
+
+/** Fields whose values tie events together. */
+export const RELATIONS = ['correlation', 'session'] as const
+const relation = z.enum(RELATIONS)
+
+export const relatedQuery = z.strictObject({
+  by: z
+    .string()
+    .default(RELATIONS.join(','))
+    .transform((text) => [...new Set(text.split(','))])
+    .pipe(z.array(z.enum(RELATIONS, `there are ${RELATIONS.join(' and ')}`)))
+    .meta({ description: 'By which ids, with commas.', examples: ['session'] }),
+  limit: between(1, MAX_HITS, 100, 'How many events at most, those next to this one in time.'),
+  everyLedger: flag('false', 'Whether all ledgers are searched that the token may read; else the one of the event.'),
+})
+
+/** What whoever makes an export calls it, to ask for its summary by. */
+const exportName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'is not 1 to 64 letters, digits, dashes and underscores')
+
+export const exportQuery = z.strictObject({
+  ...asked,
+  format: z.enum(EXPORT_FORMATS).default('ndjson').meta({ description: 'A hit a line, or a table for spreadsheets.' }),
+  receipts: flag('false', 'NDJSON alone: whether each line has the `proof` of its entry in the tree of the summary.'),
+  name: exportName.optional().meta({
+    description: 'Any name. With it the signed summary can be read once the export is whole.',
+    examples: ['case-17'],
+  }),
+})
+
+export const exportParams = z.object({
+  ledger: z.string().meta({ description: 'Name of the ledger.', examples: ['main'] }),
+  name: exportName.meta({ description: 'As the export was named.' }),
 })
 
 export const facetsQuery = z.strictObject({
@@ -108,19 +170,74 @@ const totalSchema = z.strictObject({
   exact: z.boolean().meta({ description: 'False where counting was given up: there are more.' }),
 })
 
+const disagreements = z
+  .int()
+  .positive()
+  .optional()
+  .meta({ description: 'Hits of the index that were left out because the ledger does not bear them out.' })
+
 export const foundSchema = z
   .strictObject({
     hits: z.array(hitSchema).meta({ description: 'Newest first, by the time of the event.' }),
     next: z.string().optional().meta({ description: 'Cursor; absent where there are no more.' }),
     total: totalSchema.meta({ description: 'How many the index counts.' }),
-    disagreements: z
-      .int()
-      .positive()
-      .optional()
-      .meta({ description: 'Hits of the index that were left out because the ledger does not bear them out.' }),
+    disagreements,
     ...reach,
   })
   .meta({ id: 'Found' })
+
+export const timelineSchema = z
+  .strictObject({
+    hits: z
+      .array(
+        hitSchema.extend({
+          direction: z
+            .enum(['did', 'done-to', 'both'])
+            .meta({ description: 'Whether the identity acted, or something was done to it.' }),
+          changes: z
+            .array(
+              z.strictObject({
+                target: z.string().optional().meta({ description: 'Of whom or what, where the event says it.' }),
+                name: z.string().meta({
+                  description: '`a.b` is a member of a document; `a[]` are members of a list that went and came.',
+                }),
+                old: z.string().optional().meta({ description: 'Text as it is, other values as JSON.' }),
+                new: z.string().optional(),
+              }),
+            )
+            .meta({ description: 'What changed; of an attempt that failed, what was to change.' }),
+          moreChanges: z.int().positive().optional().meta({ description: 'How many changes are not shown.' }),
+        }),
+      )
+      .meta({ description: 'By the time of the event, in the order that was asked for.' }),
+    next: z.string().optional().meta({ description: 'Cursor; absent where there are no more.' }),
+    aliases: z.array(z.strictObject({ value: z.string(), attribute: z.string(), count: z.int().positive() })).meta({
+      description:
+        'What else these events call it, and how many of them do. They were not searched for: what an event says is its sender’s word.',
+    }),
+    disagreements,
+    total: totalSchema.meta({ description: 'How many the index counts.' }),
+    ...reach,
+  })
+  .meta({ id: 'Timeline' })
+
+export const relatedSchema = z
+  .strictObject({
+    hits: z
+      .array(
+        hitSchema.extend({
+          by: z.array(relation).meta({ description: 'Which ids it shares with the event that was asked about.' }),
+        }),
+      )
+      .meta({ description: 'In the order of time, the event itself among them.' }),
+    ids: z.partialRecord(relation, z.array(z.string())).meta({ description: 'Ids of the event, by kind.' }),
+    earlier: z.boolean().meta({ description: 'Whether there are more before these.' }),
+    later: z.boolean().meta({ description: 'Whether there are more after these.' }),
+    disagreements,
+    total: totalSchema.meta({ description: 'How many the index counts, this one among them.' }),
+    ...reach,
+  })
+  .meta({ id: 'Related' })
 
 export const valueCount = z.strictObject({
   value: z.string(),

@@ -3,11 +3,13 @@
 
 /** Searches for events: a page of hits, each read from the ledger and held against it (hits.ts), and a cursor for more. */
 import type { z } from 'zod'
+import type { LedgerRead } from '../access/audit.ts'
 import type { Found, SearchScope } from '../index/search.ts'
 import { Problem } from '../schema/problem.ts'
 import { EVERY_LEDGER } from './admission.ts'
+import type { Holding } from './budget.ts'
 import { type Cursor, formatCursor, parseCursor, type Question } from './cursor.ts'
-import { HitReader, type HitPage } from './hits.ts'
+import { type HitForm, hitForm, HitReader, type HitPage, type HitSources } from './hits.ts'
 import { demandSearched, ledgersOf, questionOf, reachOf, recordOf, scopeOf, sizesNow } from './question.ts'
 import type { Answer, Call, Services } from './route.ts'
 import type { searchParams } from './schemas.ts'
@@ -16,11 +18,24 @@ import { type Searching, unavailable } from './searches.ts'
 
 const MAX_WAIT_MS = 10_000
 
+type AnyCall = Pick<Call<unknown, unknown, unknown>, 'caller' | 'response' | 'holding'>
 type SearchCall = Call<z.output<typeof searchParams>, z.output<typeof eventsQuery>, undefined>
+
+/** What a page is asked for, whatever its hits are shown as. */
+export interface PageRequest {
+  readonly question: Question
+  readonly limit: number
+  readonly cursor: string | undefined
+  /** Waits until this entry can be found. */
+  readonly wait?: number | undefined
+  readonly form: HitForm
+  /** What the answer says besides, once the hits are read. */
+  readonly besides?: () => object
+}
 
 /** A page that is about to be read. */
 interface Page {
-  readonly question: Question
+  readonly request: PageRequest
   readonly names: readonly string[]
   readonly scope: SearchScope
   readonly nowMs: number
@@ -28,34 +43,45 @@ interface Page {
 }
 
 export async function searchEvents(call: SearchCall, services: Services): Promise<Answer> {
-  const { params, query, caller, response } = call
+  const { params, query } = call
   const { ledger } = params
-  const question = questionOf(ledger, query)
+  const { limit, cursor, wait } = query
+  const form = hitForm(ledger === EVERY_LEDGER)
+  return await answerPage(call, services, { question: questionOf(ledger, query), limit, cursor, wait, form })
+}
+
+/** Finds, reads and answers a page of hits. */
+export async function answerPage(call: AnyCall, services: Services, request: PageRequest): Promise<Answer> {
+  const { caller, response } = call
+  const { question, wait } = request
+  const { ledger } = question
   demandSearched(ledger)
   const wallMs = services.clock.wallMs()
   // What cannot be searched is refused before anybody waits for anything.
   scopeOf(question, [], [], wallMs)
   return await services.searches.run(caller, response, async (searching) => {
-    if (query.wait !== undefined) await waitFor(ledger, query.wait, searching.gone, services)
+    if (wait !== undefined) await waitFor(ledger, wait, searching.gone, services)
     const readable = ledgersOf(question, wallMs, caller, services)
-    const cursor = query.cursor === undefined ? undefined : parseCursor(query.cursor, question, readable)
+    const cursor = request.cursor === undefined ? undefined : parseCursor(request.cursor, question, readable)
     const names = cursor === undefined ? readable : readable.slice(0, cursor.sizes.length)
     const nowMs = cursor?.nowMs ?? wallMs
     const scope = scopeOf(question, names, sizesOf(names, cursor, services), nowMs)
-    return await pageOf({ question, names, scope, nowMs, cursor }, searching, call, services)
+    return await pageOf({ request, names, scope, nowMs, cursor }, searching, call, services)
   })
 }
 
-async function pageOf(page: Page, { search, gone }: Searching, call: SearchCall, services: Services): Promise<Answer> {
-  const { question, names, scope, cursor } = page
-  const { limit } = call.query
+async function pageOf(page: Page, { search, gone }: Searching, call: AnyCall, services: Services): Promise<Answer> {
+  const { request, names, scope, cursor } = page
+  const { question, limit, form, besides } = request
+  const { order = 'newest' } = question
   const after = cursor === undefined ? undefined : lastOf(cursor, names)
-  const { ledgers, normalise, metrics, onDamage, index } = services
-  // Rows of older mappings, which are being made anew, may well say something else than the event does now.
-  const sources = { ledgers, normalise, holding: call.holding, gone, isCurrent: index.isCurrent, onDamage }
-  const reader = new HitReader(sources, scope, after, question.ledger === EVERY_LEDGER)
+  const reader = new HitReader(hitSources(call.holding, gone, services), { scope, order, after, form })
   // One more than is shown says whether there are more.
-  const { hits } = await search.hits(scope, { limit: limit + 1, ...(after === undefined ? {} : { after }) }, gone)
+  const { hits } = await search.hits(
+    scope,
+    { limit: limit + 1, order, ...(after === undefined ? {} : { after }) },
+    gone,
+  )
   // A first page that holds all of them has counted them; else they are counted while they are read.
   const isAll = cursor === undefined && hits.length <= limit
   const known = isAll ? { count: hits.length, exact: true } : cursor?.total
@@ -64,20 +90,38 @@ async function pageOf(page: Page, { search, gone }: Searching, call: SearchCall,
   counting.catch(() => {})
   const read = await reader.read(hits.slice(0, limit))
   const total = await counting
-  metrics.disagreed(read.disagreements)
+  services.metrics.disagreed(read.disagreements)
   const told = atLeast(total, read.seenCount)
   const isMore = read.seenCount < hits.length && read.last !== undefined
   const next = isMore ? formatCursor(question, names, followOn(page, told, read.last)) : undefined
   return {
-    body: bodyOf(read, next, { total: told, ...reachOf(question.ledger, names, services) }),
+    body: pageBody(
+      read,
+      { ...(next === undefined ? {} : { next }), ...besides?.() },
+      {
+        total: told,
+        ...reachOf(question.ledger, names, services),
+      },
+    ),
     carries: {
       ledger: question.ledger,
       count: read.texts.length,
       total: told,
       asked: recordOf(question),
-      ledgers: [...read.shown].map(([ledger, indexes]) => ({ ledger, indexes })),
+      ledgers: shownOf(read),
     },
   }
+}
+
+export function hitSources(holding: Holding, gone: AbortSignal, services: Services): HitSources {
+  const { ledgers, normalise, onDamage, index } = services
+  // Rows of older mappings, which are being made anew, may well say something else than the event does now.
+  return { ledgers, normalise, holding, gone, isCurrent: index.isCurrent, onDamage }
+}
+
+/** What of which ledger a page shows, for the record. */
+export function shownOf({ shown }: HitPage): LedgerRead[] {
+  return [...shown].map(([ledger, indexes]) => ({ ledger, indexes }))
 }
 
 /** Counting may have been given up, or the index exchanged between its two answers. */
@@ -105,13 +149,9 @@ function followOn({ names, scope, nowMs }: Page, total: Cursor['total'], { ledge
   return { nowMs, total, sizes, last: { ledger: names.indexOf(ledger), index, timeMs } }
 }
 
-/** The fields in the order of the schema; hits are JSON already. */
-function bodyOf({ texts, disagreements }: HitPage, next: string | undefined, rest: object): Buffer {
-  const tail = JSON.stringify({
-    ...(next === undefined ? {} : { next }),
-    ...(disagreements === 0 ? {} : { disagreements }),
-    ...rest,
-  })
+/** Hits are JSON already; `rest` stands behind how many of them were left out. */
+export function pageBody({ texts, disagreements }: HitPage, besides: object, rest: object): Buffer {
+  const tail = JSON.stringify({ ...besides, ...(disagreements === 0 ? {} : { disagreements }), ...rest })
   const pieces = texts.flatMap((text, position) => (position === 0 ? [text] : [comma, text]))
   return Buffer.concat([Buffer.from('{"hits":['), ...pieces, Buffer.from(`],${tail.slice(1)}`)])
 }

@@ -204,17 +204,17 @@ export class RouteServer {
     const { audit, metrics } = this.#services
     const who = { by, via, action: route.audit.action }
     metrics.contentRead()
-    if (!('sentCount' in carries)) return await audit.read({ ...who, ...carries })
-    const { ledger, first } = carries
-    const record = { ...who, ledger, first }
+    if (!('end' in carries)) return await audit.read({ ...who, ...carries })
+    const { end, ...begun } = carries
+    const { ledger } = begun
     assert(body instanceof Readable)
-    await audit.read({ ...record, phase: 'open' })
+    await audit.read({ ...who, ...begun, phase: 'open' })
     body.once('error', (error: unknown) => {
-      this.#log({ level: 'error', message: 'a tail broke off', ledger, reason: String(error) })
+      this.#log({ level: 'error', message: 'a stream broke off', action: who.action, ledger, reason: String(error) })
     })
     body.once('close', () => {
-      const ending = audit.read({ ...record, count: carries.sentCount(), phase: 'close' }).catch((error: unknown) => {
-        this.#log({ level: 'error', message: 'the end of a tail was not recorded', reason: String(error) })
+      const ending = audit.read({ ...who, ...begun, ...end(), phase: 'close' }).catch((error: unknown) => {
+        this.#log({ level: 'error', message: 'the end of a stream was not recorded', reason: String(error) })
       })
       this.#endings.add(ending)
       void ending.then(() => this.#endings.delete(ending))

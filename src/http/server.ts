@@ -11,6 +11,7 @@ import type { DamagedError } from '../ledger/read.ts'
 import { Problem } from '../schema/problem.ts'
 import { ByteBudget } from './budget.ts'
 import { Connections } from './connections.ts'
+import { Exports } from './exports.ts'
 import { Heads } from './heads.ts'
 import { Intake } from './intake.ts'
 import { LargeAppends } from './large-appends.ts'
@@ -58,7 +59,7 @@ export interface HttpOptions extends Pick<
 export interface HttpServer {
   /** Resolves to the URL once it answers. */
   listen(host: string, port: number): Promise<string>
-  /** Takes nothing new, finishes what was accepted, ends the tails: see connections.ts. */
+  /** Takes nothing new, finishes what was accepted, ends tails and exports: see connections.ts. */
   close(): Promise<void>
 }
 
@@ -71,6 +72,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     log({ level: 'error', message: 'stored content was changed', reason: error.message })
   }
   const tails = new Tails(ledgers, normalise, clock, onDamage)
+  const exports = new Exports(ledgers, clock)
   const services: Services = {
     ...options,
     intake: new Intake(),
@@ -80,6 +82,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     heads: new Heads(ledgers),
     metrics,
     tails,
+    exports,
     searches: new Searches(index, clock, metrics),
     verifierPage: new VerifierPage(options.verifierPage),
     onDamage,
@@ -110,6 +113,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     close: async () => {
       server.stop()
       tails.close()
+      exports.close()
       const stop = connections.stop()
       await app.close().finally(stop)
       await server.settled()

@@ -13,6 +13,7 @@ import type { Ledgers } from '../ledger/ledgers.ts'
 import { DamagedError, type StoredEvent } from '../ledger/read.ts'
 import type { Clock } from '../platform/clock.ts'
 import { Problem } from '../schema/problem.ts'
+import { staysAdmitted } from './admission.ts'
 import { ByteBudget, Holding } from './budget.ts'
 import { hitOf, hitRoomBytes } from './content.ts'
 import type { Answer, Call, Normalise, Services } from './route.ts'
@@ -163,18 +164,12 @@ export function tail({ params, query, headers, caller, response }: TailCall, ser
     throw new Problem('index-unknown', detail, { limit: size })
   }
   const cursor = { ledger, next: first }
-  const mayGoOn = () => {
-    try {
-      return authenticator.authenticate(headers.authorization)?.id === caller.by
-    } catch {
-      return false
-    }
-  }
+  const mayGoOn = () => staysAdmitted(headers, caller, authenticator)
   return {
     type: TAIL_TYPE,
     headers: { 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
     body: tails.open(cursor, response, mayGoOn),
-    carries: { ledger, first, sentCount: () => cursor.next - first },
+    carries: { ledger, first, end: () => ({ count: cursor.next - first }) },
   }
 }
 

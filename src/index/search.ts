@@ -29,6 +29,9 @@ export interface Found {
   readonly timeMs: number
 }
 
+/** Newest first: of the same time by ledger, then the highest index first. Oldest first is the same turned around. */
+export type HitOrder = 'newest' | 'oldest'
+
 export interface ValueCount {
   readonly value: string
   readonly count: number
@@ -80,21 +83,22 @@ export class Search {
     this.#limits = limits
   }
 
-  /** Newest first; of the same time by ledger, then the highest index first. `after` is the last hit of the page before. */
+  /** `after` is the last hit of the page before. */
   async hits(
     scope: SearchScope,
-    { limit, after }: { readonly limit: number; readonly after?: Found },
+    { limit, after, order = 'newest' }: { readonly limit: number; readonly after?: Found; readonly order?: HitOrder },
     signal: AbortSignal,
   ): Promise<{ readonly hits: readonly Found[] }> {
     const parameters = new Parameters()
     const isOne = searched(scope).length === 1
-    const where = [...scopeConditions(scope, parameters), ...behind(after, isOne, parameters)].join(' AND ')
+    const where = [...scopeConditions(scope, parameters), ...behind(after, isOne, order, parameters)].join(' AND ')
     // Of one ledger that is the table's own order, backwards, and only its end is read.
-    const order = isOne ? 'time DESC, index DESC' : 'time DESC, ledger, index DESC'
+    const [down, up] = order === 'newest' ? ['DESC', 'ASC'] : ['ASC', 'DESC']
+    const key = isOne ? `time ${down}, index ${down}` : `time ${down}, ledger ${up}, index ${down}`
     const rows = await this.#ask<[string, number, number]>(
       scope,
       ['text', 'count', 'integer'],
-      `SELECT ledger, index, toUnixTimestamp64Milli(time) FROM ${this.#from()} WHERE ${where} ORDER BY ${order} ` +
+      `SELECT ledger, index, toUnixTimestamp64Milli(time) FROM ${this.#from()} WHERE ${where} ORDER BY ${key} ` +
         `LIMIT ${parameters.bind('UInt64', limit)}`,
       parameters,
       signal,
@@ -272,13 +276,15 @@ export class Search {
 }
 
 /** Behind a hit in the order of hits. */
-function behind(after: Found | undefined, isOne: boolean, parameters: Parameters): string[] {
+function behind(after: Found | undefined, isOne: boolean, order: HitOrder, parameters: Parameters): string[] {
   if (after === undefined) return []
+  const [less, more] = order === 'newest' ? ['<', '>'] : ['>', '<']
   const time = timeValue(after.timeMs, parameters)
-  const index = `index < ${parameters.bind('UInt64', after.index)}`
-  if (isOne) return [`time <= ${time}`, `(time < ${time} OR ${index})`]
+  const index = `index ${less} ${parameters.bind('UInt64', after.index)}`
+  if (isOne) return [`time ${less}= ${time}`, `(time ${less} ${time} OR ${index})`]
   const ledger = parameters.bind('String', after.ledger)
-  return [`time <= ${time}`, `(time < ${time} OR ledger > ${ledger} OR (ledger = ${ledger} AND ${index}))`]
+  const further = `ledger ${more} ${ledger} OR (ledger = ${ledger} AND ${index})`
+  return [`time ${less}= ${time}`, `(time ${less} ${time} OR ${further})`]
 }
 
 /** A value as a query and a document have it. */

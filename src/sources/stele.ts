@@ -34,6 +34,15 @@ const reads: ReadonlyMap<string, (event: JsonObject) => string> = new Map([
     (event) => (event['phase'] === 'close' ? `read ${countOf(event)} as they came, following` : 'began to follow'),
   ],
   ['events.search', (event) => `was shown ${shownOf(event)}${askedOf(event)} in`],
+  ['timeline.read', (event) => `was shown ${shownOf(event)} of a timeline${askedOf(event)} in`],
+  ['related.read', (event) => `was shown ${shownOf(event)} that belong together${askedOf(event)} in`],
+  [
+    'events.export',
+    (event) =>
+      event['phase'] === 'close'
+        ? `was given ${event['whole'] === false ? 'a part, ' : ''}${countOf(event)}${event['whole'] === false ? ',' : ''} of an export${askedOf(event)} from`
+        : `began an export${askedOf(event)} from`,
+  ],
   ['facets.read', (event) => `counted ${fieldsOf(event)}${askedOf(event)} in`],
   ['histogram.read', (event) => `counted events over time${askedOf(event)} in`],
 ])

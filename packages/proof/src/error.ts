@@ -6,7 +6,7 @@ type Form = 'decimal' | 'base64' | 'text' | 'bundle' | 'entry' | 'note' | 'key' 
 
 /** Every way in which a check fails: a closed union, so that a caller can match on it. One is added, never renamed. */
 export type ProofErrorCode =
-  | `${Form | 'policy' | 'rotation' | 'content-line'}-malformed`
+  | `${Form | 'policy' | 'rotation' | 'content-line' | 'summary'}-malformed`
   | `${'index' | 'size' | 'tile'}-out-of-range`
   | `${'hash' | 'hashes' | 'proof'}-length`
   | `${'root' | 'content'}-mismatch`

@@ -5,9 +5,10 @@
 
 import { ProofError, type ProofErrorCode, type ProofErrorPlace } from './error.ts'
 
-/** First line of a proof, and of a rotation. */
+/** First line of a proof, of a rotation, and of an export's summary. */
 export const PROOF_HEADER = 'c2sp.org/tlog-proof@v1'
 export const ROTATION_HEADER = 'stele/key-rotation/v1'
+export const SUMMARY_HEADER = 'stele/export-summary/v1'
 
 /** Throws a `ProofError` where `isSo` is false. */
 export function demand(isSo: boolean, code: ProofErrorCode, message: string, place?: ProofErrorPlace): asserts isSo {

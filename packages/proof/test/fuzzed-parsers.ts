@@ -17,6 +17,7 @@ import {
   formatCheckpoint,
   formatCosignature,
   formatEntry,
+  formatExportSummary,
   formatNote,
   formatProof,
   formatReceipt,
@@ -33,6 +34,7 @@ import {
   parseCosignature,
   parseDecimal,
   parseEntry,
+  parseExportSummary,
   parseNote,
   parsePolicy,
   parseProof,
@@ -103,6 +105,22 @@ const head = { origin: log.name, size: 1, root: hashLeaf(entry) }
 const note = signCheckpoint(head, log, [witness])
 const receipt = formatReceipt({ salt, entry, index: 0, hashes: [], checkpoint: note })
 const [oldKey, newKey] = [logSigner(mldsa.name, 'old'), logSigner(mldsa.name)]
+const summaries = [{}, { since: '2026-01-01T00:00:00.000Z', count: 2, first: 1, last: 2 }].map((more) =>
+  formatExportSummary({
+    origin: log.name,
+    size: 3,
+    root: new Uint8Array(32),
+    entries: 4,
+    asked: '2026-01-02T03:04:05.678Z',
+    format: 'csv',
+    query: 'actor:"é\n\u2028"',
+    bytes: 7,
+    sha256: new Uint8Array(32),
+    count: 0,
+    leftOut: 1,
+    ...more,
+  }),
+)
 const rotations = [{}, {}, { mldsaVkey: mldsa.vkey }].map((keys) => {
   const end = { size: 9, root: head.root }
   const text = formatRotation({ origin: mldsa.name, end, vkey: newKey.vkey, ...keys })
@@ -192,6 +210,10 @@ export const parsers: Readonly<Record<string, FuzzedParser>> = {
       const { receipt: first, headsReceipt = new Uint8Array(0) } = splitWitnessedReceipt(input)
       assert.ok(equalBytes(concat(first, headsReceipt), input))
     },
+  },
+  parseExportSummary: {
+    samples: texts(...summaries),
+    read: (input) => assert.equal(formatExportSummary(parseExportSummary(fromUtf8(input))), fromUtf8(input)),
   },
   parseRotation: {
     samples: texts(...rotations),

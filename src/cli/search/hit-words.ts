@@ -6,7 +6,7 @@
 
 import type { RecordedEvent } from '@stele/sdk'
 
-import { fieldOf, type FieldPath } from '../../query/fields.ts'
+import { writtenAt, writtenValues } from '../../query/written.ts'
 
 export interface HitWords {
   readonly sentence: string
@@ -24,10 +24,10 @@ const MAX_CHARS = 1_000
 export function wordsOf(event: Event): HitWords {
   return {
     sentence: sentenceOf(event),
-    actor: firstOf(event, 'actor'),
-    target: firstOf(event, 'target'),
+    actor: writtenValues(event.ocsf, 'actor')[0] ?? '',
+    target: writtenValues(event.ocsf, 'target')[0] ?? '',
     outcome: outcomeOf(event),
-    address: firstOf(event, 'ip'),
+    address: writtenValues(event.ocsf, 'ip')[0] ?? '',
   }
 }
 
@@ -42,39 +42,14 @@ export function sentenceOf({ ocsf, text, event }: Event): string {
 
 /** A Base Event that names no action has a sentence that says so, unless it brought one itself. */
 function isSaid(ocsf: Event['ocsf'], message: string, text: string): boolean {
-  return ocsf.class_uid !== 0 || wordAt(ocsf, 'metadata.event_code') !== '' || text.includes(message)
-}
-
-/** The first value of a field, as the event writes it. */
-function firstOf({ ocsf }: Event, name: 'actor' | 'target' | 'ip'): string {
-  const paths: readonly FieldPath[] = fieldOf(name)?.paths ?? []
-  for (const { path, classes } of paths) {
-    if (classes !== undefined && !classes.includes(ocsf.class_uid)) continue
-    const found = wordAt(ocsf, path)
-    if (found !== '') return found
-  }
-  return ''
+  return ocsf.class_uid !== 0 || writtenAt(ocsf, 'metadata.event_code') !== '' || text.includes(message)
 }
 
 function outcomeOf({ ocsf }: Event): string {
   const { status_id: id } = ocsf as { readonly status_id?: unknown }
-  return id === 1 ? 'success' : id === 2 ? 'failure' : id === 99 ? wordAt(ocsf, 'status').toLowerCase() : ''
-}
-
-/** `[]` behind a name is the first member of an array. */
-function wordAt(value: unknown, path: string): string {
-  let found = value
-  for (const part of path.split('.')) {
-    const name = part.replace('[]', '')
-    found =
-      typeof found === 'object' && found !== null && Object.hasOwn(found, name) ? (found as Members)[name] : undefined
-    if (part !== name) found = Array.isArray(found) ? (found as readonly unknown[])[0] : undefined
-  }
-  return typeof found === 'string' ? bounded(found) : ''
+  return id === 1 ? 'success' : id === 2 ? 'failure' : id === 99 ? writtenAt(ocsf, 'status').toLowerCase() : ''
 }
 
 function bounded(text: string): string {
   return text.length <= MAX_CHARS ? text : `${text.slice(0, MAX_CHARS).toWellFormed()}…`
 }
-
-type Members = { readonly [name: string]: unknown }

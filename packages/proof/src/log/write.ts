@@ -16,7 +16,8 @@ import {
   type Entry,
   type EntrySource,
 } from '../entry.ts'
-import { demand, isKeyName, PROOF_HEADER, ROTATION_HEADER } from '../inner.ts'
+import { type ExportSummary, parseExportSummary, summaryLines } from '../export/summary.ts'
+import { demand, isKeyName, PROOF_HEADER, ROTATION_HEADER, SUMMARY_HEADER } from '../inner.ts'
 import { keyIdOf, parseVkey } from '../key.ts'
 import { noteMessage, parseNote } from '../note.ts'
 import { parseProof, parseReceipt, splitWitnessedReceipt, type Proof, type Receipt } from '../receipt.ts'
@@ -83,6 +84,14 @@ export function formatRotation({ origin, end, vkey, mldsaVkey }: Rotation): stri
   const keys = mldsaVkey === undefined ? [vkey] : [vkey, mldsaVkey]
   const text = `${[ROTATION_HEADER, origin, end.size, toBase64(end.root), ...keys].join('\n')}\n`
   readRotationText(text)
+  return text
+}
+
+/** The text of an export's summary, to be signed. Throws `summary-malformed`. */
+export function formatExportSummary({ origin, size, root, sha256, ...rest }: ExportSummary): string {
+  const lines = summaryLines({ ...rest, sha256: toBase64(sha256) })
+  const text = `${[SUMMARY_HEADER, origin, size, toBase64(root), ...lines].join('\n')}\n`
+  parseExportSummary(text)
   return text
 }
 
