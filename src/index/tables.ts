@@ -68,8 +68,9 @@ export function createTable(name: string): string {
   ]
   return (
     `CREATE TABLE IF NOT EXISTS ${quoted(name)} (${lines.join(', ')}) ENGINE = MergeTree ORDER BY (ledger, time, index) ` +
-    // An insert that is sent again, or arrives late, is recognised by its token.
-    'SETTINGS non_replicated_deduplication_window = 10000'
+    // An insert that is sent again, or arrives late, is recognised by its token. What a repair deletes leaves the
+    // projections too.
+    "SETTINGS non_replicated_deduplication_window = 10000, lightweight_mutation_projection_mode = 'rebuild'"
   )
 }
 
