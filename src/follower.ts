@@ -10,6 +10,7 @@ import type { Order } from './index/messages.ts'
 import { parentOfThisProcess } from './platform/children.ts'
 import { SystemClock } from './platform/clock.ts'
 import { NodeDisk } from './platform/disk.ts'
+import { busyShareOfThread } from './platform/load.ts'
 import { SystemRandom } from './platform/random.ts'
 import { documentOf } from './query/document.ts'
 import { PathNames } from './query/path-names.ts'
@@ -27,6 +28,7 @@ const follower = new Follower({
     return documentOf(entry, ocsf, value, names)
   },
   mapperVersion: MAPPER_VERSION,
+  busyShare: busyShareOfThread(),
 })
 // The channel is the server's own: what comes over it was sent by the service in index/supervised-index.ts.
 parent.onMessage((message) => follower.take(message as Order))

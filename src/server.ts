@@ -19,6 +19,7 @@ import { DAILY, type PassSchedule } from './evidence/background.ts'
 import { KeeperService } from './evidence/supervised-keeper.ts'
 import { createHttpServer } from './http/server.ts'
 import type { Timeouts } from './http/timeouts.ts'
+import { type CheckSchedule, DAILY_CHECK } from './index/background-check.ts'
 import { parseIndexUrl } from './index/connection.ts'
 import { type IndexChoice, IndexService } from './index/supervised-index.ts'
 import { NodeFiles } from './platform/files.ts'
@@ -61,6 +62,8 @@ export interface RunningServer extends OpenDirectory {
 export interface ServerParts extends DirectoryParts {
   /** When the directory is verified; `none` is without a keeper, so nothing is sealed either. */
   readonly keeping?: PassSchedule | 'none'
+  /** When the index is held against the ledgers. */
+  readonly checking?: CheckSchedule
 }
 
 /** Opens the directory and serves it; resolves once the address answers. */
@@ -79,6 +82,9 @@ export async function startServer(config: ServerConfig, parts: ServerParts = sys
   const audit = new Audit(ledgers, administration, space, clock)
   const authenticator = new Authenticator(administration.state, () => ledgers.time.nowMs())
   const { version, log, dataDirectory: directory } = config
+  const record = async (event: SystemEvent) => {
+    await space.admit('audit', RECORD_BYTES, 1, async () => await administration.record([event]))
+  }
   const index = IndexService.start({
     choice,
     ledgers,
@@ -91,10 +97,9 @@ export async function startServer(config: ServerConfig, parts: ServerParts = sys
     clock,
     random,
     log,
+    record,
+    schedule: parts.checking ?? DAILY_CHECK,
   })
-  const record = async (event: SystemEvent) => {
-    await space.admit('audit', RECORD_BYTES, 1, async () => await administration.record([event]))
-  }
   const { witnesses } = administration.state
   const alarmAfterMs = config.witnessAlarmMs ?? WITNESS_ALARM_MS
   const cosigning = await CosigningService.start({

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { BackgroundVerification, DAILY, type PassHooks, type PassResult } from '../src/evidence/background.ts'
-import { PacedWork } from '../src/evidence/paced-work.ts'
+import { PacedWork } from '../src/platform/paced-work.ts'
 import { SealingPace, SealingShare } from '../src/evidence/sealing-share.ts'
 import { type DirectoryReport, verifyDirectory } from '../src/evidence/verify-directory.ts'
 import { PowerCutDisk, powerCutDirectory as directory } from './power-cut-disk.ts'
@@ -28,7 +28,7 @@ class WorkClock extends TurnedClock {
 }
 
 function pacedWork(clock: WorkClock, share: number, withinMs: number): PacedWork {
-  return new PacedWork({ clock, share, withinMs, signal: new AbortController().signal })
+  return new PacedWork({ clock, share: () => share, withinMs, signal: new AbortController().signal })
 }
 
 test('work that is paced never takes more than its share of a core, at any moment of it', async () => {

@@ -11,6 +11,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ClickHouseClient } from '@clickhouse/client'
 
 const require = createRequire(import.meta.url)
 const STARTED_WITHIN_MS = 30_000
@@ -68,6 +69,11 @@ export async function startOwnedClickHouse(): Promise<OwnedClickHouse> {
       rmSync(directory, { recursive: true, force: true })
     },
   }
+}
+
+/** What a person with all rights does by hand. */
+export async function byHand(client: ClickHouseClient, statement: string): Promise<void> {
+  await client.command({ query: statement, clickhouse_settings: { mutations_sync: '2', wait_end_of_query: 1 } })
 }
 
 function spawnClickHouse(args: readonly string[]): ChildProcess {

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { noClickHouse } from './clickhouse-fixture.ts'
-import { type OwnedClickHouse, startOwnedClickHouse } from './clickhouse-owner.ts'
+import { byHand, type OwnedClickHouse, startOwnedClickHouse } from './clickhouse-owner.ts'
 import { type Ground, indexGround } from './index-ground.ts'
 
 const skip = noClickHouse
@@ -13,11 +13,6 @@ before(async () => {
   if (!skip) server = await startOwnedClickHouse()
 })
 after(async () => await server?.stop())
-
-/** What a person with all rights does by hand. */
-async function byHand({ client }: Ground, statement: string): Promise<void> {
-  await client.command({ query: statement, clickhouse_settings: { mutations_sync: '2', wait_end_of_query: 1 } })
-}
 
 async function filled(context: Parameters<typeof indexGround>[0]): Promise<Ground> {
   const ground = await indexGround(context, server.url)
@@ -44,19 +39,22 @@ test(
   async (context) => {
     const ground = await filled(context)
     const { sql } = ground
-    await byHand(ground, `ALTER TABLE ${sql} DELETE WHERE ledger = 'main' AND index IN (17, 2499)`)
+    await byHand(ground.client, `ALTER TABLE ${sql} DELETE WHERE ledger = 'main' AND index IN (17, 2499)`)
     await byHand(
-      ground,
+      ground.client,
       `ALTER TABLE ${sql} UPDATE actor = ['mallory'], severity = 6 WHERE ledger = 'main' AND index = 1024`,
     )
-    await byHand(ground, `ALTER TABLE ${sql} UPDATE text = concat(text, ' ') WHERE ledger = 'main' AND index = 1025`)
-    await byHand(ground, `INSERT INTO ${sql} SELECT * FROM ${sql} WHERE ledger = 'main' AND index = 2000`)
     await byHand(
-      ground,
+      ground.client,
+      `ALTER TABLE ${sql} UPDATE text = concat(text, ' ') WHERE ledger = 'main' AND index = 1025`,
+    )
+    await byHand(ground.client, `INSERT INTO ${sql} SELECT * FROM ${sql} WHERE ledger = 'main' AND index = 2000`)
+    await byHand(
+      ground.client,
       `INSERT INTO ${sql} SELECT * REPLACE (1000000 AS index) FROM (SELECT * FROM ${sql} WHERE ledger = 'main' AND index = 3)`,
     )
     await byHand(
-      ground,
+      ground.client,
       `INSERT INTO ${sql} SELECT * REPLACE ('constructor' AS ledger) FROM (SELECT * FROM ${sql} WHERE ledger = 'main' AND index = 4)`,
     )
     const { findings, findingCount } = await ground.check()
@@ -76,7 +74,7 @@ test(
 
 test('P6: an index that was emptied by hand is reported entry by entry', { skip }, async (context) => {
   const ground = await filled(context)
-  await byHand(ground, `TRUNCATE TABLE ${ground.sql}`)
+  await byHand(ground.client, `TRUNCATE TABLE ${ground.sql}`)
   const { findings, findingCount } = await ground.check()
   assert.equal(
     findingCount,
@@ -97,7 +95,7 @@ test('events that arrive during a check are no findings', { skip }, async (conte
 
 test('a check that fails before its end has what it found by then', { skip }, async (context) => {
   const ground = await filled(context)
-  await byHand(ground, `ALTER TABLE ${ground.sql} DELETE WHERE ledger = 'main' AND index = 17`)
+  await byHand(ground.client, `ALTER TABLE ${ground.sql} DELETE WHERE ledger = 'main' AND index = 17`)
   const rows = ground.store.rows.bind(ground.store)
   ground.store.rows = async <Row>(query: string, parameters?: Record<string, unknown>) => {
     if (query.includes('GROUP BY ledger')) throw new Error('gone')

@@ -15,17 +15,21 @@ import { IndexStore } from '../src/index/store.ts'
 import { TABLE_VERSION, type TableKey, tableName } from '../src/index/tables.ts'
 import { WriterSide } from '../src/index/writer-side.ts'
 import { ownBatch } from '../src/ledger/batch.ts'
-import { filesOf, type Whereabouts } from '../src/ledger/entry-stream.ts'
+import { filesOf, type StreamedEntry, type Whereabouts } from '../src/ledger/entry-stream.ts'
 import { SystemClock } from '../src/platform/clock.ts'
 import { NodeDisk } from '../src/platform/disk.ts'
 import { randomBase32, SystemRandom } from '../src/platform/random.ts'
-import { documentOf } from '../src/query/document.ts'
+import { documentOf, type SearchDocument } from '../src/query/document.ts'
 import { normalise } from '../src/sources/normalise.ts'
 import { MemoryHeadStore, openStele, sealAll, SeededRandom, type Stele, TurnedClock } from './scratch.ts'
 
 export const render: Render = (entry, event) => {
   const { ocsf, value } = normalise(entry, event)
   return documentOf(entry, ocsf, value)
+}
+
+function document({ entry, event }: StreamedEntry): SearchDocument {
+  return render(entry, event)
 }
 
 export interface Ground {
@@ -48,7 +52,7 @@ export interface Ground {
   /** Resolves once the index is said to hold all entries. */
   caughtUp(): Promise<void>
   /** A check that was not run yet. */
-  checkOf(table?: TableKey): IndexCheck
+  checkOf(table?: TableKey, held?: Readonly<Record<string, number>>): IndexCheck
   check(table?: TableKey): Promise<CheckResult>
 }
 
@@ -72,10 +76,10 @@ export async function indexGround(context: Pick<TestContext, 'after'>, url: stri
     for (const feed of feeds) feed.stop()
     await client.close()
     await stele.close()
-    await rm(directory, { recursive: true, force: true })
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 })
   })
-  const checkOf = (of = table) =>
-    new IndexCheck({ store, table: of, source, render, files, indexed, onProgress: () => {} })
+  const checkOf = (of = table, held = indexed) =>
+    new IndexCheck({ store, table: of, source, document, files, indexed: held, pace: async () => {} })
   return {
     stele,
     directory,

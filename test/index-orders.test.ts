@@ -4,19 +4,11 @@
 // What the follower makes of orders that come in a heap, or while its server is away.
 
 import assert from 'node:assert/strict'
-import { after, before, type TestContext, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { after, before, test } from 'node:test'
 
-import { Follower } from '../src/index/follower.ts'
-import type { IndexAccess } from '../src/index/connection.ts'
-import type { CheckReport, IndexProgress, IndexTrouble } from '../src/index/messages.ts'
-import { WriterSide } from '../src/index/writer-side.ts'
-import { SystemClock } from '../src/platform/clock.ts'
-import { NodeDisk } from '../src/platform/disk.ts'
-import { SystemRandom } from '../src/platform/random.ts'
 import { noClickHouse } from './clickhouse-fixture.ts'
 import { type OwnedClickHouse, startOwnedClickHouse } from './clickhouse-owner.ts'
-import { type Ground, indexGround, render } from './index-ground.ts'
+import { followed } from './follower-ground.ts'
 import { eventually } from './server-fixture.ts'
 
 const skip = noClickHouse
@@ -26,66 +18,11 @@ before(async () => {
 })
 after(async () => await owned?.stop())
 
-/** A follower ends with its process, which it does not keep alive here. */
-class IdleClock extends SystemClock {
-  override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    await sleep(ms, undefined, { ref: false, ...(signal === undefined ? {} : { signal }) })
-  }
-}
-
-interface Followed {
-  readonly ground: Ground
-  readonly follower: Follower
-  readonly progress: IndexProgress[]
-  readonly troubles: (IndexTrouble | undefined)[]
-  readonly checks: CheckReport[]
-  readonly open: (url?: string) => void
-  readonly generations: () => Promise<number[]>
-  readonly caughtUp: () => Promise<void>
-}
-
-async function followed(context: TestContext): Promise<Followed> {
-  const ground = await indexGround(context, owned.url)
-  const { stele, directory, store, table } = ground
-  const writer = new WriterSide(stele.ledgers)
-  const [progress, troubles, checks]: [IndexProgress[], (IndexTrouble | undefined)[], CheckReport[]] = [[], [], []]
-  const follower = new Follower({
-    send: (report) => {
-      if (report.type === 'progress') progress.push(report.progress)
-      else if (report.type === 'trouble') troubles.push(report.trouble)
-      else if (report.type === 'check') checks.push(report.report)
-      else if (report.type === 'ask') {
-        const { id } = report
-        void writer.answer(report.question).then((value) => follower.take({ type: 'answer', id, value }))
-      }
-    },
-    disk: new NodeDisk(),
-    clock: new IdleClock(),
-    random: new SystemRandom(),
-    render,
-    mapperVersion: 1,
-  })
-  const open = (url = owned.url) => {
-    const access: IndexAccess = { url, headers: {}, username: 'default', password: '', database: 'stele' }
-    follower.take({ type: 'open', installId: table.installId, directory, access })
-  }
-  const caughtUp = async () => {
-    await eventually(async () => {
-      const { sizes } = await ground.source.now()
-      const { indexed = {}, rebuild } = progress.at(-1) ?? {}
-      const isDone = troubles.at(-1) === undefined && rebuild === undefined
-      return isDone && Object.entries(sizes).every(([ledger, size]) => (indexed[ledger] ?? 0) >= size)
-    }, 30_000)
-  }
-  const generations = async () => (await store.tables()).map(({ generation }) => generation)
-  return { ground, follower, progress, troubles, checks, open, generations, caughtUp }
-}
-
 test(
   'opened twice and told three times at once to make the index anew, a follower makes one table more, with each entry once',
   { skip },
   async (context) => {
-    const { ground, follower, open, generations, caughtUp, progress, checks } = await followed(context)
+    const { ground, follower, open, generations, caughtUp, progress, checks } = await followed(context, owned.url)
     await ground.append('main', 400)
     open()
     open()
@@ -108,7 +45,10 @@ test(
   'orders that come while the server is away are done once it is there, and the trouble is over then',
   { skip },
   async (context) => {
-    const { ground, follower, open, generations, caughtUp, progress, troubles, checks } = await followed(context)
+    const { ground, follower, open, generations, caughtUp, progress, troubles, checks } = await followed(
+      context,
+      owned.url,
+    )
     await ground.append('main', 100)
     follower.take({ type: 'check' })
     await eventually(() => checks.length === 2)
@@ -125,7 +65,7 @@ test(
 )
 
 test('a table that disagrees while another is built beside it is left to that one', { skip }, async (context) => {
-  const { ground, follower, open, generations, caughtUp, progress } = await followed(context)
+  const { ground, follower, open, generations, caughtUp, progress } = await followed(context, owned.url)
   await ground.append('main', 200)
   open()
   await caughtUp()

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-import type { IndexCheck, IndexFinding } from '@stele/sdk'
+import type { BackgroundCheck, IndexCheck, IndexFinding } from '@stele/sdk'
 
 import { type CommandGroup, defineCommand } from './command.ts'
 import { connect, serverOptions } from './connect.ts'
@@ -36,7 +36,10 @@ const index = defineCommand({
     },
   },
   examples: [{ command: 'stele check index', does: 'says whether a search finds what is in the ledgers' }],
-  exitCodes: { 0: 'the index agrees with the ledgers', 1: 'it does not: stele rebuild-index makes it anew' },
+  exitCodes: {
+    0: 'the index agrees with the ledgers',
+    1: 'it does not; the server mends it, and stele rebuild-index makes it anew',
+  },
   run: async ({ options }, environment) => {
     const { stdout, stderr, interrupted } = environment
     const connection = await connect(options, environment)
@@ -65,6 +68,10 @@ const index = defineCommand({
       throw failed(done.reason)
     }
     await stdout.write(options.json === true ? jsonLine(done) : reportText(done))
+    if (options.json !== true) {
+      const { background } = await connection.call(words, (client) => client.indexStatus({ signal: interrupted }))
+      if (background !== undefined) await stdout.write(backgroundText(background))
+    }
     return done.findingCount === 0 ? 0 : 1
   },
 })
@@ -95,7 +102,19 @@ function reportText({ checked, findings, findingCount }: IndexCheck): string {
     `The index does not agree with the ledgers: ${counted(findingCount, 'difference')} in ${entries(checked)}.`,
     ...lines,
     ...(rest > 0 ? [`  and ${count(rest)} more: --json lists the first thousand`] : []),
-    'The ledgers are not concerned. stele rebuild-index makes the index anew.',
+    'The ledgers are not concerned. The server indexes these ranges anew by itself; stele check index says whether that',
+    'lasts, stele rebuild-index makes all of it anew.',
     '',
   ].join('\n')
+}
+
+/** What the server has found and mended without being asked. */
+function backgroundText({ last, disagreements, repairedRows }: BackgroundCheck): string {
+  const found = Object.values(disagreements).reduce((sum, one) => sum + one, 0)
+  const mended = `${counted(found, 'difference')} found, ${counted(repairedRows, 'row')} mended`
+  const what = found === 0 ? 'nothing was found' : mended
+  if (last === undefined) return `By itself the server has not checked all of it since its start; ${what}.\n`
+  const { endedAt, reason } = last
+  if (reason !== undefined) return `By itself the server could not check all of it: ${printable(reason)}; ${what}.\n`
+  return `By itself the server last checked all of it until ${endedAt}; since its start ${what}.\n`
 }

@@ -8,7 +8,7 @@
  */
 import { type Clock, timeText } from '../platform/clock.ts'
 import type { Finding } from './finding.ts'
-import { PacedWork } from './paced-work.ts'
+import { PacedWork } from '../platform/paced-work.ts'
 import type { DirectoryReport, Verdict } from './verify-directory.ts'
 
 export interface PassProgress {
@@ -102,7 +102,7 @@ export class BackgroundVerification {
     const { clock, schedule, onProgress, onResult } = this.#options
     const { signal } = this.#giveWay
     const begun = { startedAt: timeText(clock.wallMs()), isRequested }
-    const work = new PacedWork({ ...schedule, share: isRequested ? 1 : schedule.share, clock, signal })
+    const work = new PacedWork({ ...schedule, share: () => (isRequested ? 1 : schedule.share), clock, signal })
     let doneBytes = 0
     let toldMs = -Infinity
     const ended = (rest: Omit<PassResult, keyof typeof begun | 'endedAt' | 'readBytes'>) =>

@@ -33,7 +33,7 @@ export async function readFacets(call: FacetsCall, services: Services): Promise<
   return await counted(call, names, services, async ({ search, gone }, scope, reach) => {
     const facets = await search.facets(scope, names, query.top, gone)
     const each = names.map((name) => [name, facets[name].map((one) => named(name, one))] as const)
-    const body: FacetsAnswer = { facets: Object.fromEntries(each), ...reach }
+    const body: FacetsAnswer = { facets: Object.fromEntries(each), ...reach() }
     return body
   })
 }
@@ -46,7 +46,7 @@ export async function readHistogram(call: HistogramCall, services: Services): Pr
     const nowMs = services.clock.wallMs()
     const body: HistogramAnswer = {
       ...(steps === undefined ? nothing(scope, nowMs) : await histogramOf(searching, scope, steps, by)),
-      ...reach,
+      ...reach(),
     }
     return body
   })
@@ -103,7 +103,8 @@ export function named(field: FieldName, { value, count }: ValueCount): z.infer<t
   return name === undefined ? { value, count } : { value, name, count }
 }
 
-type Reach = ReturnType<typeof reachOf>
+/** Asked when the index has answered. */
+type Reach = () => ReturnType<typeof reachOf>
 
 /** Asks, and says what of which ledgers was counted. */
 async function counted<B extends object>(
@@ -119,7 +120,7 @@ async function counted<B extends object>(
   return await services.searches.run(caller, response, async (searching) => {
     const names = ledgersOf(question, nowMs, caller, services)
     const scope = scopeOf(question, names, sizesNow(names, services), nowMs)
-    const body = await ask(searching, scope, reachOf(params.ledger, names, services))
+    const body = await ask(searching, scope, () => reachOf(params.ledger, names, services))
     const ledgers: LedgerRead[] = scope.ledgers.map(({ name, size }) => ({ ledger: name, size }))
     return { body, carries: { ledger: params.ledger, asked: recordOf(question, fields), ledgers } }
   })

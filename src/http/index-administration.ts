@@ -3,6 +3,7 @@
 
 /** The index: how far it is, making it anew from the ledgers, and holding it against them. */
 import { allows, type Credential } from '../access/credentials.ts'
+import type { CheckRecord } from '../index/check-record.ts'
 import { isIndexed } from '../index/ledger-source.ts'
 import type { CheckReport } from '../index/messages.ts'
 import { SearchFault } from '../index/search.ts'
@@ -10,6 +11,7 @@ import { timeText } from '../platform/clock.ts'
 import { Problem } from '../schema/problem.ts'
 import { EVERY_LEDGER } from './admission.ts'
 import { ACT_BYTES } from './administration.ts'
+import { soundCount } from './question.ts'
 import type { Answer, Call, Services } from './route.ts'
 import { demandSearchable, problemOf } from './searches.ts'
 import type { IndexCheckAnswer, IndexStatusAnswer } from './search-schemas.ts'
@@ -64,7 +66,7 @@ function statusAnswer(credential: Credential | undefined, services: Services): I
   )
   const each = names.map((name) => {
     const { size } = ledgers.log(name)
-    return [name, { indexed: Math.min(index.indexed(name), size), size }] as const
+    return [name, { indexed: soundCount(name, size, index), size }] as const
   })
   const seesAll = credential?.ledgers.includes(EVERY_LEDGER) === true
   return {
@@ -74,6 +76,29 @@ function statusAnswer(credential: Credential | undefined, services: Services): I
     mapperVersion,
     generation,
     ...(rebuild === undefined || !seesAll ? {} : { rebuild: { ...rebuild } }),
+    ...(seesAll && state !== 'off' ? { background: backgroundAnswer(index.background) } : {}),
+  }
+}
+
+function backgroundAnswer({ running, last, totals }: CheckRecord): NonNullable<IndexStatusAnswer['background']> {
+  const { disagreements, repairedRows } = totals
+  return {
+    ...(running === undefined
+      ? {}
+      : { running: { startedAt: running.startedAt, checked: running.checked, size: running.size } }),
+    ...(last?.endedAt === undefined
+      ? {}
+      : {
+          last: {
+            startedAt: last.startedAt,
+            endedAt: last.endedAt,
+            checked: last.checked,
+            size: last.size,
+            ...(last.reason === undefined ? {} : { reason: last.reason }),
+          },
+        }),
+    disagreements,
+    repairedRows,
   }
 }
 

@@ -3,10 +3,12 @@
 
 /** How the server is: for those who run it, and for what restarts it. */
 import { allows } from '../access/credentials.ts'
+import type { CheckRecord } from '../index/check-record.ts'
 import { isIndexed } from '../index/ledger-source.ts'
-import { timeText } from '../platform/clock.ts'
+import { timeMs, timeText } from '../platform/clock.ts'
 import { processUsage } from '../platform/usage.ts'
 import { METRICS_TYPE, MetricsText } from './metrics.ts'
+import { soundCount } from './question.ts'
 import type { Answer, Call, Services } from './route.ts'
 import type { StatusAnswer } from './schemas.ts'
 import { isSearchable } from './searches.ts'
@@ -152,7 +154,9 @@ export function metrics({ caller }: PlainCall, services: Services): Answer {
 
 /** `names` are the ledgers that the caller may know the sizes of. */
 function writeIndex(text: MetricsText, names: readonly string[], { ledgers, index, searches }: Services): void {
-  const lags = names.filter(isIndexed).map((name) => Math.max(0, ledgers.log(name).size - index.indexed(name)))
+  const lags = names
+    .filter(isIndexed)
+    .map((name) => ledgers.log(name).size - soundCount(name, ledgers.log(name).size, index))
   const lag = lags.reduce((sum, one) => sum + one, 0)
   const { state, restarts } = index.status()
   const searchable = isSearchable(state) ? 1 : 0
@@ -162,5 +166,31 @@ function writeIndex(text: MetricsText, names: readonly string[], { ledgers, inde
     ['{child="server"}', restarts.server],
     ['{child="follower"}', restarts.follower],
   ])
+  writeIndexCheck(text, index.background)
   text.family('stele_searches_running', 'gauge', 'Searches under way.', [['', searches.runningCount]])
+}
+
+function writeIndexCheck(text: MetricsText, { last, totals }: CheckRecord): void {
+  const each = Object.entries(totals.disagreements).map(([kind, count]) => [`{kind="${kind}"}`, count] as const)
+  text.family(
+    'stele_index_check_findings_total',
+    'counter',
+    'Rows of the index that were not as the ledger has them.',
+    each,
+  )
+  const count = (name: string, help: string, value: number) => text.family(name, 'counter', help, [['', value]])
+  count('stele_index_check_rows_total', 'Rows that the check of the index has looked at.', totals.checkedRows)
+  count('stele_index_repaired_rows_total', 'Rows of the index that were made anew or deleted.', totals.repairedRows)
+  if (last?.endedAt === undefined) return
+  const gauge = (name: string, help: string, value: number) => text.family(name, 'gauge', help, [['', value]])
+  gauge(
+    'stele_index_check_time_seconds',
+    'When the last check of all rows ended, Unix time.',
+    timeMs(last.endedAt) / 1_000,
+  )
+  gauge(
+    'stele_index_check_failed',
+    '1 where the last check of all rows was not finished.',
+    last.state === 'failed' ? 1 : 0,
+  )
 }

@@ -125,7 +125,12 @@ export function recordOf({ q, since, until }: Question, fields?: readonly string
   return { query: q, since, until, ...(fields === undefined ? {} : { fields }) }
 }
 
-/** How far an answer goes: sums, and for `*` each ledger. */
+/** How many entries of a ledger the index holds as the ledger has them, as far as is known. */
+export function soundCount(name: string, size: number, index: Pick<Services['index'], 'indexed' | 'doubted'>): number {
+  return Math.max(0, Math.min(index.indexed(name), size) - index.doubted(name))
+}
+
+/** How far an answer goes: sums, and for `*` each ledger. To be asked when the index has answered. */
 export function reachOf(
   ledger: string,
   names: readonly string[],
@@ -136,13 +141,12 @@ export function reachOf(
   ledgers?: Record<string, { indexed: number; size: number }>
   heldUp?: string
 } {
-  const indexed = sizesNow(names, services)
-  const { reason } = services.index.status()
-  const each = names.map((name, position) => ({
-    name,
-    indexed: indexed[position] ?? 0,
-    size: services.ledgers.log(name).size,
-  }))
+  const { index, ledgers } = services
+  const { reason } = index.status()
+  const each = names.map((name) => {
+    const { size } = ledgers.log(name)
+    return { name, indexed: soundCount(name, size, index), size }
+  })
   const sum = (of: (one: (typeof each)[number]) => number) => each.reduce((total, one) => total + of(one), 0)
   return {
     indexed: sum(({ indexed }) => indexed),

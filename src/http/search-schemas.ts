@@ -323,6 +323,31 @@ export const indexStatusSchema = z
     mapperVersion: z.int().meta({ description: 'Version of the mappings whose forms are searched.' }),
     generation: z.int().nonnegative().meta({ description: 'Counts how often the index was made anew.' }),
     rebuild: progress.optional().meta({ description: 'How far the index is that is being made.' }),
+    background: z
+      .strictObject({
+        running: z.strictObject({ startedAt: time, checked: z.int().nonnegative(), size }).optional(),
+        last: z
+          .strictObject({
+            startedAt: time,
+            endedAt: time,
+            checked: z.int().nonnegative(),
+            size,
+            reason: z.string().optional().meta({ description: 'Why not all was checked.' }),
+          })
+          .optional(),
+        disagreements: z.strictObject({
+          missing: z.int().nonnegative(),
+          changed: z.int().nonnegative(),
+          invented: z.int().nonnegative(),
+          doubled: z.int().nonnegative(),
+        }),
+        repairedRows: z.int().nonnegative(),
+      })
+      .optional()
+      .meta({
+        description:
+          'The check that goes on by itself: its pass, the last one that ended, and what was found and mended since the start.',
+      }),
   })
   .meta({ id: 'IndexStatus' })
 export type IndexStatusAnswer = z.infer<typeof indexStatusSchema>

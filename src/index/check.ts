@@ -7,9 +7,9 @@
  * range's rows are compared one by one. What the index has beyond the ledgers was invented.
  */
 import { createHash, type Hash } from 'node:crypto'
+import type { ClickHouseSettings } from '@clickhouse/client'
 import { type Counts, EntryStream, type LedgerFiles, type StreamedEntry } from '../ledger/entry-stream.ts'
-import { emptyDocument, type SearchDocument } from '../query/document.ts'
-import type { Render } from './feed.ts'
+import type { SearchDocument } from '../query/document.ts'
 import { countIn, isIndexed, type LedgerSource } from './ledger-source.ts'
 import { differingColumns } from './row-diff.ts'
 import { RowBlock } from './rows.ts'
@@ -32,9 +32,18 @@ export interface CheckFinding {
   readonly columns?: readonly string[]
 }
 
-interface CheckProgress {
-  readonly checked: number
-  readonly size: number
+/** Of one ledger, from one index on and before another. */
+export interface IndexRange {
+  readonly ledger: string
+  readonly from: number
+  readonly to: number
+}
+
+/** Entries of a range whose rows are not what they should be, by what is wrong with them. */
+export interface DisagreeingRange extends IndexRange {
+  readonly missing: number
+  readonly changed: number
+  readonly doubled: number
 }
 
 export interface CheckResult {
@@ -42,43 +51,51 @@ export interface CheckResult {
   /** At most 1,000 of them. */
   readonly findings: readonly CheckFinding[]
   readonly findingCount: number
+  /** Where something is not as it should be, whatever was invented apart. */
+  readonly ranges: readonly DisagreeingRange[]
 }
 
 export interface CheckOptions {
   readonly store: IndexStore
   readonly table: TableKey
   readonly source: LedgerSource
-  readonly render: Render
+  /** What is searched of an entry. */
+  readonly document: (entry: StreamedEntry) => SearchDocument
   readonly files: LedgerFiles
   /** Entries of each ledger that the index is said to hold. */
   readonly indexed: Readonly<Record<string, number>>
-  readonly onProgress: (progress: CheckProgress) => void
+  /** What is checked; all where it is not said, and what was invented. */
+  readonly only?: IndexRange
+  /** Called with each entry: how many were checked by then. */
+  readonly pace: (checked: number) => Promise<void>
+  /** How ClickHouse is asked. */
+  readonly settings?: ClickHouseSettings
 }
 
 /** One run; `result` is what was found by then, also where it fails. */
 export class IndexCheck {
   readonly #options: CheckOptions
   readonly #sql: string
-  readonly #size: number
   readonly #bad = new Map<string, RangeHash[]>()
   readonly #findings: CheckFinding[] = []
+  readonly #ranges: DisagreeingRange[] = []
   #findingCount = 0
   #checked = 0
 
   constructor(options: CheckOptions) {
     this.#options = options
     this.#sql = quoted(tableName(options.table))
-    this.#size = Object.values(options.indexed).reduce((sum, count) => sum + count, 0)
   }
 
   get result(): CheckResult {
-    return { checked: this.#checked, findings: this.#findings, findingCount: this.#findingCount }
+    const [checked, findingCount] = [this.#checked, this.#findingCount]
+    return { checked, findings: this.#findings, findingCount, ranges: this.#ranges }
   }
 
   async run(): Promise<void> {
     await this.#findBadRanges()
     await this.#compareBadRanges()
-    await this.#findInvented()
+    if (this.#options.only === undefined) await this.#findInvented()
   }
 
   async #findBadRanges(): Promise<void> {
@@ -90,13 +107,12 @@ export class IndexCheck {
       this.#checked++
       if (hashes.ready.length >= ASKED_RANGES || hashes.readyBytes >= ASKED_BYTES)
         await this.#askFor(ledger, hashes.take())
-      if (this.#checked % 4_096 === 0) this.#options.onProgress({ checked: this.#checked, size: this.#size })
-    })
+      await this.#options.pace(this.#checked)
+    }, this.#options.only)
     for (const [ledger, hashes] of ledgers) {
       hashes.end()
       if (hashes.ready.length > 0) await this.#askFor(ledger, hashes.take())
     }
-    this.#options.onProgress({ checked: this.#checked, size: this.#size })
   }
 
   async #askFor(ledger: string, expected: readonly RangeHash[]): Promise<void> {
@@ -108,6 +124,7 @@ export class IndexCheck {
         `FROM (SELECT index, ${rowBytesSql} AS row FROM ${this.#sql} ` +
         'WHERE ledger = {ledger:String} AND index >= {from:UInt64} AND index < {to:UInt64}) GROUP BY start',
       { ledger, from, to, starts },
+      this.#options.settings,
     )
     const found = new Map(rows.map(({ start, hash }) => [Number(start), hash]))
     const bad = expected.filter((range) => found.get(range.from) !== range.hash)
@@ -137,13 +154,20 @@ export class IndexCheck {
       { ledger, from, to },
     )
     const found = new Map(held.map(({ place, rows }) => [Number(place), rows.map((row) => Buffer.from(row, 'base64'))]))
+    const counts = { missing: 0, changed: 0, doubled: 0 }
+    const report = (finding: CheckFinding & { readonly kind: keyof typeof counts }) => {
+      counts[finding.kind]++
+      this.#report(finding)
+    }
     for (const [index, row] of expected) {
       const rows = found.get(index) ?? []
       const [only] = rows
-      if (only === undefined) this.#report({ ledger, index, kind: 'missing' })
-      else if (rows.length > 1) this.#report({ ledger, index, kind: 'doubled' })
-      else if (!only.equals(row)) this.#report({ ledger, index, kind: 'changed', columns: differingColumns(row, only) })
+      if (only === undefined) report({ ledger, index, kind: 'missing' })
+      else if (rows.length > 1) report({ ledger, index, kind: 'doubled' })
+      else if (!only.equals(row)) report({ ledger, index, kind: 'changed', columns: differingColumns(row, only) })
     }
+    // What was on its way when its hash was asked for may have come.
+    if (Object.values(counts).some((count) => count > 0)) this.#ranges.push({ ledger, from, to, ...counts })
   }
 
   async #findInvented(): Promise<void> {
@@ -154,26 +178,22 @@ export class IndexCheck {
     // Asked behind the question, so that what came meanwhile is not taken for invented.
     const { sizes } = await source.now()
     for (const { ledger, last } of held) {
-      const size = isIndexed(ledger) ? countIn(sizes, ledger) : 0
+      const size = sizeOf(ledger, sizes)
       if (Number(last) < size) continue
-      const beyond = `FROM ${this.#sql} WHERE ledger = {ledger:String} AND index >= {size:UInt64}`
-      const [counted] = await store.rows<{ count: string }>(`SELECT toString(count()) AS count ${beyond}`, {
-        ledger,
-        size,
-      })
       const listed = await store.rows<{ beyond: string }>(
-        `SELECT toString(index) AS beyond ${beyond} ORDER BY index LIMIT ${MAX_LISTED}`,
+        `SELECT toString(index) AS beyond FROM ${this.#sql} WHERE ${BEYOND} ORDER BY index LIMIT ${MAX_LISTED}`,
         { ledger, size },
       )
       for (const { beyond: index } of listed) this.#report({ ledger, index: Number(index), kind: 'invented' })
-      this.#findingCount += Math.max(0, Number(counted?.count ?? 0) - listed.length)
+      const { count } = await countBeyond(store, this.#options.table, ledger, size)
+      this.#findingCount += Math.max(0, count - listed.length)
     }
   }
 
   /** Calls `visit` with the row of each entry that the index is said to hold, or of a part of one ledger. */
   async #walk(
     visit: (ledger: string, index: number, row: Buffer) => Promise<void>,
-    only?: { readonly ledger: string; readonly from: number; readonly to: number },
+    only: IndexRange | undefined,
   ): Promise<void> {
     const { source, files, indexed } = this.#options
     const { end, sizes } = await source.now()
@@ -190,19 +210,12 @@ export class IndexCheck {
           return
         }
         block.clear()
-        block.add(ledger, index, this.#document(read))
+        block.add(ledger, index, this.#options.document(read))
         await visit(ledger, index, block.bytes)
+        if (index + 1 === only?.to) return
       }
     } finally {
       await stream.close()
-    }
-  }
-
-  #document({ entry, event }: StreamedEntry): SearchDocument {
-    try {
-      return this.#options.render(entry, event)
-    } catch {
-      return emptyDocument(entry)
     }
   }
 
@@ -210,6 +223,28 @@ export class IndexCheck {
     this.#findingCount++
     if (this.#findings.length < MAX_LISTED) this.#findings.push(finding)
   }
+}
+
+/** Rows of a ledger that no entry of it has made. */
+export const BEYOND = 'ledger = {ledger:String} AND index >= {size:UInt64}'
+
+/** How many entries of a ledger can have rows; the index may claim any name. */
+export function sizeOf(ledger: string, sizes: Counts): number {
+  return isIndexed(ledger) ? countIn(sizes, ledger) : 0
+}
+
+export async function countBeyond(
+  store: IndexStore,
+  table: TableKey,
+  ledger: string,
+  size: number,
+): Promise<{ readonly count: number; readonly first: number; readonly last: number }> {
+  const [found] = await store.rows<{ count: string; first: string; last: string }>(
+    'SELECT toString(count()) AS count, toString(min(index)) AS first, toString(max(index)) AS last ' +
+      `FROM ${quoted(tableName(table))} WHERE ${BEYOND}`,
+    { ledger, size },
+  )
+  return { count: Number(found?.count ?? 0), first: Number(found?.first ?? 0), last: Number(found?.last ?? 0) }
 }
 
 /** Of the rows from one index on, and before another. */

@@ -100,7 +100,7 @@ export function usersConfig(processors: number): string {
     ])}
     ${user(SEARCH_USER, 'search', [`SELECT ON ${DATABASE}.*`])}
     ${user(FEED_USER, 'feed', [
-      `SELECT, INSERT, CREATE TABLE, DROP TABLE ON ${DATABASE}.*`,
+      `SELECT, INSERT, ALTER DELETE, CREATE TABLE, DROP TABLE ON ${DATABASE}.*`,
       'TABLE ENGINE ON MergeTree',
       'SELECT ON system.processes',
       'SELECT ON system.parts',

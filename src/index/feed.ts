@@ -46,6 +46,18 @@ export class TableDisagrees extends Error {
   override readonly name = 'TableDisagrees'
 }
 
+/** Work on the table that waits for its turn between inserts. */
+interface Aside {
+  readonly work: () => Promise<void>
+  readonly done: () => void
+  readonly failed: (error: unknown) => void
+}
+
+/** Work between inserts that is given up: the table holds what it held. */
+export class GivenUp extends Error {
+  override readonly name = 'GivenUp'
+}
+
 export class Feed {
   readonly #options: FeedOptions
   readonly #stopped = new AbortController()
@@ -54,6 +66,8 @@ export class Feed {
   readonly #refused = new Set<string>()
   #refusedCount = 0
   #unrendered = 0
+  readonly #asides: Aside[] = []
+  #wakeAside = () => {}
 
   constructor(options: FeedOptions) {
     this.#options = options
@@ -83,6 +97,32 @@ export class Feed {
 
   stop(): void {
     this.#stopped.abort()
+    for (const { failed } of this.#asides.splice(0)) failed(new GivenUp('the table is not fed any more'))
+  }
+
+  /**
+   * Has work done on the table while no insert is under way. It may leave the table without rows that it had, so where
+   * it fails it is done again, before the table is asked for anything; it is not where it fails with GivenUp.
+   */
+  async aside(work: () => Promise<void>): Promise<void> {
+    if (this.#stopped.signal.aborted) throw new GivenUp('the table is not fed any more')
+    await new Promise<void>((done, failed) => {
+      this.#asides.push({ work, done, failed })
+      this.#wakeAside()
+    })
+  }
+
+  async #workAside(): Promise<void> {
+    for (let first = this.#asides[0]; first !== undefined; first = this.#asides[0]) {
+      try {
+        await first.work()
+        first.done()
+      } catch (error) {
+        if (!(error instanceof GivenUp)) throw error
+        first.failed(error)
+      }
+      this.#asides.shift()
+    }
   }
 
   /** Halves what is sent together, down to the row that ClickHouse refuses; false where that was found and sent bare. */
@@ -97,22 +137,24 @@ export class Feed {
 
   async #feed(): Promise<void> {
     const { store, table, source, files, onTrouble } = this.#options
+    await this.#workAside()
     let durable = await source.now()
     const next = await this.#cursors(durable)
     const locate = source.locate.bind(source)
     const stream = new EntryStream({ files, next, isWanted: isIndexed, locate })
     const writer = new BlockWriter(store, table, this.#options, next, {
       onArrived: () => (this.#blockRows = Math.min(this.#blockRows * 2, BLOCK_ROWS)),
-      onRefused: (entry) => {
-        this.#refused.add(entry)
-        this.#options.log({ level: 'error', message: 'ClickHouse refuses the row of an event', entry })
-      },
+      onRefused: (entry) => this.#refuse(entry),
     })
     writer.report(durable)
     onTrouble(undefined)
     try {
       let more: Promise<Durable> | undefined
       while (!this.#stopped.signal.aborted) {
+        if (this.#asides.length > 0) {
+          await writer.arrived()
+          await this.#workAside()
+        }
         const streamed = await stream.next(durable.end)
         if (streamed !== undefined) {
           await this.#add(streamed, writer, durable)
@@ -120,6 +162,7 @@ export class Feed {
         }
         more ??= source.beyond(durable.end)
         const grown = await this.#grown(more, writer)
+        if (grown === 'aside') continue
         if (grown === undefined) await writer.insert(durable)
         else [durable, more] = [grown, undefined]
       }
@@ -130,9 +173,11 @@ export class Feed {
   }
 
   /** What the log has beyond, or undefined once the rows that are waiting should wait no longer. */
-  async #grown(more: Promise<Durable>, writer: BlockWriter): Promise<Durable | undefined> {
+  async #grown(more: Promise<Durable>, writer: BlockWriter): Promise<Durable | 'aside' | undefined> {
     const { signal } = this.#stopped
-    if (writer.pendingRows === 0) return await unlessStopped(Promise.race([more, writer.failure()]), signal)
+    if (this.#asides.length > 0) return 'aside'
+    const aside = new Promise<'aside'>((wake) => (this.#wakeAside = () => wake('aside')))
+    if (writer.pendingRows === 0) return await unlessStopped(Promise.race([more, aside, writer.failure()]), signal)
     const waited = new AbortController()
     const pause = this.#options.clock.sleep(writer.pauseMs(), waited.signal).then(
       () => undefined,
@@ -146,23 +191,40 @@ export class Feed {
   }
 
   async #add(streamed: StreamedEntry, writer: BlockWriter, durable: Durable): Promise<void> {
-    writer.add(streamed.ledger, streamed.index, this.#render(streamed))
+    writer.add(streamed.ledger, streamed.index, this.#rendered(streamed))
     if (writer.pendingRows < this.#blockRows && writer.pendingBytes < BLOCK_BYTES) return
     await writer.insert(durable)
   }
 
-  /** A row that ClickHouse refuses even alone is kept without what was found in the event. */
-  #render({ ledger, index, entry, event }: StreamedEntry): SearchDocument {
+  /** ClickHouse refuses the row of an event even alone: it is kept without what was found in the event. */
+  refuse(ledger: string, index: number): void {
+    this.#refuse(entryName(ledger, index))
+  }
+
+  #refuse(entry: string): void {
+    this.#refused.add(entry)
+    this.#options.log({ level: 'error', message: 'ClickHouse refuses the row of an event', entry })
+  }
+
+  /** What is searched of an entry: of one that cannot be mapped, or whose row is refused, what the entry alone says. */
+  document(streamed: StreamedEntry, onFailure: (error: unknown) => void = () => {}): SearchDocument {
+    const { ledger, index, entry, event } = streamed
     if (this.#refused.has(entryName(ledger, index))) return emptyDocument(entry)
     try {
       return this.#options.render(entry, event)
     } catch (error) {
-      if (this.#unrendered++ < MAX_LOGGED) {
-        const reason = error instanceof Error ? error.message : String(error)
-        this.#options.log({ level: 'error', message: 'an event could not be indexed', ledger, index, reason })
-      }
+      onFailure(error)
       return emptyDocument(entry)
     }
+  }
+
+  #rendered(streamed: StreamedEntry): SearchDocument {
+    return this.document(streamed, (error) => {
+      if (this.#unrendered++ >= MAX_LOGGED) return
+      const { ledger, index } = streamed
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#options.log({ level: 'error', message: 'an event could not be indexed', ledger, index, reason })
+    })
   }
 
   async #cursors({ sizes }: Durable): Promise<Record<string, number>> {
@@ -255,7 +317,7 @@ class BlockWriter {
 
   /** Sends what is waiting, once the block before has arrived. Rejects where that one failed. */
   async insert(durable: Durable): Promise<void> {
-    await this.#arrived()
+    await this.arrived()
     if (this.#filling.count === 0) return
     const block = this.#filling
     this.#filling = this.#spare
@@ -299,7 +361,7 @@ class BlockWriter {
 
   /** Never resolves; rejects where the block on its way fails. */
   async failure(): Promise<never> {
-    await this.#arrived()
+    await this.arrived()
     return await new Promise<never>(() => {})
   }
 
@@ -311,7 +373,8 @@ class BlockWriter {
     await this.#inserting
   }
 
-  async #arrived(): Promise<void> {
+  /** Resolves once nothing is on its way; rejects where that failed. */
+  async arrived(): Promise<void> {
     const failed = await this.#inserting
     if (failed !== undefined) throw failed
   }

@@ -9,9 +9,11 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import { type Clock, timeText } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { Random } from '../platform/random.ts'
-import { IndexCheck } from './check.ts'
+import { BackgroundCheck, type CheckSchedule } from './background-check.ts'
+import { type CheckResult, IndexCheck } from './check.ts'
 import { connect } from './connection.ts'
 import { filesOf, type LedgerFiles } from '../ledger/entry-stream.ts'
+import { Doubts } from './doubts.ts'
 import { Feed, type Render, TableDisagrees } from './feed.ts'
 import { countIn, type Durable } from './ledger-source.ts'
 import type { CheckReport, IndexTrouble, Order, Report } from './messages.ts'
@@ -23,6 +25,8 @@ const AGAIN_AFTER_MS = 1_000
 /** Queries that began with the older table end within it. */
 const DROPPED_AFTER_MS = 15_000
 const PROGRESS_EVERY_MS = 500
+/** Entries that a check has looked at. */
+const TOLD_EVERY = 4_096
 
 export interface FollowerOptions {
   readonly send: (report: Report) => void
@@ -31,6 +35,8 @@ export interface FollowerOptions {
   readonly random: Random
   readonly render: Render
   readonly mapperVersion: number
+  /** How much of the time since it was called last this thread was busy, from 0 to 1. */
+  readonly busyShare: () => number
 }
 
 interface Table {
@@ -53,6 +59,8 @@ export class Follower {
   #live: Table | undefined
   #building: Table | undefined
   #checking = false
+  readonly #doubts: Doubts
+  #background: BackgroundCheck | undefined
   /** Work on which tables there are: one after the other, for each goes by what the one before left. */
   #turn: Promise<void> = Promise.resolve()
   /** By what it is that is held up. */
@@ -61,6 +69,7 @@ export class Follower {
   constructor(options: FollowerOptions) {
     this.#options = options
     this.#source = new WriterSource((id, question) => options.send({ type: 'ask', id, question }))
+    this.#doubts = new Doubts(options.clock, () => this.#doubted())
   }
 
   take(order: Order): void {
@@ -71,7 +80,7 @@ export class Follower {
     else void this.#check()
   }
 
-  #open({ access, installId, directory }: Order & { type: 'open' }): void {
+  #open({ access, installId, directory, schedule }: Order & { type: 'open' }): void {
     const before = this.#client
     const client = connect(access)
     this.#client = client
@@ -81,6 +90,38 @@ export class Follower {
     this.#files = filesOf(this.#options.disk, directory)
     this.#store = new IndexStore(() => this.#client ?? client, installId, this.#options.random)
     this.#inTurn('open', async () => await this.#begin())
+    this.#background = this.#backgroundCheck(schedule)
+    void this.#background.run()
+  }
+
+  #backgroundCheck(schedule: CheckSchedule): BackgroundCheck {
+    const { clock, random, busyShare, send, mapperVersion } = this.#options
+    return new BackgroundCheck({
+      clock,
+      random,
+      schedule,
+      busyShare,
+      source: this.#source,
+      opened: () => this.#opened(),
+      // Rows of older mappings say something else than an event does now, and are being replaced.
+      live: () => {
+        const live = this.#live
+        const isChecked =
+          this.#building === undefined && live?.isNew === false && live.key.mapperVersion === mapperVersion
+        return isChecked ? live : undefined
+      },
+      doubts: this.#doubts,
+      onPass: (pass) => send({ type: 'pass', pass }),
+      onDisagreed: (disagreement) => send({ type: 'disagreed', disagreement }),
+      onRepaired: (repair) => send({ type: 'repaired', repair }),
+      onHopeless: () => this.#inTurn('rebuild', async () => await this.#rebuild()),
+    })
+  }
+
+  #doubted(): void {
+    const { reason } = this.#doubts
+    this.#troubled('check', reason === undefined ? undefined : { reason, isGone: false })
+    this.#tell()
   }
 
   #inTurn(name: string, work: () => Promise<void>): void {
@@ -184,6 +225,7 @@ export class Follower {
     await table.ended
     await this.#opened().store.drop(key)
     this.#troubled(tableName(key))
+    if (table === this.#live) this.#doubts.forget()
     const next = this.#key(key.generation + 1)
     if (table === this.#building) this.#building = this.#table(next)
     else if (table === this.#live) {
@@ -205,6 +247,7 @@ export class Follower {
     this.#building = undefined
     older.feed.stop()
     this.#troubled(tableName(older.key))
+    this.#doubts.forget()
     this.#log({ level: 'info', message: 'the index was rebuilt', table: tableName(newer.key) })
     this.#tell()
     void this.#options.clock
@@ -215,7 +258,7 @@ export class Follower {
   async #check(): Promise<void> {
     if (this.#checking) return
     this.#checking = true
-    const { clock, send, render } = this.#options
+    const { clock, send } = this.#options
     const live = this.#live
     const indexed = live?.indexed ?? {}
     const size = sum(indexed)
@@ -227,19 +270,23 @@ export class Follower {
     try {
       if (live === undefined) throw new Error('the index is not open yet')
       check = new IndexCheck({
-        store: this.#opened().store,
+        ...this.#opened(),
         table: live.key,
         source: this.#source,
-        render,
-        files: this.#opened().files,
+        document: live.feed.document.bind(live.feed),
         indexed,
-        onProgress: ({ checked }) => tell({ state: 'running', checked }),
+        pace: async (checked) => {
+          if (checked % TOLD_EVERY === 0) tell({ state: 'running', checked })
+          await Promise.resolve()
+        },
       })
-      await check.run()
-      tell({ state: 'done', ...check.result, endedAt: timeText(clock.wallMs()) })
+      const running = check
+      await this.#background?.undisturbed(async () => await running.run())
+      tell({ state: 'done', ...told(check.result), endedAt: timeText(clock.wallMs()) })
+      void this.#background?.found(live.key, check.result.ranges)
     } catch (error) {
       // What was found by then is told all the same.
-      const found = check?.result ?? { checked: 0 }
+      const found = check === undefined ? { checked: 0 } : told(check.result)
       tell({ state: 'failed', ...found, reason: reasonOf(error), endedAt: timeText(clock.wallMs()) })
     } finally {
       this.#checking = false
@@ -254,7 +301,11 @@ export class Follower {
     const rebuild =
       made === undefined ? {} : { rebuild: { indexed: built, size: Math.max(sum(durable?.sizes ?? {}), built) } }
     const { mapperVersion } = key
-    this.#options.send({ type: 'progress', progress: { table: tableName(key), mapperVersion, indexed, ...rebuild } })
+    const doubted = this.#doubts.counts
+    this.#options.send({
+      type: 'progress',
+      progress: { table: tableName(key), mapperVersion, indexed, doubted, ...rebuild },
+    })
   }
 
   #key(generation: number): TableKey {
@@ -279,6 +330,10 @@ export class Follower {
   #log(line: object): void {
     this.#options.send({ type: 'log', line })
   }
+}
+
+function told({ checked, findings, findingCount }: CheckResult): Omit<CheckResult, 'ranges'> {
+  return { checked, findings, findingCount }
 }
 
 function troubleOf(error: unknown): IndexTrouble {

@@ -6,7 +6,7 @@
  * which is there whole or not at all, so what is there says where to go on.
  */
 import { Readable } from 'node:stream'
-import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client'
+import { type ClickHouseClient, ClickHouseError, type ClickHouseSettings } from '@clickhouse/client'
 import { type Random, randomBase32 } from '../platform/random.ts'
 import { DAMAGED, damageCodes } from './search-fault.ts'
 import { createTable, quoted, tableKey, type TableKey, tableName } from './tables.ts'
@@ -94,9 +94,20 @@ export class IndexStore {
     await this.#command(`DROP TABLE IF EXISTS ${quoted(tableName(key))} SYNC`)
   }
 
-  /** How far a table reaches, by ledger. An insert into it that an earlier follower left running is ended first. */
-  async cursors(key: TableKey): Promise<Map<string, Cursor>> {
+  /** Ends inserts into a table that an earlier follower, or a request that was given up, left running. */
+  async endInserts(key: TableKey): Promise<void> {
     await this.#command(`KILL QUERY WHERE startsWith(query_id, '${insertsInto(key)}') AND user = currentUser() SYNC`)
+  }
+
+  /** Deletes rows; resolves once no search finds them. */
+  async deleteRows(key: TableKey, where: string, parameters: Record<string, unknown>): Promise<void> {
+    const query = `DELETE FROM ${quoted(tableName(key))} WHERE ${where}`
+    await this.#command(query, parameters, { lightweight_deletes_sync: '2', mutations_sync: '2' })
+  }
+
+  /** How far a table reaches, by ledger. */
+  async cursors(key: TableKey): Promise<Map<string, Cursor>> {
+    await this.endInserts(key)
     const rows = await this.rows<{ ledger: string; next: string; count: string }>(
       `SELECT ledger, toString(max(index) + 1) AS next, toString(count()) AS count FROM ${quoted(tableName(key))} GROUP BY ledger`,
     )
@@ -120,16 +131,29 @@ export class IndexStore {
     })
   }
 
-  async rows<Row>(query: string, parameters: Record<string, unknown> = {}): Promise<Row[]> {
+  async rows<Row>(
+    query: string,
+    parameters: Record<string, unknown> = {},
+    settings: ClickHouseSettings = {},
+  ): Promise<Row[]> {
     return await this.#guarded(async () => {
-      const result = await this.#client().query({ query, query_params: parameters, format: 'JSONEachRow' })
+      const asked = { query, query_params: parameters, clickhouse_settings: settings }
+      const result = await this.#client().query({ ...asked, format: 'JSONEachRow' })
       return await result.json<Row>()
     })
   }
 
-  async #command(query: string): Promise<void> {
+  async #command(
+    query: string,
+    parameters: Record<string, unknown> = {},
+    settings: ClickHouseSettings = {},
+  ): Promise<void> {
     await this.#guarded(async () => {
-      const { stream } = await this.#client().exec({ query, clickhouse_settings: { wait_end_of_query: 1 } })
+      const { stream } = await this.#client().exec({
+        query,
+        query_params: parameters,
+        clickhouse_settings: { ...settings, wait_end_of_query: 1 },
+      })
       for await (const _ of stream) continue
     })
   }

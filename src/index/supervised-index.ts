@@ -13,6 +13,9 @@ import { type Clock, timeText } from '../platform/clock.ts'
 import type { Disk } from '../platform/disk.ts'
 import type { Files } from '../platform/files.ts'
 import type { Random } from '../platform/random.ts'
+import type { SystemEvent } from '../schema/system-events.ts'
+import type { CheckSchedule } from './background-check.ts'
+import { CheckRecord } from './check-record.ts'
 import { connect, type IndexAccess } from './connection.ts'
 import { EmbeddedServer } from './embedded.ts'
 import { countIn } from './ledger-source.ts'
@@ -58,6 +61,9 @@ export interface IndexOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: (line: object) => void
+  /** Appends to `system`; rejects where there is no room for it. */
+  readonly record: (event: SystemEvent) => Promise<void>
+  readonly schedule: CheckSchedule
 }
 
 export class IndexService {
@@ -75,11 +81,13 @@ export class IndexService {
   /** Of tables that were thrown away with all that the server held: new ones are counted behind them. */
   #lostGenerations = 0
   #check: CheckReport | undefined
+  readonly background: CheckRecord
   #waiting: { readonly ledger: string; readonly size: number; readonly wake: () => void }[] = []
 
   private constructor(options: IndexOptions) {
     this.#options = options
-    const { choice, directory, disk, files, clock, random, log, follower } = options
+    const { choice, directory, disk, files, clock, random, log, follower, record, ledgers } = options
+    this.background = new CheckRecord({ clock, record, log, isLedger: (name) => ledgers.has(name) })
     this.search = new Search(
       () => this.#searchClient(),
       () => this.#searched().table,
@@ -99,7 +107,10 @@ export class IndexService {
       clock,
       log,
       onReady: () => this.#followerReady(),
-      onDeath: () => this.#writerSide?.close(),
+      onDeath: () => {
+        this.#writerSide?.close()
+        this.background.displaced()
+      },
       // The follower is our own code, started by us, over a channel of its own.
       onMessage: (message) => this.#take(message as Report),
     })
@@ -127,6 +138,11 @@ export class IndexService {
   /** How many entries of a ledger the index holds: those below it. */
   indexed(ledger: string): number {
     return countIn(this.#progress?.indexed ?? {}, ledger)
+  }
+
+  /** How many of them may not be found, or not as the ledger has them, as far as is known. */
+  doubted(ledger: string): number {
+    return countIn(this.#progress?.doubted ?? {}, ledger)
   }
 
   /** Whether an event must say now what its row says: not while rows of older mappings are being made anew. */
@@ -185,6 +201,7 @@ export class IndexService {
     await this.#follower?.stop()
     await this.#client?.close()
     await this.#server?.close()
+    await this.background.close()
   }
 
   #state(): Pick<IndexStatus, 'state' | 'reason'> {
@@ -217,7 +234,7 @@ export class IndexService {
 
   /** Tells the follower, and this process's own client, where ClickHouse is now. */
   #connect(): void {
-    const { choice, installId, directory } = this.#options
+    const { choice, installId, directory, schedule } = this.#options
     const access = choice.kind === 'server' ? { search: choice.access, feed: choice.access } : this.#server?.access
     if (access === undefined) return
     if (this.#searchAccess !== access.search) {
@@ -227,7 +244,7 @@ export class IndexService {
       void before?.close()
     }
     if (this.#opened === access.feed) return
-    const sent = this.#order({ type: 'open', installId, directory, access: access.feed })
+    const sent = this.#order({ type: 'open', installId, directory, access: access.feed, schedule })
     if (sent) this.#opened = access.feed
   }
 
@@ -236,6 +253,9 @@ export class IndexService {
     else if (report.type === 'progress') this.#advance(report.progress)
     else if (report.type === 'trouble') this.#trouble = report.trouble
     else if (report.type === 'check') this.#check = report.report
+    else if (report.type === 'pass') this.background.passed(report.pass)
+    else if (report.type === 'disagreed') this.background.disagreed(report.disagreement)
+    else if (report.type === 'repaired') this.background.repaired(report.repair)
     else this.#options.log(report.line)
   }
 

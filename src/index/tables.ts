@@ -101,6 +101,8 @@ export function createTable(name: string): string {
     // Of the newest few that are looked for, each lies somewhere else, and all of its granule is read.
     'index_granularity = 2048',
     "default_compression_codec = 'ZSTD(1)'",
+    // What a repair deletes leaves what is counted beforehand too.
+    "lightweight_mutation_projection_mode = 'rebuild'",
   ]
   return (
     `CREATE TABLE IF NOT EXISTS ${quoted(name)} (${lines.join(', ')}) ENGINE = MergeTree ORDER BY (ledger, time, index) ` +

@@ -174,6 +174,24 @@ export const systemEventSchema = z.discriminatedUnion('type', [
   z.strictObject({ ...base('clock.confirmed'), by }),
   z.strictObject({ ...base('index.rebuild.requested'), by }),
   z.strictObject({ ...base('index.check.requested'), by }),
+  /** Entries from `from` on and before `to`; without a ledger: rows of ledgers that there are not. */
+  z.strictObject({
+    ...base('index.disagreed'),
+    ledger: ledgerName.optional(),
+    from: count,
+    to: count,
+    missing: count,
+    changed: count,
+    invented: count,
+    doubled: count,
+  }),
+  z.strictObject({
+    ...base('index.repaired'),
+    ledger: ledgerName.optional(),
+    from: count,
+    to: count,
+    rowCount: count,
+  }),
   z.strictObject({ ...base('verification.requested'), by }),
   z.strictObject({
     ...base('verification.passed'),

@@ -127,6 +127,14 @@ function endpointVia(via: string): NetworkEndpoint {
   return ip === undefined ? { name: via } : { ip }
 }
 
+function disagreement(event: Extract<SystemEvent, { type: 'index.disagreed' }>): string {
+  const { ledger, from, to, missing, changed, invented, doubled } = event
+  const where = ledger === undefined ? 'ledgers that there are not' : `${spoken(ledger)} from ${from} to ${to - 1}`
+  const counts = Object.entries({ missing, changed, invented, doubled }).filter(([, count]) => count > 0)
+  const what = counts.map(([kind, count]) => `${count} ${kind}`).join(', ')
+  return `The search index disagreed with ${where}: ${what === '' ? 'too many rows to count' : what}`
+}
+
 function mapSystem(event: JsonObject, context: MapContext): OcsfEvent {
   const parsed = systemEventSchema.safeParse(event)
   if (!parsed.success) throw new MappingFault('it is no event of system that this version knows')
@@ -208,6 +216,13 @@ function systemEvent(event: SystemEvent, { receivedMs }: MapContext): OcsfEvent 
       return entityManagement(common(`${who} had the search index rebuilt`), 3, { entity: searchIndex })
     case 'index.check.requested':
       return entityManagement(common(`${who} had the search index checked`), 2, { entity: searchIndex })
+    case 'index.disagreed':
+      return finding('The search index disagreed with the ledgers', disagreement(event), 4)
+    case 'index.repaired': {
+      const of = event.ledger === undefined ? 'ledgers that there are not' : spoken(event.ledger)
+      const message = `Stele made ${event.rowCount} rows of ${of} in the search index anew, or deleted them`
+      return entityManagement(common(message), 3, { entity: searchIndex })
+    }
     case 'verification.requested':
       return entityManagement(common(`${who} had the ledgers verified`), 2, { entity: allLedgers })
     case 'verification.passed': {

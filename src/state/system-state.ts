@@ -147,6 +147,8 @@ export class SystemState {
       case 'head.missing':
       case 'index.rebuild.requested':
       case 'index.check.requested':
+      case 'index.disagreed':
+      case 'index.repaired':
       case 'verification.requested':
       case 'refused':
         return

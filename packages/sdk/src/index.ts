@@ -31,7 +31,13 @@ export {
   type SearchQuestion,
   type ValueCount,
 } from './search.ts'
-export { type IndexCheck, type IndexFinding, type IndexState, type IndexStatus } from './search-index.ts'
+export {
+  type BackgroundCheck,
+  type IndexCheck,
+  type IndexFinding,
+  type IndexState,
+  type IndexStatus,
+} from './search-index.ts'
 export type { TailOptions } from './tail.ts'
 export {
   type Witness,

@@ -22,6 +22,26 @@ export interface IndexStatus {
   readonly generation: number
   /** How far the index is that is being made. */
   readonly rebuild?: Progress
+  /** The check that goes on by itself; for who may see all ledgers. */
+  readonly background?: BackgroundCheck
+}
+
+export interface BackgroundCheck {
+  /** The pass over all rows that goes on. */
+  readonly running?: { readonly startedAt: string; readonly checked: number; readonly size: number }
+  /** The last one that ended. */
+  readonly last?: {
+    readonly startedAt: string
+    readonly endedAt: string
+    readonly checked: number
+    readonly size: number
+    /** Why not all was checked. */
+    readonly reason?: string
+  }
+  /** Rows that were not as the ledgers have them, since the server's start. */
+  readonly disagreements: Readonly<Record<IndexFinding['kind'], number>>
+  /** Rows that were made anew, or deleted because no entry has made them. */
+  readonly repairedRows: number
 }
 
 export interface IndexFinding {
@@ -59,6 +79,33 @@ export function readIndexStatus(value: unknown): IndexStatus {
     mapperVersion: fields.whole('mapperVersion'),
     generation: fields.whole('generation'),
     ...(rebuild === undefined ? {} : { rebuild: readProgress(rebuild) }),
+    ...(fields.has('background') ? { background: readBackground(fields.object('background')) } : {}),
+  }
+}
+
+function readBackground(value: unknown): BackgroundCheck {
+  const fields = new Fields("the index's own check", value)
+  const counts = new Fields('what disagreed', fields.object('disagreements'))
+  const pass = (name: string) => (fields.has(name) ? new Fields('a pass', fields.object(name)) : undefined)
+  const [running, last] = [pass('running'), pass('last')]
+  const reached = (of: Fields) => ({
+    startedAt: of.time('startedAt'),
+    checked: of.whole('checked'),
+    size: of.whole('size'),
+  })
+  const reason = last?.optionalText('reason')
+  return {
+    ...(running === undefined ? {} : { running: reached(running) }),
+    ...(last === undefined
+      ? {}
+      : { last: { ...reached(last), endedAt: last.time('endedAt'), ...(reason === undefined ? {} : { reason }) } }),
+    disagreements: {
+      missing: counts.whole('missing'),
+      invented: counts.whole('invented'),
+      changed: counts.whole('changed'),
+      doubled: counts.whole('doubled'),
+    },
+    repairedRows: fields.whole('repairedRows'),
   }
 }
 

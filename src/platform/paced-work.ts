@@ -6,7 +6,7 @@
  * processor's, whatever of it was waiting for the disk or for other work, so the share is never passed; except where
  * the work would not be done in time at that share: then it rests as much as the time allows, down to not at all.
  */
-import type { Clock } from '../platform/clock.ts'
+import type { Clock } from './clock.ts'
 
 /** Timers are not finer, and so short a rest is not worth one. */
 const SHORTEST_REST_MS = 5
@@ -15,8 +15,8 @@ const LONGEST_STRETCH_MS = 20
 
 export interface PaceOptions {
   readonly clock: Clock
-  /** Of one core, above 0 and up to 1. */
-  readonly share: number
+  /** Of one core, above 0 and up to 1; asked at each rest. */
+  readonly share: () => number
   /** All of it is to be done so long after its begin. */
   readonly withinMs: number
   /** Ends the work at its next rest: `rest` rejects. */
@@ -27,8 +27,8 @@ export class PacedWork {
   readonly #options: PaceOptions
   readonly #begunMs: number
   #restedMs: number
-  /** All the time that was not rest. */
-  #workedMs = 0
+  /** What the time that was not rest has to take, rests included. */
+  #dueMs = 0
   #resumedMs: number
 
   constructor(options: PaceOptions) {
@@ -43,9 +43,9 @@ export class PacedWork {
     const { clock, share, withinMs, signal } = this.#options
     signal.throwIfAborted()
     const nowMs = clock.monotonicMs()
-    this.#workedMs += nowMs - this.#resumedMs
+    this.#dueMs += (nowMs - this.#resumedMs) / share()
     this.#resumedMs = nowMs
-    const shareMs = this.#begunMs + this.#workedMs / share
+    const shareMs = this.#begunMs + this.#dueMs
     const inTimeMs = this.#begunMs + withinMs * Math.min(1, done)
     const restMs = Math.min(shareMs, inTimeMs) - nowMs
     if (restMs < SHORTEST_REST_MS && nowMs - this.#restedMs < LONGEST_STRETCH_MS) return
