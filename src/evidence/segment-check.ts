@@ -6,6 +6,7 @@ import { SALT_BYTES } from '@stele/proof'
 import { checkSegment, type Pace, type SegmentFlaw } from '../ledger/segment/check-segment.ts'
 import type { Segment } from '../ledger/segment/segment.ts'
 import type { ObjectStore } from '../ledger/store/object-store.ts'
+import type { RowHasher } from '../platform/row-hasher.ts'
 import { WorkerPool } from '../platform/workers.ts'
 import type { SegmentJob } from './segment-worker.ts'
 
@@ -47,6 +48,7 @@ export interface CheckWholeOptions {
   readonly onEntry?: OnEntry
   /** Without the contents nobody is told of events; else true. */
   readonly withContent?: boolean
+  readonly rows?: RowHasher
 }
 
 export async function checkWhole(
@@ -55,7 +57,7 @@ export async function checkWhole(
   used: Used,
   options: CheckWholeOptions = {},
 ): Promise<CheckedSegment> {
-  const { pace, onEntry, withContent = true } = options
+  const { pace, onEntry, withContent = true, rows } = options
   const flaws: SegmentFlaw[] = []
   const times: SegmentFlaw[] = []
   const unread: { first: number; count: number }[] = []
@@ -80,7 +82,7 @@ export async function checkWhole(
   }
   let flawCount = 0
   const onParents = (found: Buffer) => (parents = new Uint8Array(found))
-  for await (const flaw of checkSegment(store, segment, { onEntry: take, onParents, pace, withContent })) {
+  for await (const flaw of checkSegment(store, segment, { onEntry: take, onParents, pace, withContent, rows })) {
     // What is said of an object as a whole comes last, and must not be lost behind its entries.
     if (++flawCount <= MAX_FLAWS || flaw.index === undefined) flaws.push(flaw)
   }

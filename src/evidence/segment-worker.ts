@@ -5,6 +5,7 @@
 import type { Segment } from '../ledger/segment/segment.ts'
 import { DirectoryStore } from '../ledger/store/directory-store.ts'
 import { NodeDisk } from '../platform/disk.ts'
+import { rowHasher } from '../platform/row-hasher.ts'
 import { answerJobs } from '../platform/workers.ts'
 import { checkWhole, type Used } from './segment-check.ts'
 
@@ -16,8 +17,10 @@ export interface SegmentJob {
   readonly withContent: boolean
 }
 
+const rows = rowHasher()
+
 answerJobs(async (job) => {
   const { directory, segment, used, withContent } = job as SegmentJob
   const store = new DirectoryStore(new NodeDisk(), directory)
-  return { answer: await checkWhole(store, segment, used, { withContent }), moved: [] }
+  return { answer: await checkWhole(store, segment, used, { withContent, rows }), moved: [] }
 })
