@@ -7,8 +7,7 @@ import { checkSegment, type Pace, type SegmentFlaw } from '../ledger/segment/che
 import type { Segment } from '../ledger/segment/segment.ts'
 import type { ObjectStore } from '../ledger/store/object-store.ts'
 import type { RowHasher } from '../platform/row-hasher.ts'
-import { WorkerPool } from '../platform/workers.ts'
-import type { SegmentJob } from './segment-worker.ts'
+import type { DirectoryThreads } from './directory-threads.ts'
 
 /** Flaws of one segment that are told; the rest is counted. */
 const MAX_FLAWS = 256
@@ -103,7 +102,6 @@ export interface SegmentChecker {
   /** Segments that are worth having under way at the same time. */
   readonly depth: number
   check(segment: Segment, used: Used): Promise<CheckedSegment>
-  close(): Promise<void>
 }
 
 export class LocalSegmentChecker implements SegmentChecker {
@@ -122,8 +120,6 @@ export class LocalSegmentChecker implements SegmentChecker {
   async check(segment: Segment, used: Used): Promise<CheckedSegment> {
     return await checkWhole(this.#store, segment, used, { pace: this.#pace, withContent: this.#withContent })
   }
-
-  async close(): Promise<void> {}
 }
 
 /** Threads open the segments themselves, so they have to lie on the machine's own disk. */
@@ -132,26 +128,20 @@ export class ThreadedSegmentChecker implements SegmentChecker {
   readonly #directory: string
   readonly #withContent: boolean
   readonly #pace: Pace
-  readonly #pool: WorkerPool<SegmentJob, CheckedSegment>
+  readonly #threads: DirectoryThreads
 
-  constructor(directory: string, threadCount: number, withContent: boolean, pace: Pace) {
-    this.depth = threadCount * 2
+  constructor(threads: DirectoryThreads, directory: string, withContent: boolean, pace: Pace) {
+    this.depth = threads.count * 2
+    this.#threads = threads
     this.#directory = directory
     this.#withContent = withContent
     this.#pace = pace
-    this.#pool = new WorkerPool(new URL('./segment-worker.ts', import.meta.url), threadCount)
   }
 
   async check(segment: Segment, used: Used): Promise<CheckedSegment> {
-    const checked = await this.#pool.run(
-      { directory: this.#directory, segment, used, withContent: this.#withContent },
-      [],
-    )
+    const job = { directory: this.#directory, segment, used, withContent: this.#withContent }
+    const checked = await this.#threads.checkSegment(job)
     await this.#pace(segment.log.sizeBytes + (this.#withContent ? segment.content.sizeBytes : 0))
     return checked
-  }
-
-  async close(): Promise<void> {
-    await this.#pool.close()
   }
 }
