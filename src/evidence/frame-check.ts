@@ -246,7 +246,8 @@ function leavesOf(section: Section, rows: RowHasher): Buffer {
     bounds[2 * position] = entryStart - 1
     bounds[2 * position + 1] = entryEnd
   }
-  return Buffer.from(rows.ranges(section.bytes, bounds).buffer)
+  const { buffer, byteOffset, length } = rows.ranges(section.bytes, bounds)
+  return Buffer.from(buffer, byteOffset, length)
 }
 
 /** The entry's time by the strict parser, or what is wrong with the entry or with its content. */

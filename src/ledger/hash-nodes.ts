@@ -4,7 +4,7 @@
 /** Hashes by the platform, in half the time of the ones that run anywhere. */
 import { hash } from 'node:crypto'
 import type { NodeHasher } from '@stele/proof'
-import type { RowHasher } from '../platform/row-hasher.ts'
+import { hashInto, type RowHasher } from '../platform/row-hasher.ts'
 import { HASH_BYTES } from './wal/format.ts'
 
 /** One for each tree: it has a node's bytes in a place of its own. */
@@ -27,14 +27,11 @@ export interface PlatformHasher {
   readonly rows?: RowHasher
 }
 
-/** Through a text, which is the platform's quickest way to give a hash; `rows` is worth its start for many entries. */
+/** `rows` is worth its start for many entries. */
 export function platformHasher(rows?: RowHasher): PlatformHasher {
   return {
     ...(rows === undefined ? {} : { rows }),
-    into: (bytes, into, at) => {
-      const digest = hash('sha256', bytes, 'binary')
-      for (let i = 0; i < HASH_BYTES; i++) into[at + i] = digest.charCodeAt(i)
-    },
+    into: hashInto,
     text: (bytes) => hash('sha256', bytes, 'base64url'),
   }
 }

@@ -66,7 +66,9 @@ export class WorkerPool<Job, Answer> {
     return await this.run(job, [])
   }
 
+  /** What waits for its turn still is not begun. */
   async close(): Promise<void> {
+    this.#failure ??= new Error('the threads are closed')
     for (const { worker } of this.#workers) await worker.terminate()
   }
 
