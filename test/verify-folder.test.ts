@@ -12,21 +12,28 @@ import type { Trust } from '@stele/proof'
 import { logSigner } from '../packages/proof/test/signers.ts'
 import { ExportFolder, type ExportedEntry } from '../src/evidence/export-folder.ts'
 import { platformHasher } from '../src/ledger/hash-nodes.ts'
+import { rowHasher } from '../src/platform/row-hasher.ts'
 import { checkpointOf, entryOf, exported, FolderOnDisk, signer, writeFolder } from './export-ground.ts'
 import { MemoryDisk } from './memory-disk.ts'
 import { SeededRandom } from './scratch.ts'
 
 const hasher = platformHasher()
+const rowsHasher = platformHasher(rowHasher())
 
+/** With hashes one by one, and by the row: what is said is the same. */
 async function check(disk: MemoryDisk, trust: Trust | 'none' = { vkey: signer.vkey }): Promise<FolderReport> {
   const files = new FolderOnDisk(disk, '/log')
-  return await checkFolder({
-    files,
-    hasher,
-    ...(trust === 'none' ? {} : { trust }),
-    check: (unit) => checkUnit(files, hasher, unit),
-    depth: 2,
-  })
+  const checkBy = async (by: typeof hasher) =>
+    await checkFolder({
+      files,
+      hasher: by,
+      ...(trust === 'none' ? {} : { trust }),
+      check: (unit) => checkUnit(files, by, unit),
+      depth: 2,
+    })
+  const report = await checkBy(hasher)
+  assert.deepEqual(await checkBy(rowsHasher), report)
+  return report
 }
 
 async function folderOf(entries: readonly ExportedEntry[]): Promise<MemoryDisk> {

@@ -4,6 +4,7 @@
 /** The worker thread of a verification of a folder: checks units of it, whose files it reads itself. */
 import { checkUnit, type UnitJob } from '@stele/proof/folder'
 import { NodeFolderFiles } from '@stele/proof/node-files'
+import { rowHasher } from '../platform/row-hasher.ts'
 import { answerJobs } from '../platform/workers.ts'
 import { platformHasher } from '../ledger/hash-nodes.ts'
 
@@ -12,7 +13,9 @@ export interface FolderJob {
   readonly unit: UnitJob
 }
 
+const hasher = platformHasher(rowHasher())
+
 answerJobs((job) => {
   const { folder, unit } = job as FolderJob
-  return { answer: checkUnit(new NodeFolderFiles(folder), platformHasher(), unit), moved: [] }
+  return { answer: checkUnit(new NodeFolderFiles(folder), hasher, unit), moved: [] }
 })

@@ -8,6 +8,7 @@
  */
 import { hash } from 'node:crypto'
 import { parseEntry, ProofError, SALT_BYTES } from '@stele/proof'
+import { platformRows, type RowHasher } from '../platform/row-hasher.ts'
 import { LEDGER_NAME } from '../schema/limits.ts'
 import {
   decodeFrameHeader,
@@ -69,18 +70,23 @@ export interface CheckedFrame {
 }
 
 /** Checks the frames of a block: `places` holds offset and length of each in `bytes`. */
-export function checkBlock(bytes: Buffer, fileId: Buffer, places: readonly number[]): CheckedFrame[] {
+export function checkBlock(
+  bytes: Buffer,
+  fileId: Buffer,
+  places: readonly number[],
+  rows: RowHasher = platformRows,
+): CheckedFrame[] {
   const forms = new EntryForms()
   const frames: CheckedFrame[] = []
   for (let i = 0; i < places.length; i += 2) {
     const [at = 0, length = 0] = places.slice(i, i + 2)
-    frames.push(checkFrame(bytes.subarray(at, at + length), fileId, at, forms))
+    frames.push(checkFrame(bytes.subarray(at, at + length), fileId, at, forms, rows))
   }
   return frames
 }
 
 /** Checks one frame whose header is known to be whole. */
-function checkFrame(bytes: Buffer, fileId: Buffer, at: number, forms: EntryForms): CheckedFrame {
+function checkFrame(bytes: Buffer, fileId: Buffer, at: number, forms: EntryForms, hasher: RowHasher): CheckedFrame {
   const header = decodeFrameHeader(bytes, fileId)
   if (!('hash' in header)) throw new Error(`the frame at ${at} of the block has no header: ${header.what}`)
   const faults: Fault[] = []
@@ -90,7 +96,7 @@ function checkFrame(bytes: Buffer, fileId: Buffer, at: number, forms: EntryForms
   const rows = frame?.rows ?? (isTableChanged ? [] : (decodeTable(table, header.rowCount) ?? []))
   const read = frame?.sections ?? []
   if (frame !== undefined) checkRows(frame, faults)
-  const sections = read.map((section) => checkSection(section, forms, faults))
+  const sections = read.map((section) => checkSection(section, forms, hasher, faults))
   return {
     at,
     frameBytes: header.frameBytes,
@@ -181,20 +187,22 @@ function checkRows(frame: ReadFrame, faults: Fault[]): void {
   })
 }
 
-function checkSection(section: Section, forms: EntryForms, faults: Fault[]): CheckedSection {
+function checkSection(section: Section, forms: EntryForms, rows: RowHasher, faults: Fault[]): CheckedSection {
   const { bytes, ledger, first, count, at, hashesAt, endsAt, entriesAt, contentsAt } = section
   let firstTime = ''
   let lastTime = ''
   let isBad = false
+  const leaves = leavesOf(section, rows)
+  const areAlike = leaves.equals(bytes.subarray(hashesAt, hashesAt + leaves.length))
   for (let position = 0; position < count; position++) {
     const { entryStart, entryEnd, contentStart, contentEnd } = eventBounds(section, position)
-    const leaf = hash('sha256', bytes.subarray(entryStart - 1, entryEnd), 'binary')
     const leafAt = hashesAt + position * HASH_BYTES
     const index = first + position
-    if (leaf !== bytes.toString('latin1', leafAt, leafAt + HASH_BYTES)) {
+    const leaf = leaves.subarray(position * HASH_BYTES, (position + 1) * HASH_BYTES)
+    if (!areAlike && !leaf.equals(bytes.subarray(leafAt, leafAt + HASH_BYTES))) {
       isBad = true
       const expected = bytes.toString('hex', leafAt, leafAt + HASH_BYTES)
-      const found = Buffer.from(leaf, 'latin1').toString('hex')
+      const found = leaf.toString('hex')
       faults.push({
         kind: 'entry',
         at: entryStart,
@@ -228,6 +236,18 @@ function checkSection(section: Section, forms: EntryForms, faults: Fault[]): Che
   }
   const contentBytes = eventBounds(section, count - 1).contentEnd - contentsAt
   return { ledger, first, count, at, hashesAt, endsAt, entriesAt, contentsAt, contentBytes, firstTime, lastTime, isBad }
+}
+
+/** The hashes of the entries, each behind the 0x00 that stands before it. */
+function leavesOf(section: Section, rows: RowHasher): Buffer {
+  const bounds = new Uint32Array(2 * section.count)
+  for (let position = 0; position < section.count; position++) {
+    const { entryStart, entryEnd } = eventBounds(section, position)
+    bounds[2 * position] = entryStart - 1
+    bounds[2 * position + 1] = entryEnd
+  }
+  const { buffer, byteOffset, length } = rows.ranges(section.bytes, bounds)
+  return Buffer.from(buffer, byteOffset, length)
 }
 
 /** The entry's time by the strict parser, or what is wrong with the entry or with its content. */

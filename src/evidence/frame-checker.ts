@@ -3,9 +3,8 @@
 
 /** Where frames are checked: in this thread, which is quicker for a little, or on all cores. */
 import assert from 'node:assert/strict'
-import { WorkerPool } from '../platform/workers.ts'
 import { checkBlock, type CheckedFrame } from './frame-check.ts'
-import type { BlockAnswer, BlockJob } from './frame-worker.ts'
+import type { DirectoryThreads } from './directory-threads.ts'
 import type { FrameBlock } from './wal-walk.ts'
 
 export interface CheckedBlock {
@@ -18,7 +17,6 @@ export interface FrameChecker {
   readonly depth: number
   /** Takes the block's memory, and gives it back with what was found. */
   check(block: FrameBlock, fileId: Buffer): Promise<CheckedBlock>
-  close(): Promise<void>
 }
 
 export class LocalChecker implements FrameChecker {
@@ -27,17 +25,15 @@ export class LocalChecker implements FrameChecker {
   async check({ bytes, places }: FrameBlock, fileId: Buffer): Promise<CheckedBlock> {
     return { bytes, frames: checkBlock(bytes, fileId, places) }
   }
-
-  async close(): Promise<void> {}
 }
 
 export class ThreadedChecker implements FrameChecker {
   readonly depth: number
-  readonly #pool: WorkerPool<BlockJob, BlockAnswer>
+  readonly #threads: DirectoryThreads
 
-  constructor(threadCount: number) {
-    this.depth = threadCount * 3
-    this.#pool = new WorkerPool(new URL('./frame-worker.ts', import.meta.url), threadCount)
+  constructor(threads: DirectoryThreads) {
+    this.depth = threads.count * 3
+    this.#threads = threads
   }
 
   async check({ bytes, places }: FrameBlock, fileId: Buffer): Promise<CheckedBlock> {
@@ -45,11 +41,7 @@ export class ThreadedChecker implements FrameChecker {
     assert(memory instanceof ArrayBuffer && bytes.byteOffset === 0)
     const sizeBytes = bytes.length
     const job = { memory, sizeBytes, fileId: Uint8Array.from(fileId), places }
-    const answer = await this.#pool.run(job, [memory])
+    const answer = await this.#threads.checkBlock(job)
     return { bytes: Buffer.from(answer.memory, 0, sizeBytes), frames: answer.frames }
-  }
-
-  async close(): Promise<void> {
-    await this.#pool.close()
   }
 }

@@ -5,7 +5,8 @@
 import { type Disk, NodeDisk } from '../platform/disk.ts'
 import type { Anchor } from '../ledger/anchor.ts'
 import type { Findings } from './finding.ts'
-import { type FrameChecker, LocalChecker, ThreadedChecker } from './frame-checker.ts'
+import { DirectoryThreads } from './directory-threads.ts'
+import { LocalChecker, ThreadedChecker } from './frame-checker.ts'
 import { type OpenedLog, segmentsDirectory } from './open-log.ts'
 import type { Replay } from './replay.ts'
 import { SealedReplay } from './sealed-replay.ts'
@@ -47,7 +48,7 @@ const THREADED_BYTES = 16 * 1024 * 1024
 type OnBytes = (bytes: number) => Promise<void>
 
 export async function replayLog(run: LogRun): Promise<Replayed> {
-  const { log, replay, findings, remarks, isRunning } = run
+  const { log, replay, isRunning } = run
   const seal = log.sealed?.seal
   const source = seal === undefined ? undefined : await SealedSource.open(log.store, seal, isRunning)
   const segmentsBytes = source?.coverBytes ?? 0
@@ -58,8 +59,26 @@ export async function replayLog(run: LogRun): Promise<Replayed> {
     run.onProgress?.({ doneBytes, totalBytes: segmentsBytes + walBytes, entryCount: replay.entryCount })
     await run.pace?.(bytes)
   }
+  const isLarge = segmentsBytes >= THREADED_BYTES || walBytes >= THREADED_BYTES
+  const { threadCount = 0 } = run
+  const threads = isLarge && threadCount > 0 ? new DirectoryThreads(threadCount) : undefined
+  try {
+    return await replayParts(run, source, threads, onBytes)
+  } finally {
+    await threads?.close()
+  }
+}
+
+async function replayParts(
+  run: LogRun,
+  source: SealedSource | undefined,
+  threads: DirectoryThreads | undefined,
+  onBytes: OnBytes,
+): Promise<Replayed> {
+  const { log, findings, remarks } = run
+  const seal = log.sealed?.seal
   let counts = { segmentCount: 0, segmentBytes: 0 }
-  if (source !== undefined) counts = await replaySealed(run, source, segmentsBytes, onBytes)
+  if (source !== undefined) counts = await replaySealed(run, source, threads, onBytes)
   await checkSpare({ ...run, source, pace: onBytes })
   if (log.files.length === 0) {
     const file = seal === undefined ? 'wal' : `wal/${String(seal.commit + 1).padStart(16, '0')}`
@@ -75,29 +94,27 @@ export async function replayLog(run: LogRun): Promise<Replayed> {
   for (const { name } of log.leftovers) {
     remarks.push(`${name} is left over from before the seal, which holds all of it; it was not looked at.`)
   }
-  return { tail: await replayFiles(run, walBytes, onBytes), ...counts }
+  const checker = threads === undefined ? new LocalChecker() : new ThreadedChecker(threads)
+  return { tail: await verifyWal(log.files, checker, run.replay, onBytes), ...counts }
 }
 
-async function replaySealed(run: LogRun, source: SealedSource, sizeBytes: number, pace: OnBytes) {
-  const { disk, directory, log, replay, findings, anchor, isRunning, threadCount = 0, withContent = true } = run
+async function replaySealed(run: LogRun, source: SealedSource, threads: DirectoryThreads | undefined, pace: OnBytes) {
+  const { disk, directory, log, replay, findings, anchor, isRunning, withContent = true } = run
   const { sealed } = log
-  const isThreaded = threadCount > 0 && sizeBytes >= THREADED_BYTES && disk instanceof NodeDisk
+  // Threads open segments by themselves, which they can on the machine's own disk alone.
+  const isThreaded = threads !== undefined && disk instanceof NodeDisk
   const checker: SegmentChecker = isThreaded
-    ? new ThreadedSegmentChecker(segmentsDirectory(directory), threadCount, withContent, pace)
+    ? new ThreadedSegmentChecker(threads, segmentsDirectory(directory), withContent, pace)
     : new LocalSegmentChecker(log.store, withContent, pace)
   if (!withContent) {
     run.remarks.push(
       'The events in segments were not looked at, but for those of system and heads: what is said of them holds for entries and trees.',
     )
   }
-  try {
-    const replayed = new SealedReplay({ sealed: sealed!, source, checker, replay, findings, pace })
-    await replayed.run()
-    await findPlaces(replay, anchor, sealed!.seal.commit, findings, isRunning)
-    return replayed.counts
-  } finally {
-    await checker.close()
-  }
+  const replayed = new SealedReplay({ sealed: sealed!, source, checker, replay, findings, pace })
+  await replayed.run()
+  await findPlaces(replay, anchor, sealed!.seal.commit, findings, isRunning)
+  return replayed.counts
 }
 
 /** Places of what is not sealed are held against those that the anchor counts on. */
@@ -117,16 +134,5 @@ async function findPlaces(
     const what = `places that the anchor counts of ${ledger.name} cannot be read`
     const file = `derived/${ledger.name}`
     findings.add({ kind: 'derived', file, what, expected: `${row?.places} places`, found: 'fewer' })
-  }
-}
-
-async function replayFiles(run: LogRun, sizeBytes: number, onBytes: OnBytes): Promise<Tail | undefined> {
-  const { log, replay, threadCount = 0 } = run
-  const isSmall = threadCount === 0 || sizeBytes < THREADED_BYTES
-  const checker: FrameChecker = isSmall ? new LocalChecker() : new ThreadedChecker(threadCount)
-  try {
-    return await verifyWal(log.files, checker, replay, onBytes)
-  } finally {
-    await checker.close()
   }
 }

@@ -6,8 +6,8 @@ import { SALT_BYTES } from '@stele/proof'
 import { checkSegment, type Pace, type SegmentFlaw } from '../ledger/segment/check-segment.ts'
 import type { Segment } from '../ledger/segment/segment.ts'
 import type { ObjectStore } from '../ledger/store/object-store.ts'
-import { WorkerPool } from '../platform/workers.ts'
-import type { SegmentJob } from './segment-worker.ts'
+import type { RowHasher } from '../platform/row-hasher.ts'
+import type { DirectoryThreads } from './directory-threads.ts'
 
 /** Flaws of one segment that are told; the rest is counted. */
 const MAX_FLAWS = 256
@@ -47,6 +47,7 @@ export interface CheckWholeOptions {
   readonly onEntry?: OnEntry
   /** Without the contents nobody is told of events; else true. */
   readonly withContent?: boolean
+  readonly rows?: RowHasher
 }
 
 export async function checkWhole(
@@ -55,7 +56,7 @@ export async function checkWhole(
   used: Used,
   options: CheckWholeOptions = {},
 ): Promise<CheckedSegment> {
-  const { pace, onEntry, withContent = true } = options
+  const { pace, onEntry, withContent = true, rows } = options
   const flaws: SegmentFlaw[] = []
   const times: SegmentFlaw[] = []
   const unread: { first: number; count: number }[] = []
@@ -80,7 +81,7 @@ export async function checkWhole(
   }
   let flawCount = 0
   const onParents = (found: Buffer) => (parents = new Uint8Array(found))
-  for await (const flaw of checkSegment(store, segment, { onEntry: take, onParents, pace, withContent })) {
+  for await (const flaw of checkSegment(store, segment, { onEntry: take, onParents, pace, withContent, rows })) {
     // What is said of an object as a whole comes last, and must not be lost behind its entries.
     if (++flawCount <= MAX_FLAWS || flaw.index === undefined) flaws.push(flaw)
   }
@@ -101,7 +102,6 @@ export interface SegmentChecker {
   /** Segments that are worth having under way at the same time. */
   readonly depth: number
   check(segment: Segment, used: Used): Promise<CheckedSegment>
-  close(): Promise<void>
 }
 
 export class LocalSegmentChecker implements SegmentChecker {
@@ -120,8 +120,6 @@ export class LocalSegmentChecker implements SegmentChecker {
   async check(segment: Segment, used: Used): Promise<CheckedSegment> {
     return await checkWhole(this.#store, segment, used, { pace: this.#pace, withContent: this.#withContent })
   }
-
-  async close(): Promise<void> {}
 }
 
 /** Threads open the segments themselves, so they have to lie on the machine's own disk. */
@@ -130,26 +128,20 @@ export class ThreadedSegmentChecker implements SegmentChecker {
   readonly #directory: string
   readonly #withContent: boolean
   readonly #pace: Pace
-  readonly #pool: WorkerPool<SegmentJob, CheckedSegment>
+  readonly #threads: DirectoryThreads
 
-  constructor(directory: string, threadCount: number, withContent: boolean, pace: Pace) {
-    this.depth = threadCount * 2
+  constructor(threads: DirectoryThreads, directory: string, withContent: boolean, pace: Pace) {
+    this.depth = threads.count * 2
+    this.#threads = threads
     this.#directory = directory
     this.#withContent = withContent
     this.#pace = pace
-    this.#pool = new WorkerPool(new URL('./segment-worker.ts', import.meta.url), threadCount)
   }
 
   async check(segment: Segment, used: Used): Promise<CheckedSegment> {
-    const checked = await this.#pool.run(
-      { directory: this.#directory, segment, used, withContent: this.#withContent },
-      [],
-    )
+    const job = { directory: this.#directory, segment, used, withContent: this.#withContent }
+    const checked = await this.#threads.checkSegment(job)
     await this.#pace(segment.log.sizeBytes + (this.#withContent ? segment.content.sizeBytes : 0))
     return checked
-  }
-
-  async close(): Promise<void> {
-    await this.#pool.close()
   }
 }

@@ -9,6 +9,7 @@ import { MAX_NOTE_BYTES, type Policy, type Trust } from '@stele/proof'
 import { checkFolder, checkUnit, type CheckedUnit, type FolderReport, PATHS, UNIT_ENTRIES } from '@stele/proof/folder'
 import { NodeFolderFiles } from '@stele/proof/node-files'
 import { platformHasher } from '../ledger/hash-nodes.ts'
+import { rowHasher } from '../platform/row-hasher.ts'
 import { WorkerPool } from '../platform/workers.ts'
 import type { FolderJob } from './folder-worker.ts'
 import { keyChain, retiredSigner, secondSuccessor } from './key-chain.ts'
@@ -73,9 +74,10 @@ export async function verifyFolder(options: VerifyFolderOptions): Promise<Verifi
   const retired = head === undefined || known === undefined ? undefined : await retiredSigner(head, known)
   const trust = trustOf(options, typeof read === 'string' ? undefined : read.origin, known, retired)
   const seen = seenHead(known)
-  const isLarge = typeof read !== 'string' && read.size > THREADED_ENTRIES && threadCount > 1
-  const pool = isLarge ? threadedPool(threadCount) : undefined
-  const hasher = platformHasher()
+  const isLarge = typeof read !== 'string' && read.size > THREADED_ENTRIES
+  // This thread does its share.
+  const pool = isLarge && threadCount > 1 ? threadedPool(threadCount - 1) : undefined
+  const hasher = platformHasher(isLarge ? rowHasher() : undefined)
   try {
     const report = await checkFolder({
       files,
@@ -83,9 +85,10 @@ export async function verifyFolder(options: VerifyFolderOptions): Promise<Verifi
       ...(trust === undefined ? {} : { trust }),
       check: async (unit) => {
         await beforeUnit?.()
-        return pool === undefined ? checkUnit(files, hasher, unit) : await pool.run({ folder, unit }, [])
+        const here = () => checkUnit(files, hasher, unit)
+        return pool === undefined ? here() : await pool.share({ folder, unit }, here)
       },
-      depth: pool === undefined ? 1 : 2 * threadCount,
+      depth: pool === undefined ? 1 : 4 * threadCount,
       wanted: seen === undefined ? [] : [seen.size],
       ...(onProgress === undefined ? {} : { onProgress }),
     })

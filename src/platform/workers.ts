@@ -15,10 +15,14 @@ interface Waiting<Answer> {
   readonly reject: (error: Error) => void
 }
 
+/** Jobs that a thread has before it, so that it goes on while this one is busy with one of its own. */
+const SHARED_AHEAD = 2
+
 /** A fixed number of threads that all run the same script; each answers its jobs in order. One that ends, ends all. */
 export class WorkerPool<Job, Answer> {
   readonly #workers: { readonly worker: Worker; readonly waiting: Waiting<Answer>[] }[]
   #failure: Error | undefined
+  #turn: Promise<void> = Promise.resolve()
 
   constructor(script: URL, count: number) {
     this.#workers = Array.from({ length: count }, () => {
@@ -42,7 +46,29 @@ export class WorkerPool<Job, Answer> {
     })
   }
 
+  /**
+   * Hands a job to a thread that has little before it, else answers it by `here` in this one, which waits for nobody: not
+   * for threads that have yet to begin either. Jobs begin in order; for so long as `here` runs, nothing else does.
+   */
+  async share(job: Job, here: () => Answer): Promise<Answer> {
+    const before = this.#turn
+    let done: (() => void) | undefined
+    this.#turn = new Promise((resolve) => (done = resolve))
+    await before
+    // Answers that have come are counted first.
+    await new Promise((resolve) => setImmediate(resolve))
+    const hasRoom = this.#workers.some(({ waiting }) => waiting.length < SHARED_AHEAD)
+    try {
+      if (!hasRoom && this.#failure === undefined) return here()
+    } finally {
+      done?.()
+    }
+    return await this.run(job, [])
+  }
+
+  /** What waits for its turn still is not begun. */
   async close(): Promise<void> {
+    this.#failure ??= new Error('the threads are closed')
     for (const { worker } of this.#workers) await worker.terminate()
   }
 

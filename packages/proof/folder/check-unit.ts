@@ -56,11 +56,12 @@ export function checkUnit(files: FolderFiles, hasher: Hasher, job: UnitJob): Che
   return new UnitCheck(files, hasher, job).run()
 }
 
-/** A bundle as far as it can be read: where each entry begins and ends. */
+/** A bundle as far as it can be read. */
 interface Bundle {
   readonly file: string
   readonly bytes: Uint8Array
-  readonly places: readonly { readonly start: number; readonly end: number }[]
+  /** Two for each entry: the byte before it, which is given up for the one that a leaf begins with, and its end. */
+  readonly bounds: Uint32Array
   /** Where it could not be read on, or has more than it should. */
   readonly faultAt: number | undefined
   /** Undefined where some entry could not be read. */
@@ -160,8 +161,7 @@ class UnitCheck {
   #takeContents(bundle: Bundle | undefined, first: number, width: number, bad: ReadonlySet<number>): void {
     for (let position = 0; position < width; position++) {
       if (!this.#contents.isDue(first + position)) continue
-      const place = bad.has(position) ? undefined : bundle?.places[position]
-      this.#contents.take(first + position, place && bundle?.bytes.subarray(place.start, place.end))
+      this.#contents.take(first + position, bundle && !bad.has(position) ? entryOf(bundle, position) : undefined)
     }
   }
 
@@ -190,22 +190,24 @@ class UnitCheck {
       this.#object({ kind: 'missing', file: path, what: 'the entries are missing', ...range })
       return undefined
     }
-    const places: { start: number; end: number }[] = []
+    const all = new Uint32Array(2 * width)
+    let count = 0
     let at = 0
-    let isWhole = true
-    while (isWhole && places.length < width) {
-      const start = at + 2
-      const end = start + (bytes[at] ?? 0) * 256 + (bytes[at + 1] ?? 0)
-      isWhole = start <= bytes.length && end <= bytes.length
-      if (!isWhole) break
-      places.push({ start, end })
+    while (count < width) {
+      const end = at + 2 + (bytes[at] ?? 0) * 256 + (bytes[at + 1] ?? 0)
+      if (end > bytes.length) break
+      all[2 * count] = at + 1
+      all[2 * count + 1] = end
+      count++
       at = end
     }
+    const isWhole = count === width
+    const bounds = all.subarray(0, 2 * count)
     const faultAt = !isWhole || (file === path && at < bytes.length) ? at : undefined
     if (isWhole && faultAt !== undefined) {
       this.#object({ kind: 'entry', file, offset: at, what: 'bytes follow the last entry' })
     }
-    return { file, bytes, places, faultAt, leaves: isWhole ? this.#leaves(bytes, places) : undefined }
+    return { file, bytes, bounds, faultAt, leaves: isWhole ? this.#leaves(bytes, bounds) : undefined }
   }
 
   #read(path: string, full: string, maxBytes: number): [file: string, bytes: Uint8Array | undefined] {
@@ -217,12 +219,12 @@ class UnitCheck {
     return [full, wider]
   }
 
-  /** The byte before an entry, of its length, is given up for the one that a leaf begins with. */
-  #leaves(bytes: Uint8Array, places: Bundle['places']): Uint8Array {
-    const leaves = new Uint8Array(places.length * HASH_BYTES)
-    for (const [position, { start, end }] of places.entries()) {
-      bytes[start - 1] = 0
-      this.#hasher.into(bytes.subarray(start - 1, end), leaves, position * HASH_BYTES)
+  #leaves(bytes: Uint8Array, bounds: Uint32Array): Uint8Array {
+    for (let at = 0; at < bounds.length; at += 2) bytes[bounds[at]!] = 0
+    if (this.#hasher.rows !== undefined) return this.#hasher.rows.ranges(bytes, bounds)
+    const leaves = new Uint8Array((bounds.length / 2) * HASH_BYTES)
+    for (let at = 0; at < bounds.length; at += 2) {
+      this.#hasher.into(bytes.subarray(bounds[at], bounds[at + 1]), leaves, (at / 2) * HASH_BYTES)
     }
     return leaves
   }
@@ -236,10 +238,10 @@ class UnitCheck {
     wrong: 'tile' | 'entries' | 'unknown',
   ): ReadonlySet<number> {
     const bad = new Set<number>()
-    const leaves = bundle.leaves ?? this.#leaves(bundle.bytes, bundle.places)
+    const leaves = bundle.leaves ?? this.#leaves(bundle.bytes, bundle.bounds)
     const hashAt = (hashes: Uint8Array, position: number) =>
       hashes.subarray(position * HASH_BYTES, (position + 1) * HASH_BYTES)
-    const readCount = bundle.places.length
+    const readCount = bundle.bounds.length / 2
     for (let position = 0; position < width; position++) {
       if (tile === undefined && position < readCount) continue
       const isThere = tile !== undefined && position < readCount
@@ -247,13 +249,13 @@ class UnitCheck {
       bad.add(position)
       if (bundle.leaves === undefined) continue
       const [ofEntry, ofTile] = [leaves, tile!.hashes].map((hashes) => toHex(hashAt(hashes, position)))
-      const [index, start] = [first + position, bundle.places[position]?.start ?? 0]
+      const [index, start] = [first + position, bundle.bounds[2 * position]! + 1]
       this.#objectToLeaf({ bundle, tile: tile!, index, position, start, ofEntry: ofEntry!, ofTile: ofTile! }, wrong)
     }
     const [firstBad] = bad
     const isCut = bundle.leaves === undefined && firstBad !== undefined
     if (isCut) {
-      const offset = (bundle.places[firstBad]?.start ?? bundle.faultAt! + 2) - 2
+      const offset = firstBad < readCount ? bundle.bounds[2 * firstBad]! - 1 : bundle.faultAt!
       const what = 'the entries cannot be read from here on'
       const range = { index: first + firstBad, count: width - firstBad }
       this.#object({ kind: 'entry', file: bundle.file, offset, ...range, what })
@@ -315,6 +317,12 @@ class UnitCheck {
     this.#findingCount++
     if (this.#findings.length < MAX_FINDINGS) this.#findings.push(finding)
   }
+}
+
+/** Undefined where it could not be read. */
+function entryOf({ bytes, bounds }: Bundle, position: number): Uint8Array | undefined {
+  const before = bounds[2 * position]
+  return before === undefined ? undefined : bytes.subarray(before + 1, bounds[2 * position + 1])
 }
 
 export function toHex(bytes: Uint8Array): string {

@@ -4,6 +4,6 @@
 export { checkFolder, type FolderReport, NoLogError } from './check-folder.ts'
 export { checkUnit, type CheckedUnit, type UnitJob } from './check-unit.ts'
 export { type Content, formatContentLine } from './content-line.ts'
-export type { FolderFiles, FolderFinding, Hasher, OpenedFile } from './files.ts'
+export type { FolderFiles, FolderFinding, Hasher, OpenedFile, RowHasher } from './files.ts'
 export { givenRotations, holdsRotations, mayHaveFollowed } from './given-rotations.ts'
 export { contentsFirst, contentsPath, formatRange, PATHS, rotationPath, UNIT_ENTRIES } from './paths.ts'

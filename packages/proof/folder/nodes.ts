@@ -26,6 +26,7 @@ export class Nodes {
   /** The root over `count` hashes from number `start` on; `count` is a power of two. */
   perfectRoot(hashes: Uint8Array, start: number, count: number): Uint8Array {
     let row = hashes.subarray(start * HASH_BYTES, (start + count) * HASH_BYTES)
+    if (this.#hasher.rows !== undefined) return this.#hasher.rows.fold(row, count)
     for (let left = count; left > 1; left /= 2) {
       // In place once it is a row of its own: a node is written where it was read, or before that.
       const above: Uint8Array = left === count ? new Uint8Array((left / 2) * HASH_BYTES) : row

@@ -6,12 +6,14 @@
  * every content is what its entry commits to, and the hashes above the leaves are those of the leaves.
  */
 import { createHash, hash, type Hash } from 'node:crypto'
-import { type Entry, MAX_ENTRY_BYTES, parseEntry, ProofError, SALT_BYTES } from '@stele/proof'
+import { type Entry, parseEntry, ProofError, SALT_BYTES } from '@stele/proof'
+import { platformRows, type RowHasher } from '../../platform/row-hasher.ts'
 import { DataFault } from '../data-fault.ts'
 import { EntryForms } from '../entry-forms.ts'
 import { type ObjectInfo, ObjectMissing, type ObjectStore } from '../store/object-store.ts'
 import { HASH_BYTES } from '../wal/format.ts'
 import { HEADER_BYTES } from './segment-format.ts'
+import { bundleLeaves } from './part.ts'
 import { SegmentObject } from './segment-object.ts'
 import { SegmentReader } from './segment-reader.ts'
 import { hashesAbove, TWIG_ENTRIES } from './perfect-tree.ts'
@@ -41,6 +43,8 @@ export interface CheckOptions {
   readonly pace?: Pace | undefined
   /** Without the contents, what is checked is entries and tree; of the object of contents, its outline. */
   readonly withContent?: boolean
+  /** What hashes leaves and nodes; by default, the platform. */
+  readonly rows?: RowHasher | undefined
 }
 
 export async function* checkSegment(
@@ -93,13 +97,14 @@ class Check {
   readonly #leaves: Buffer
   readonly #isRead: Uint8Array
   readonly #forms = new EntryForms()
-  readonly #scratch = Buffer.alloc(1 + MAX_ENTRY_BYTES)
+  readonly #rows: RowHasher
 
   constructor(reader: SegmentReader, log: HashedObject, content: HashedObject, options: CheckOptions) {
     this.#reader = reader
     this.#log = log
     this.#contents = new Contents(reader.content, content)
     this.#options = options
+    this.#rows = options.rows ?? platformRows
     this.#leaves = Buffer.alloc(reader.segment.count * HASH_BYTES)
     this.#isRead = new Uint8Array(reader.segment.count)
   }
@@ -113,6 +118,7 @@ class Check {
       const bytes = await this.#log.take(log.table.ends[row]! - log.startOf(row))
       const entries = await itemsOf(log, row, bytes)
       if (!Array.isArray(entries)) yield { ...flawOfFault(entries, this.#log.key), index: this.#index(first) }
+      else this.#hashLeaves(first, entries)
       // Awaits and generators of their own for each entry would cost more than its hashes.
       for (let at = 0; at < log.countOf(row); at++) {
         if (withContent && this.#contents.isAtEnd) {
@@ -122,7 +128,6 @@ class Check {
         const content = withContent ? this.#contents.take() : undefined
         if (!Array.isArray(entries)) continue
         const entry = entries[at]!
-        this.#hashLeaf(first + at, entry)
         if (withContent && content === undefined) continue
         const flaw =
           content === undefined ? this.#formFlawOf(first + at, entry) : this.#flawOf(first + at, entry, content)
@@ -134,11 +139,9 @@ class Check {
     yield* this.#hashes()
   }
 
-  #hashLeaf(ordinal: number, entry: Buffer): void {
-    entry.copy(this.#scratch, 1)
-    const leaf = hash('sha256', this.#scratch.subarray(0, 1 + entry.length), 'binary')
-    this.#leaves.write(leaf, ordinal * HASH_BYTES, 'latin1')
-    this.#isRead[ordinal] = 1
+  #hashLeaves(first: number, entries: readonly Buffer[]): void {
+    this.#leaves.set(bundleLeaves(entries, this.#rows), first * HASH_BYTES)
+    this.#isRead.fill(1, first, first + entries.length)
   }
 
   /** What is wrong with an entry's form, whatever it commits to. */
@@ -187,7 +190,7 @@ class Check {
       const what = 'an entry has not the leaf hash that stands there'
       yield { key, offset: leavesAt + at, index: this.#index(ordinal), what, expected: expected!, found: found! }
     }
-    const { twigs, parents, root } = hashesAbove(leaves)
+    const { twigs, parents, root } = hashesAbove(leaves, this.#rows)
     yield* this.#against(twigs, TWIG_ENTRIES, 'a hash over 16 leaves is not that of its leaves')
     yield* this.#against(parents, BUNDLE_ENTRIES, 'a hash of level 1 is not that of its leaves')
     const found = root.toString('hex')

@@ -7,6 +7,7 @@
  */
 import { promisify } from 'node:util'
 import { constants, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib'
+import type { RowHasher } from '../../platform/row-hasher.ts'
 import { readZstdFrame, ZstdFault } from '../../platform/zstd-frame.ts'
 
 /** Of Entra sign-ins level 3 leaves 9 % and levels above it hardly less, at half its speed. */
@@ -56,6 +57,22 @@ export function bundleEntries(raw: Buffer, count: number, from: number, to: numb
     at = end
   }
   return at === raw.length ? entries : undefined
+}
+
+/** The leaf hashes of entries that `bundleEntries` gave; their lengths, two bytes before each, are given up for it. */
+export function bundleLeaves(entries: readonly Buffer[], rows: RowHasher): Uint8Array {
+  const [first, last] = [entries[0], entries.at(-1)]
+  if (first === undefined || last === undefined) return new Uint8Array(0)
+  const start = first.byteOffset - 1
+  const bytes = new Uint8Array(first.buffer, start, last.byteOffset + last.length - start)
+  const bounds = new Uint32Array(2 * entries.length)
+  for (const [position, { byteOffset, length }] of entries.entries()) {
+    const at = byteOffset - 1 - start
+    bytes[at] = 0
+    bounds[2 * position] = at
+    bounds[2 * position + 1] = at + 1 + length
+  }
+  return rows.ranges(bytes, bounds)
 }
 
 /** A block: count u32 | for each its end u32, counted from behind these | contents, each salt ‖ event. */

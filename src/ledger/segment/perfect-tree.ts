@@ -3,13 +3,12 @@
 
 /** Roots of trees that are perfect or made of perfect ones: what a segment's hashes are held against each other by. */
 import { EMPTY_ROOT, type NodeHasher } from '@stele/proof'
+import { platformRows, type RowHasher } from '../../platform/row-hasher.ts'
 import { platformNodeHasher } from '../hash-nodes.ts'
 import { HASH_BYTES } from '../wal/format.ts'
 
 /** Leaves below a twig: a leaf is held against its tile's hash by 15 hashes twice, and not by 255. */
 export const TWIG_ENTRIES = 16
-/** Twigs of a tile, which are as many as leaves of a twig. */
-const TILE_TWIGS_BYTES = TWIG_ENTRIES * HASH_BYTES
 
 /** Root over `count` hashes from offset `at` on; `count` is a power of two. */
 export function perfectRoot(hashInto: NodeHasher, hashes: Uint8Array, at: number, count: number): Buffer {
@@ -23,37 +22,34 @@ export function perfectRoot(hashInto: NodeHasher, hashes: Uint8Array, at: number
 }
 
 /** The roots over each 16 of the hashes; what is left at the end has none. */
-export function twigsOf(leaves: Uint8Array): Buffer {
-  const hashInto = platformNodeHasher()
-  const count = Math.floor(leaves.length / HASH_BYTES / TWIG_ENTRIES)
-  const twigs = Buffer.alloc(count * HASH_BYTES)
-  for (let twig = 0; twig < count; twig++) {
-    perfectRoot(hashInto, leaves, twig * TWIG_ENTRIES * HASH_BYTES, TWIG_ENTRIES).copy(twigs, twig * HASH_BYTES)
-  }
-  return twigs
+export function twigsOf(leaves: Uint8Array, rows = platformRows): Buffer {
+  return asBuffer(rows.fold(leaves, TWIG_ENTRIES))
 }
 
 /** What stands above a segment's leaves: the roots over each 16 and each 256 of them, and over all. */
-export function hashesAbove(leaves: Buffer): {
+export function hashesAbove(
+  leaves: Buffer,
+  rows: RowHasher,
+): {
   readonly twigs: Buffer
   readonly parents: Buffer
   readonly root: Buffer
 } {
-  const hashInto = platformNodeHasher()
-  const twigs = twigsOf(leaves)
-  const tiles = Math.floor(twigs.length / TILE_TWIGS_BYTES)
-  const parents = Buffer.alloc(tiles * HASH_BYTES)
-  for (let tile = 0; tile < tiles; tile++) {
-    perfectRoot(hashInto, twigs, tile * TILE_TWIGS_BYTES, TWIG_ENTRIES).copy(parents, tile * HASH_BYTES)
-  }
+  const twigs = twigsOf(leaves, rows)
+  // Twigs of a tile are as many as leaves of a twig.
+  const parents = asBuffer(rows.fold(twigs, TWIG_ENTRIES))
   const tree = new PerfectTrees()
   const rest = (hashes: Buffer, from: number, count: number) => {
     for (let at = from; at < hashes.length; at += HASH_BYTES) tree.add(hashes.subarray(at, at + HASH_BYTES), count)
   }
   rest(parents, 0, TWIG_ENTRIES ** 2)
-  rest(twigs, tiles * TILE_TWIGS_BYTES, TWIG_ENTRIES)
+  rest(twigs, parents.length * TWIG_ENTRIES, TWIG_ENTRIES)
   rest(leaves, twigs.length * TWIG_ENTRIES, 1)
   return { twigs, parents, root: Buffer.from(tree.root()) }
+}
+
+function asBuffer({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length)
 }
 
 /** A tree that is built of the roots of perfect subtrees, each where a subtree of its height may begin. */
