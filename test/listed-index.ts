@@ -82,6 +82,7 @@ export class ListedIndex {
   }
 
   readonly #search = {
+    inTurn: () => this.#search,
     hits: async (scope: SearchScope, { limit, after }: { limit: number; after?: Found }, signal: AbortSignal) => {
       const rows = await this.#found(scope, signal)
       const found = rows.map(({ ledger, index, document }) => ({ ledger, index, timeMs: document.timeMs }))

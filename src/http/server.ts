@@ -48,6 +48,8 @@ export interface HttpOptions extends Pick<
 > {
   /** Other than what is usual. */
   readonly timeouts?: Partial<Timeouts>
+  /** What the searches of one token may take of the index's time a minute. */
+  readonly searchBudgetMs?: number
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer }
   /** The file that is handed out to whoever wants to verify a receipt. */
   readonly verifierPage: Buffer
@@ -80,7 +82,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     heads: new Heads(ledgers),
     metrics,
     tails,
-    searches: new Searches(index, clock, metrics),
+    searches: new Searches(index, clock, metrics, options.searchBudgetMs),
     verifierPage: new VerifierPage(options.verifierPage),
     onDamage,
   }

@@ -40,6 +40,8 @@ const SEARCH_CHOICES = [
   'group_by_overflow_mode',
   'max_block_size',
   'log_comment',
+  'priority',
+  'low_priority_query_wait_time_ms',
 ]
 
 /** Nothing but these settings can be changed by a search. Every other one has the value below, or ClickHouse's. */
