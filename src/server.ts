@@ -49,6 +49,8 @@ export interface ServerConfig extends DirectoryConfig {
   readonly privateWitnesses?: boolean
   /** A published head may wait so long for its quorum of witnesses; 5 minutes where it is not said. */
   readonly witnessAlarmMs?: number
+  /** What the searches of one token may take of the index's time a minute; 120 s where it is not said. */
+  readonly searchBudgetMs?: number
 }
 
 export interface RunningServer extends OpenDirectory {
@@ -150,6 +152,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = sys
       log,
       ...secure,
       ...(config.timeouts === undefined ? {} : { timeouts: config.timeouts }),
+      ...(config.searchBudgetMs === undefined ? {} : { searchBudgetMs: config.searchBudgetMs }),
     })
     const url = await http.listen(config.listenHost, config.listenPort)
     return {

@@ -216,6 +216,8 @@ test('serve hands on what it was told, with paths made absolute and defaults fil
     '--allow-private-witnesses',
     '--witness-alarm',
     '2',
+    '--search-budget',
+    '30',
     '--head',
     'h',
     '--tls-cert',
@@ -235,6 +237,7 @@ test('serve hands on what it was told, with paths made absolute and defaults fil
     demo: true,
     privateWitnesses: true,
     witnessAlarmMs: 120_000,
+    searchBudgetMs: 30_000,
   })
   await steleOk(world, 'serve', '--listen', '0.0.0.0:80', '--insecure-plaintext', '--head', 'https://heads.example/h')
   assert.equal(served?.head, 'https://heads.example/h')

@@ -83,6 +83,7 @@ export class ListedIndex {
   }
 
   readonly #search = {
+    inTurn: () => this.#search,
     hits: async (
       scope: SearchScope,
       asked: { limit: number; after?: Found; order?: HitOrder },

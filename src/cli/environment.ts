@@ -46,6 +46,7 @@ export interface ServeConfig {
   readonly noIndex?: boolean
   readonly privateWitnesses: boolean
   readonly witnessAlarmMs: number
+  readonly searchBudgetMs?: number
 }
 
 /** What `stele witness serve` was told. */

@@ -52,6 +52,11 @@ export const serve = defineCommand({
       value: 'MINUTES',
       help: `how long a published head may wait for its quorum of witnesses before that is recorded; else ${DEFAULT_ALARM_MINUTES}`,
     },
+    'search-budget': {
+      type: 'string',
+      value: 'SECONDS',
+      help: "how much of the index's time the searches of one token may take a minute; else 120",
+    },
     demo: { type: 'boolean', help: 'plays a story of about 1,000 Entra events into the ledger demo, once' },
   },
   examples: [
@@ -85,10 +90,17 @@ export const serve = defineCommand({
       demo: options.demo === true,
       privateWitnesses: options['allow-private-witnesses'] === true,
       witnessAlarmMs: minutesOf(options['witness-alarm']) * MINUTE_MS,
+      ...(options['search-budget'] === undefined ? {} : { searchBudgetMs: budgetOf(options['search-budget']) }),
       ...(noIndex ? { noIndex } : indexUrl === undefined ? {} : { indexUrl }),
     })
   },
 })
+
+function budgetOf(text: string): number {
+  const seconds = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0
+  if (seconds > 0) return seconds * 1_000
+  throw usageFailure(`--search-budget ${printable(text)} is not a number of seconds`, 'Write it as 120')
+}
 
 function minutesOf(text: string | undefined): number {
   if (text === undefined) return DEFAULT_ALARM_MINUTES

@@ -9,10 +9,14 @@ import type { ServerResponse } from 'node:http'
 import { type Search, SearchFault } from '../index/search.ts'
 import type { IndexService, IndexStatus } from '../index/supervised-index.ts'
 import type { Clock } from '../platform/clock.ts'
+import { cpuCount } from '../platform/workers.ts'
 import { Problem } from '../schema/problem.ts'
 import type { Metrics } from './metrics.ts'
 import type { Caller } from './route.ts'
+import { SearchLanes } from './search-lanes.ts'
 
+/** Of the index's time, for one token a minute: two questions beside each other all the time. */
+export const SEARCH_BUDGET_MS = 120_000
 const MAX_OF_ONE_TOKEN = 8
 const MAX_OF_ALL = 32
 const RETRY_AFTER_SECONDS = 1
@@ -29,10 +33,12 @@ export class Searches {
   readonly #index: IndexService
   readonly #clock: Clock
   readonly #metrics: Metrics
+  readonly #lanes: SearchLanes
   readonly #running = new Map<string, number>()
   #runningCount = 0
 
-  constructor(index: IndexService, clock: Clock, metrics: Metrics) {
+  constructor(index: IndexService, clock: Clock, metrics: Metrics, budgetMs: number = SEARCH_BUDGET_MS) {
+    this.#lanes = new SearchLanes({ clock, processors: cpuCount(), budgetMs })
     this.#index = index
     this.#clock = clock
     this.#metrics = metrics
@@ -52,7 +58,7 @@ export class Searches {
     response.once('close', leave)
     try {
       demandSearchable(this.#index)
-      return await work({ search: this.#index.search, gone })
+      return await work({ search: this.#index.search.inTurn(this.#lanes.of(by, gone)), gone })
     } catch (error) {
       if (gone.aborted) throw new Problem('malformed-request', 'The connection ended before the search did.')
       throw error instanceof SearchFault ? problemOf(error) : error
@@ -64,6 +70,7 @@ export class Searches {
   }
 
   #enter(by: string): void {
+    this.#lanes.demand(by)
     const ofToken = this.#running.get(by) ?? 0
     const retryAfter = RETRY_AFTER_SECONDS
     if (ofToken >= MAX_OF_ONE_TOKEN) {

@@ -49,6 +49,8 @@ export interface HttpOptions extends Pick<
 > {
   /** Other than what is usual. */
   readonly timeouts?: Partial<Timeouts>
+  /** What the searches of one token may take of the index's time a minute. */
+  readonly searchBudgetMs?: number
   readonly tls?: { readonly cert: Buffer; readonly key: Buffer }
   /** The file that is handed out to whoever wants to verify a receipt. */
   readonly verifierPage: Buffer
@@ -83,7 +85,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     metrics,
     tails,
     exports,
-    searches: new Searches(index, clock, metrics),
+    searches: new Searches(index, clock, metrics, options.searchBudgetMs),
     verifierPage: new VerifierPage(options.verifierPage),
     onDamage,
   }

@@ -41,6 +41,8 @@ const SEARCH_CHOICES = [
   'group_by_overflow_mode',
   'max_block_size',
   'log_comment',
+  'priority',
+  'low_priority_query_wait_time_ms',
 ]
 
 /**

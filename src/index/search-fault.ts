@@ -14,11 +14,14 @@ export type SearchFaultReason =
 export class SearchFault extends Error {
   override readonly name = 'SearchFault'
   readonly reason: SearchFaultReason
+  /** It would have needed more time than it was given. */
+  readonly isOfTime: boolean
 
   /** For `too-heavy` the message is whole sentences; for `unavailable` a reason that goes on in a sentence. */
-  constructor(reason: SearchFaultReason, message: string) {
+  constructor(reason: SearchFaultReason, message: string, isOfTime = false) {
     super(message)
     this.reason = reason
+    this.isOfTime = isOfTime
   }
 }
 
@@ -62,7 +65,7 @@ export function searchFaultOf(error: unknown): SearchFault {
   const what = heavy.get(code)
   if (what !== undefined) {
     const mend = 'Narrow it: by time, by a field, or by a whole word instead of a wildcard.'
-    return new SearchFault('too-heavy', `The search needs more ${what} than one may have. ${mend}`)
+    return new SearchFault('too-heavy', `The search needs more ${what} than one may have. ${mend}`, what === 'time')
   }
   const reason = unavailable.get(code) ?? `the search server refuses the search (${code} ${type ?? ''})`
   return new SearchFault('unavailable', reason.replace(' )', ')'))

@@ -17,6 +17,7 @@ import { facetsStatement } from './facets.ts'
 import { type HistogramRequest, histogramStatement } from './histogram.ts'
 import { scopeConditions, searched, type SearchScope } from './scope.ts'
 import { SearchFault, searchFaultOf } from './search-fault.ts'
+import { type AskLimits, atOnce, type Turn } from './search-turn.ts'
 import { quoted } from './tables.ts'
 import { Parameters, timeValue } from './where.ts'
 
@@ -75,12 +76,24 @@ export class Search {
   readonly #client: () => ClickHouseClient
   readonly #table: () => string
   readonly #limits: SearchLimits
+  readonly #turn: Turn
 
   /** Both functions throw SearchFault where there is nothing to ask. */
-  constructor(client: () => ClickHouseClient, table: () => string, limits: SearchLimits = standardLimits) {
+  constructor(
+    client: () => ClickHouseClient,
+    table: () => string,
+    limits: SearchLimits = standardLimits,
+    turn: Turn = atOnce,
+  ) {
     this.#client = client
     this.#table = table
     this.#limits = limits
+    this.#turn = turn
+  }
+
+  /** The same, whose questions wait for their turn. */
+  inTurn(turn: Turn): Search {
+    return new Search(this.#client, this.#table, this.#limits, turn)
   }
 
   /** `after` is the last hit of the page before. */
@@ -235,29 +248,41 @@ export class Search {
   ): Promise<readonly Row[]> {
     signal.throwIfAborted()
     if (searched(scope).length === 0) return []
-    const client = this.#client()
-    try {
-      const { stream } = await client.exec({
-        query: `${query} FORMAT JSONCompactEachRow`,
-        query_params: parameters.values,
-        abort_signal: signal,
-        clickhouse_settings: { ...this.#settings(), ...settings },
-      })
-      return await readRows<Row>(stream, cells)
-    } catch (error) {
-      // Whoever does not wait any more is told what they said themselves.
-      signal.throwIfAborted()
-      throw searchFaultOf(error)
+    const { max_execution_time: seconds = this.#limits.timeMs / 1_000, ...others } = settings
+    return await this.#turn(seconds * 1_000, async (limits) => {
+      const client = this.#client()
+      try {
+        const { stream } = await client.exec({
+          query: `${query} FORMAT JSONCompactEachRow`,
+          query_params: parameters.values,
+          abort_signal: signal,
+          clickhouse_settings: { ...this.#settings(), ...others, ...this.#shareOf(limits) },
+        })
+        return await readRows<Row>(stream, cells)
+      } catch (error) {
+        // Whoever does not wait any more is told what they said themselves.
+        signal.throwIfAborted()
+        throw searchFaultOf(error)
+      }
+    })
+  }
+
+  #shareOf({ timeMs, lane }: AskLimits): ClickHouseSettings {
+    const isSlow = lane === 'slow'
+    return {
+      max_execution_time: timeMs / 1_000,
+      max_threads: isSlow ? 1 : this.#limits.threadCount,
+      // The higher waits for the lower.
+      priority: isSlow ? '2' : '1',
     }
   }
 
   #settings(): ClickHouseSettings {
-    const { timeMs, memoryBytes, threadCount } = this.#limits
     return {
-      max_execution_time: timeMs / 1_000,
       timeout_overflow_mode: 'throw',
-      max_memory_usage: String(memoryBytes),
-      max_threads: threadCount,
+      max_memory_usage: String(this.#limits.memoryBytes),
+      // A tenth of a second, and it goes on beside what is more urgent: nothing is starved.
+      low_priority_query_wait_time_ms: '100',
       max_result_rows: String(MAX_RESULT_ROWS),
       result_overflow_mode: 'throw',
       // An error comes as such, not behind the rows that were there until then.

@@ -32,15 +32,34 @@ export class FairTurns {
     this.#freeCount = count
   }
 
-  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+  /** Rejects with the signal's reason where that fires before its turn. */
+  async run<T>(key: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted()
     if (this.#freeCount > 0) this.#freeCount--
-    else await new Promise<void>((resolve) => this.#queue(key).push(resolve))
+    else await this.#wait(key, signal)
     try {
       return await work()
     } finally {
       const next = this.#next()
       if (next === undefined) this.#freeCount++
       else next()
+    }
+  }
+
+  async #wait(key: string, signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#queue(key).push(resolve)
+    const leave = () => {
+      const left = this.#queue(key).filter((waiting) => waiting !== resolve)
+      if (left.length === 0) this.#waiting.delete(key)
+      else this.#waiting.set(key, left)
+      reject(signal?.reason instanceof Error ? signal.reason : new Error('nobody waits any more'))
+    }
+    signal?.addEventListener('abort', leave, { once: true })
+    try {
+      await promise
+    } finally {
+      signal?.removeEventListener('abort', leave)
     }
   }
 

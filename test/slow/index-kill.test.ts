@@ -10,7 +10,7 @@ import { eventText } from '../index-ground.ts'
 import { eventually, startTestServer, type TestServer } from '../server-fixture.ts'
 import { SeededRandom } from '../scratch.ts'
 
-const KILLS = 25
+const KILLS = 50
 const SCRIPTS = ['follower.ts', 'embedded-child.ts'] as const
 
 /** Processes that this one has started, by their script. */
@@ -38,15 +38,15 @@ async function appendOn(server: TestServer, until: () => boolean): Promise<numbe
 }
 
 test(
-  'both children killed 25 times in the middle of work: appends go on, nothing is missing in the index and nothing doubled',
+  'both children killed 50 times in the middle of work: appends go on, nothing is missing in the index and nothing doubled',
   { skip: noClickHouse },
   async (context) => {
     const server = await startTestServer(context, { config: { noIndex: false } })
-    const random = new SeededRandom(25)
+    const random = new SeededRandom(KILLS)
     const pauseMs = () => {
       const byte = Buffer.alloc(2)
       random.fill(byte, 0, 2)
-      return 20 + (byte.readUInt16BE() % 300)
+      return 5 + (byte.readUInt16BE() % 150)
     }
     await eventually(() => server.index.status().state === 'ready', 30_000)
     let done = false
