@@ -20,6 +20,7 @@ const expectedRights: Readonly<Record<string, string>> = {
   searchEvents: 'read',
   readFacets: 'read',
   readHistogram: 'read',
+  readFields: 'read',
   readIndex: 'read admin',
   rebuildIndex: 'admin',
   startIndexCheck: 'admin',

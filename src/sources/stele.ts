@@ -35,6 +35,7 @@ const reads: ReadonlyMap<string, (event: JsonObject) => string> = new Map([
   ],
   ['events.search', (event) => `was shown ${shownOf(event)}${askedOf(event)} in`],
   ['facets.read', (event) => `counted ${fieldsOf(event)}${askedOf(event)} in`],
+  ['fields.read', (event) => `looked up fields and examples${askedOf(event)} of`],
   ['histogram.read', (event) => `counted events over time${askedOf(event)} in`],
 ])
 
