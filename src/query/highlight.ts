@@ -8,7 +8,7 @@ import { QueryFault } from './fault.ts'
 import { MAX_QUERY_CHARS, parseQuery } from './parse.ts'
 import { type Token, tokenFrom } from './tokens.ts'
 
-export type SpanKind = 'field' | 'operator' | 'value' | 'text' | 'wildcard' | 'error'
+type SpanKind = 'field' | 'operator' | 'value' | 'text' | 'wildcard' | 'error'
 
 /** UTF-16 units from `start`, counted from 0, to before `end`. */
 export interface Span {
