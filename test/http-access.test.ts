@@ -24,6 +24,7 @@ const expectedRights: Readonly<Record<string, string>> = {
   readRelated: 'read',
   readFacets: 'read',
   readHistogram: 'read',
+  readFields: 'read',
   readIndex: 'read admin',
   rebuildIndex: 'admin',
   startIndexCheck: 'admin',

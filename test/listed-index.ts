@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { CheckReport } from '../src/index/messages.ts'
-import type { Bucket, Found, HitOrder, Search, SearchScope, ValueCount } from '../src/index/search.ts'
+import type { Bucket, Found, HitOrder, Search, SearchScope, Shape, ValueCount } from '../src/index/search.ts'
 import type { SearchFault } from '../src/index/search-fault.ts'
 import { type SearchDocument, documentOf } from '../src/query/document.ts'
 import { matches } from '../src/query/evaluate.ts'
@@ -26,6 +26,8 @@ interface Row {
 export class ListedIndex {
   /** Changes what is claimed to be found. */
   lie: (found: readonly Found[]) => readonly Found[] = (found) => found
+  /** Changes what sets of paths are claimed to be there. */
+  shape: (shapes: Shape[]) => Shape[] = (shapes) => shapes
   /** What every question fails with. */
   fault: SearchFault | undefined
   /** What counting says, where not how many there are. */
@@ -105,6 +107,14 @@ export class ListedIndex {
     facets: async (scope: SearchScope, fields: readonly FieldName[], top: number, signal: AbortSignal) => {
       const rows = await this.#found(scope, signal)
       return Object.fromEntries(fields.map((field) => [field, countsOf(rows, field).slice(0, top)]))
+    },
+    shapes: async (scope: SearchScope, limit: number, signal: AbortSignal): Promise<Shape[]> => {
+      const groups = Map.groupBy(await this.#found(scope, signal), ({ document }) => document.paths)
+      const shapes = [...groups].map(([paths, rows]) => {
+        const { ledger, index } = rows.reduce((one, other) => (other.index > one.index ? other : one))
+        return { paths: paths.split('\n').filter((path) => path !== ''), count: rows.length, ledger, index }
+      })
+      return this.shape(shapes.toSorted((one, other) => other.count - one.count).slice(0, limit))
     },
     span: async (scope: SearchScope, signal: AbortSignal) => {
       const rows = await this.#found(scope, signal)

@@ -33,6 +33,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./search.ts')).search,
   },
   {
+    name: 'fields',
+    group: 'Read',
+    summary: 'Lists what can be searched by, with examples',
+    load: async () => (await import('./fields.ts')).fieldsCommand,
+  },
+  {
     name: 'tail',
     group: 'Read',
     summary: 'Shows events as they are stored',

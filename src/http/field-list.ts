@@ -15,7 +15,7 @@ import { pathValues } from '../query/evaluate.ts'
 import { fieldOf, fields, keywords } from '../query/fields.ts'
 import { fold } from '../query/fold.ts'
 import { PathNames } from '../query/path-names.ts'
-import { formatPath } from '../query/paths.ts'
+import { formatPath, isShort } from '../query/paths.ts'
 import { admit } from './admission.ts'
 import { hitRoomBytes } from './content.ts'
 import { named } from './counts.ts'
@@ -90,7 +90,10 @@ async function pathsOf(
   const shapes = await search.shapes(scope, MAX_SHAPES, gone)
   const counts = new Map<string, number>()
   for (const { paths, count } of shapes) {
-    for (const path of paths) if (path.startsWith(begin)) counts.set(path, (counts.get(path) ?? 0) + count)
+    for (const path of paths) {
+      // An attribute of OCSF that is called as a field is that field in a query.
+      if (path.startsWith(begin) && !isShort(path)) counts.set(path, (counts.get(path) ?? 0) + count)
+    }
   }
   const frequent = [...counts]
     .toSorted(([onePath, one], [otherPath, other]) => other - one || (onePath < otherPath ? -1 : 1))

@@ -15,7 +15,7 @@ import { quoted, type Token, type Value } from './tokens.ts'
 
 const MAX_SUGGESTIONS = 20
 
-export interface Suggestion {
+interface Suggestion {
   readonly kind: 'field' | 'path' | 'operator' | 'value'
   /** What is to stand in place of what is written. */
   readonly text: string

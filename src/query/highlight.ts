@@ -8,7 +8,7 @@ import { QueryFault } from './fault.ts'
 import { MAX_QUERY_CHARS, parseQuery } from './parse.ts'
 import { type Token, tokenFrom } from './tokens.ts'
 
-export type SpanKind = 'field' | 'operator' | 'value' | 'text' | 'wildcard' | 'error'
+type SpanKind = 'field' | 'operator' | 'value' | 'text' | 'wildcard' | 'error'
 
 /** UTF-16 units from `start`, counted from 0, to before `end`. */
 export interface Span {
@@ -20,9 +20,16 @@ export interface Span {
 /** Spans in their order, none over another; blanks between them are of none. */
 export function highlight(text: string, nowMs: number): readonly Span[] {
   const kinds: (SpanKind | undefined)[] = Array.from({ length: Math.min(text.length, MAX_QUERY_CHARS) })
+  /** Of each parenthesis that is open, whether it holds the values of a field. */
+  const lists: boolean[] = []
   for (const piece of piecesOf(text.slice(0, MAX_QUERY_CHARS))) {
-    if (piece instanceof QueryFault) kinds.fill('error', piece.column - 1, piece.column - 1 + piece.length)
-    else paint(piece, text, kinds)
+    if (piece instanceof QueryFault) {
+      kinds.fill('error', piece.column - 1, piece.column - 1 + piece.length)
+      continue
+    }
+    paint(piece, text, kinds, lists.at(-1) ?? false)
+    if (piece.kind === 'open') lists.push(piece.field !== undefined || (lists.at(-1) ?? false))
+    else if (piece.kind === 'close') lists.pop()
   }
   const fault = faultOf(text.slice(0, MAX_QUERY_CHARS), nowMs)
   if (fault !== undefined) kinds.fill('error', fault.column - 1, fault.column - 1 + fault.length)
@@ -46,7 +53,7 @@ export function* piecesOf(text: string): Generator<Token | QueryFault, void> {
   }
 }
 
-function paint(token: Token, text: string, kinds: (SpanKind | undefined)[]): void {
+function paint(token: Token, text: string, kinds: (SpanKind | undefined)[], isListed: boolean): void {
   const { start, end } = token
   if (token.kind === 'open' && token.field !== undefined) {
     kinds.fill('field', start, end - '('.length)
@@ -55,7 +62,7 @@ function paint(token: Token, text: string, kinds: (SpanKind | undefined)[]): voi
     kinds.fill('operator', start, end)
   } else {
     kinds.fill('field', start, token.valueStart)
-    kinds.fill(token.field === undefined ? 'text' : 'value', token.valueStart, end)
+    kinds.fill(token.field === undefined && !isListed ? 'text' : 'value', token.valueStart, end)
     for (let at = token.valueStart; at < end; at++) {
       if (token.isQuoted && text[at] === '\\') at++
       else if (text[at] === '*') kinds[at] = 'wildcard'

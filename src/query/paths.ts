@@ -72,10 +72,11 @@ export function formatPath(path: string): string {
   return `raw."${path.slice('raw.'.length).replaceAll(/["\\]/g, '\\$&')}"`
 }
 
-/** What OCSF has at the path: `text`, `number`, `boolean`, `json`, or the name of an object; undefined for nothing. */
+/** What OCSF has at the path: `text`, `number`, `boolean`, `json` and below that, or an object's name; undefined for nothing. */
 export function kindOf(path: string): string | undefined {
   let kind = 'event'
   for (const name of path.split('.')) {
+    if (kind === 'json') break
     const table = Object.hasOwn(tables, kind) ? tables[kind] : undefined
     if (table === undefined || !Object.hasOwn(table, name)) return undefined
     kind = table[name]!

@@ -219,6 +219,7 @@ function nearestField(asked: string): string | undefined {
   const other = byOther.get(asked.toLowerCase())
   if (other !== undefined) return other
   if (/^raw(?:\.|$)/i.test(asked)) return undefined
+  if (kindOf(fold(asked)) === 'json') return undefined
   // What is no path of OCSF may be one of the source's own.
   if (asked.includes('.'))
     return nearestPath(asked) ?? (pathOf(`raw.${asked}`) === undefined ? undefined : `raw.${asked}`)

@@ -44,6 +44,7 @@ const reads: ReadonlyMap<string, (event: JsonObject) => string> = new Map([
         : `began an export${askedOf(event)} from`,
   ],
   ['facets.read', (event) => `counted ${fieldsOf(event)}${askedOf(event)} in`],
+  ['fields.read', (event) => `looked up fields and examples${askedOf(event)} of`],
   ['histogram.read', (event) => `counted events over time${askedOf(event)} in`],
 ])
 

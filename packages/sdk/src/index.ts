@@ -31,6 +31,7 @@ export {
   type SearchQuestion,
   type ValueCount,
 } from './search.ts'
+export { type SearchField, type SearchFields, type SearchPath } from './search-fields.ts'
 export {
   type BackgroundCheck,
   type IndexCheck,

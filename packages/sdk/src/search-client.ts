@@ -17,11 +17,13 @@ import {
   type SearchPage,
   type SearchQuestion,
 } from './search.ts'
+import { readSearchFields, type SearchFields } from './search-fields.ts'
 import { type IndexCheck, type IndexStatus, readIndexCheck, readIndexStatus } from './search-index.ts'
 import { WitnessesClient } from './witnesses-client.ts'
 
 const DEFAULT_LIMIT = 50
 const DEFAULT_TOP = 10
+const DEFAULT_PATHS = 100
 /** An answer of 32 MiB, or one event of 16 MiB, escaped at its worst, and what comes with it. */
 const MAX_PAGE_BYTES = 256 * 1024 * 1024
 
@@ -74,6 +76,18 @@ export class SearchClient extends WitnessesClient {
     const floors = this.seen.floors()
     const value = await this.json('the histogram', `${ledgerPath(ledger)}/histogram`, { query, signal })
     return this.#claimed(floors, ledger, readHistogram(value, ledger))
+  }
+
+  /** What can be searched by, with examples out of the ledger's events; showing them is recorded by the server. */
+  async fields(
+    ledger: string,
+    options: CallOptions & { readonly begin?: string; readonly limit?: number } = {},
+  ): Promise<SearchFields> {
+    const { begin, limit, signal } = options
+    const floors = this.seen.floors()
+    const query = { ledger, begin, limit: limit?.toString() }
+    const value = await this.json('the fields', '/v1/fields', { query, signal })
+    return this.#claimed(floors, ledger, readSearchFields(value, ledger, limit ?? DEFAULT_PATHS))
   }
 
   async indexStatus(options: CallOptions = {}): Promise<IndexStatus> {

@@ -168,7 +168,7 @@ function readBucket(value: unknown): HistogramBucket {
 }
 
 /** Values, each once, the most frequent first. */
-function readCounts(values: readonly unknown[]): ValueCount[] {
+export function readCounts(values: readonly unknown[]): ValueCount[] {
   const counts = values.map((value) => {
     const fields = new Fields('a count', value)
     const name = fields.optionalText('name')
@@ -182,7 +182,7 @@ function readCounts(values: readonly unknown[]): ValueCount[] {
   return counts
 }
 
-function readReach(fields: Fields, ledger: string): Reach {
+export function readReach(fields: Fields, ledger: string): Reach {
   const heldUp = fields.optionalText('heldUp')
   const reach = { ...readProgress(fields), ...(heldUp === undefined ? {} : { heldUp }) }
   if (fields.has('ledgers') !== (ledger === EVERY_LEDGER))
