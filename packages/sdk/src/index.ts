@@ -24,6 +24,7 @@ export {
   type Histogram,
   type HistogramBucket,
   type Hit,
+  type HitOrder,
   type Progress,
   type Reach,
   type SearchOptions,
@@ -31,6 +32,7 @@ export {
   type SearchQuestion,
   type ValueCount,
 } from './search.ts'
+export type { CheckedSummary, ExportOptions, ExportReceived } from './result-export.ts'
 export {
   type BackgroundCheck,
   type IndexCheck,
@@ -39,6 +41,16 @@ export {
   type IndexStatus,
 } from './search-index.ts'
 export type { TailOptions } from './tail.ts'
+export type {
+  Change,
+  Related,
+  RelatedHit,
+  RelatedOptions,
+  Relation,
+  Timeline,
+  TimelineHit,
+  TimelineOptions,
+} from './timeline.ts'
 export {
   type Witness,
   type WitnessContradiction,
