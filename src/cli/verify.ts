@@ -22,7 +22,7 @@ export const verify = defineCommand({
   summary: 'Verifies a server, a data directory, an export, or an event with its proof',
   description:
     'It recomputes everything and believes nothing. What it says depends on what you hold beside the data: a head kept outside shows that nothing has changed since; a key shows that only its holder can have changed anything; without either, all that can be shown is that everything fits together.\nA directory is verified offline, with all events, and not changed; a server may be writing to it. A FOLDER is an export, a mirror, or the folder of any log that keeps to C2SP tlog-tiles. A FILE is what stele search --export wrote, with its SUMMARY. Of every log that it sees, the command remembers origin, key and largest head in your state directory, and holds the log against them the next time.',
-  operands: '[EVENT PROOF | FILE SUMMARY | FOLDER]',
+  operands: '[EVENT PROOF | FOLDER]',
   options: {
     data: { type: 'string', value: 'DIR', help: 'verifies a data directory, offline' },
     url: { type: 'string', value: 'URL', help: 'verifies what a server serves: every entry and tile' },
