@@ -8,7 +8,7 @@ import { test } from 'node:test'
 
 import type { Hit } from '@stele/sdk'
 
-import { footText } from '../src/cli/search.ts'
+import { footText } from '../src/cli/search/foot.ts'
 import { markedQuery } from '../src/cli/search/query-fault.ts'
 import { headText, layoutOf, rowOf, rowText } from '../src/cli/search/table.ts'
 

@@ -7,7 +7,19 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { contentHash, formatEntry, formatProof, hashLeaf, hashNode } from '@stele/proof'
+import {
+  contentHash,
+  ed25519Verifier,
+  type ExportSummary,
+  formatEntry,
+  formatExportSummary,
+  formatNote,
+  formatProof,
+  hashLeaf,
+  hashNode,
+  openExportSummary,
+  sha256,
+} from '@stele/proof'
 import { type ExportedEntry, ExportFolder } from '../src/evidence/export-folder.ts'
 import { ownBatch, fillSection, measure } from '../src/ledger/batch.ts'
 import { parseKey } from '../src/ledger/signing.ts'
@@ -83,6 +95,29 @@ test('docs/format.md: the key, checkpoint and receipt of the example are what th
   assert.equal(example('checkpoint'), checkpoint)
   const extra = Buffer.concat([salt, entry])
   assert.equal(example('receipt'), formatProof({ extra, index: 0, hashes: [], checkpoint }))
+})
+
+test('docs/format.md: the export summary of the example is what the code writes and reads', async () => {
+  const signer = parseKey('main.key', key, `${originPrefix}/main`)
+  const summary: ExportSummary = {
+    origin: signer.origin,
+    size: 1,
+    root: frame().leaf,
+    entries: 1,
+    asked: '2026-01-02T03:04:06.000Z',
+    format: 'ndjson',
+    query: '"hello world" OR é',
+    until: '2026-02-01T00:00:00.000Z',
+    bytes: 0,
+    sha256: sha256(new Uint8Array(0)),
+    count: 0,
+    leftOut: 0,
+  }
+  const text = formatExportSummary(summary)
+  const note = formatNote(text, [signer.signatureLine(text)])
+  assert.equal(example('export summary'), note)
+  const opened = await openExportSummary(Buffer.from(note), [ed25519Verifier(signer.vkey)])
+  assert.equal(opened.summary.query, summary.query)
 })
 
 /** A zstd frame of one block as it is, for what has fewer than 256 bytes (RFC 8878, section 3.1.1). */

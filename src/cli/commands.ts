@@ -33,6 +33,18 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./search.ts')).search,
   },
   {
+    name: 'timeline',
+    group: 'Read',
+    summary: 'Shows what somebody did and what was done to them',
+    load: async () => (await import('./timeline.ts')).timeline,
+  },
+  {
+    name: 'related',
+    group: 'Read',
+    summary: 'Shows what belongs to the same request or session as an event',
+    load: async () => (await import('./related.ts')).related,
+  },
+  {
     name: 'fields',
     group: 'Read',
     summary: 'Lists what can be searched by, with examples',

@@ -8,10 +8,12 @@ import { hintsOf } from '../query/hints.ts'
 import { parseQuery } from '../query/parse.ts'
 import { defineCommand } from './command.ts'
 import { connect, DEFAULT_LEDGER, serverOptions } from './connect.ts'
-import { count, counted, hitJson, jsonLine, printable } from './display.ts'
+import { hitJson, jsonLine, printable } from './display.ts'
 import type { Environment } from './environment.ts'
-import { callFailure, type Circumstances, Failure, usageFailure } from './failure.ts'
-import { markedQuery } from './search/query-fault.ts'
+import { usageFailure } from './failure.ts'
+import { limitOf, searchFailure, wholeOf } from './search/asking.ts'
+import { exportToFile } from './search/export-file.ts'
+import { footText, leftOutText } from './search/foot.ts'
 import { headText, type Layout, layoutOf, rowOf, rowText } from './search/table.ts'
 
 const DEFAULT_LIMIT = 50
@@ -38,6 +40,13 @@ export const search = defineCommand({
     },
     until: { type: 'string', value: 'TIME', help: 'only events before it' },
     limit: { type: 'string', value: 'N', help: `shows N events at most; else ${DEFAULT_LIMIT}` },
+    export: {
+      type: 'string',
+      value: 'FILE',
+      help: 'writes all that is found to a new file, of any size, and beside it FILE.summary, which the ledger has signed: what was asked, how many were found, at which size of the ledger, and the SHA-256 of the file',
+    },
+    format: { type: 'string', value: 'FORMAT', help: 'of the file: ndjson or csv; else as its name ends, else ndjson' },
+    receipts: { type: 'boolean', help: 'NDJSON alone: each line has what proves its entry to be in the ledger' },
     wait: { type: 'string', value: 'INDEX', help: 'waits, 10 s at most, until the event of that index can be found' },
     ...serverOptions,
     json: {
@@ -53,6 +62,10 @@ export const search = defineCommand({
     },
     { command: 'stele search outcome:failure -source:okta ip:10.0.0.0/8', does: 'leaves out what a dash is before' },
     {
+      command: 'stele search outcome:failure --since 2026-07-01 --until 2026-10-01 --export q3.csv',
+      does: 'writes a table for an auditor, and its signed summary',
+    },
+    {
       command: "stele search --ledger '*' --limit 100000 --json > all.ndjson",
       does: 'writes all that the token may read',
     },
@@ -61,8 +74,17 @@ export const search = defineCommand({
   run: async ({ options, operands }, environment) => {
     const { ledger = DEFAULT_LEDGER, since, until } = options
     const query = operands.join(' ')
-    const limit = wholeOf('limit', options.limit, 'N') ?? DEFAULT_LIMIT
-    if (limit === 0) throw usageFailure('--limit 0 shows nothing', 'Give a number from 1 on')
+    if (options.export !== undefined) {
+      for (const other of ['limit', 'wait', 'json'] as const) {
+        if (options[other] !== undefined) throw usageFailure(`--${other} does not go with --export`, 'Leave it out')
+      }
+      const asked = { ledger, q: query, since, until, format: options.format, receipts: options.receipts === true }
+      return await exportToFile(options.export, asked, await connect(options, environment), environment)
+    }
+    if (options.format !== undefined || options.receipts === true) {
+      throw usageFailure('--format and --receipts go with --export', 'Leave them out, or name a file')
+    }
+    const limit = limitOf(options.limit, DEFAULT_LIMIT)
     const wait = wholeOf('wait', options.wait, 'INDEX')
     const connection = await connect(options, environment)
     const { client, url, hasToken } = connection
@@ -126,9 +148,7 @@ class Shown {
     const { stderr } = this.#environment
     if (!this.#isJson && this.#last !== undefined)
       await stderr.write(`${footText(this.count, this.#last, this.#isMore)}\n`)
-    if (this.#disagreements === 0) return
-    const left = `${counted(this.#disagreements, 'hit')} of the index ${this.#disagreements === 1 ? 'was' : 'were'} left out: the ledger has no such event`
-    await stderr.write(`stele: ${left}. 'stele check index' says what is wrong with the index.\n`)
+    if (this.#disagreements > 0) await stderr.write(leftOutText(this.#disagreements))
   }
 
   #table(hits: readonly Hit[]): string {
@@ -142,19 +162,6 @@ class Shown {
   }
 }
 
-/** `12 of 12 events · indexed up to 1,064 of 1,064`. */
-export function footText(
-  shownCount: number,
-  { total, indexed, size, heldUp }: Pick<SearchPage, 'total' | 'indexed' | 'size' | 'heldUp'>,
-  isMore: boolean,
-): string {
-  const found = total.exact ? count(total.count) : `at least ${count(total.count)}`
-  const more = isMore ? ' · --limit shows more' : ''
-  const rest = heldUp === undefined ? 'the rest is on its way' : `the rest is held up: ${printable(heldUp)}`
-  const lag = indexed < size ? `, ${rest}` : ''
-  return `${count(shownCount)} of ${found} events · indexed up to ${count(indexed)} of ${count(size)}${lag}${more}`
-}
-
 /** What may have been meant. The server has read the query: a version that reads more than this one is not hindered. */
 function hintText(query: string, nowMs: number, since: string | undefined): string {
   try {
@@ -164,23 +171,4 @@ function hintText(query: string, nowMs: number, since: string | undefined): stri
     if (error instanceof QueryFault) return ''
     throw error
   }
-}
-
-/** A query that cannot be read is shown, with the place. */
-function searchFailure(error: SteleError, query: string, circumstances: Circumstances): Failure {
-  const { column, length, suggestion } = error.problem
-  if (error.code !== 'query-malformed' || column === undefined || length === undefined)
-    return callFailure(error, circumstances)
-  const below = markedQuery(query, { column, length, suggestion })
-  return new Failure(2, `the query cannot be read: ${lowered(printable(error.message))}`).withBelow(below)
-}
-
-function lowered(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1)
-}
-
-function wholeOf(name: string, text: string | undefined, value: string): number | undefined {
-  if (text === undefined) return undefined
-  if (/^\d{1,15}$/.test(text)) return Number(text)
-  throw usageFailure(`--${name} ${printable(text)} is not a number`, `Write it as --${name} ${value}`)
 }

@@ -11,6 +11,7 @@ import { printable } from './display.ts'
 import { stateDirectory } from './environment.ts'
 import { Failure, usageFailure } from './failure.ts'
 import { verifyDirectoryCommand } from './verify/directory.ts'
+import { isExport, verifyExportCommand } from './verify/export.ts'
 import { NOTHING_SHOWN, policyOf, type VerifyOptions, vkeyOf } from './verify/options.ts'
 import { verifyFolderCommand } from './verify/folder.ts'
 import { verifyReceiptCommand } from './verify/receipt.ts'
@@ -20,7 +21,7 @@ export const verify = defineCommand({
   name: 'verify',
   summary: 'Verifies a server, a data directory, an export, or an event with its proof',
   description:
-    'It recomputes everything and believes nothing. What it says depends on what you hold beside the data: a head kept outside shows that nothing has changed since; a key shows that only its holder can have changed anything; without either, all that can be shown is that everything fits together.\nA directory is verified offline, with all events, and not changed; a server may be writing to it. A FOLDER is an export, a mirror, or the folder of any log that keeps to C2SP tlog-tiles. Of every log that it sees, the command remembers origin, key and largest head in your state directory, and holds the log against them the next time.',
+    'It recomputes everything and believes nothing. What it says depends on what you hold beside the data: a head kept outside shows that nothing has changed since; a key shows that only its holder can have changed anything; without either, all that can be shown is that everything fits together.\nA directory is verified offline, with all events, and not changed; a server may be writing to it. A FOLDER is an export, a mirror, or the folder of any log that keeps to C2SP tlog-tiles. A FILE is what stele search --export wrote, with its SUMMARY. Of every log that it sees, the command remembers origin, key and largest head in your state directory, and holds the log against them the next time.',
   operands: '[EVENT PROOF | FOLDER]',
   options: {
     data: { type: 'string', value: 'DIR', help: 'verifies a data directory, offline' },
@@ -50,6 +51,10 @@ export const verify = defineCommand({
   examples: [
     { command: `stele verify --data ${DEFAULT_DATA}`, does: 'verifies every byte of a data directory' },
     { command: "stele verify grant.json grant.tlog-proof --key 'VKEY'", does: 'verifies one event, without a server' },
+    {
+      command: "stele verify q3.ndjson q3.ndjson.summary --key 'VKEY'",
+      does: 'verifies what a search found and the ledger signed, without a server',
+    },
     { command: "stele verify ./main-2026-09 --key 'VKEY'", does: 'verifies an export: entries, tree and events' },
     {
       command: "stele verify grant.json grant.tlog-proof --key 'OLD' --rotations rotations.txt",
@@ -70,7 +75,10 @@ export const verify = defineCommand({
     const targets = [data !== undefined, url !== undefined, operands.length > 0].filter(Boolean).length
     if (targets !== 1) {
       const what = targets === 0 ? 'verify needs to know what to verify' : 'verify takes one thing to verify'
-      throw usageFailure(what, 'Give --data DIR, or --url URL, or a FOLDER, or an EVENT and its PROOF')
+      throw usageFailure(
+        what,
+        'Give --data DIR, or --url URL, or a FOLDER, or an EVENT and its PROOF, or a FILE and its SUMMARY',
+      )
     }
     const trust: VerifyOptions = {
       vkey: options.key === undefined ? undefined : vkeyOf(options.key),
@@ -99,6 +107,7 @@ export const verify = defineCommand({
       if (url !== undefined) return await verifyServerCommand(url, trust, environment)
       const [folder, ...more] = operands
       if (folder !== undefined && more.length === 0) return await verifyFolderCommand(folder, trust, environment)
+      if (await isExport(operands, environment)) return await verifyExportCommand(operands, trust, environment)
       return await verifyReceiptCommand(operands, trust, environment)
     } catch (error) {
       if (error instanceof KnownLogFault) throw new Failure(3, printable(error.message), NOTHING_SHOWN)

@@ -11,7 +11,7 @@ import { isEqual, listOf, opened } from './entra/audit-changes.ts'
 import { clip, decoded, type Json, memberOf, objectOf, objectsOf, text } from './json.ts'
 
 /** Texts as they are, other values as JSON; what was not there before, or is not any more, is absent. */
-export interface ChangedValue {
+interface ChangedValue {
   /** Of whom or what, where the event says it. */
   readonly target?: string
   /** `a.b` is a member of a document; `a[]` are members of a list: those that went (`old`) and those that came (`new`). */

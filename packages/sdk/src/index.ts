@@ -24,6 +24,7 @@ export {
   type Histogram,
   type HistogramBucket,
   type Hit,
+  type HitOrder,
   type Progress,
   type Reach,
   type SearchOptions,
@@ -32,6 +33,7 @@ export {
   type ValueCount,
 } from './search.ts'
 export { type SearchField, type SearchFields, type SearchPath } from './search-fields.ts'
+export type { CheckedSummary, ExportOptions, ExportReceived } from './result-export.ts'
 export {
   type BackgroundCheck,
   type IndexCheck,
@@ -40,6 +42,16 @@ export {
   type IndexStatus,
 } from './search-index.ts'
 export type { TailOptions } from './tail.ts'
+export type {
+  Change,
+  Related,
+  RelatedHit,
+  RelatedOptions,
+  Relation,
+  Timeline,
+  TimelineHit,
+  TimelineOptions,
+} from './timeline.ts'
 export {
   type Witness,
   type WitnessContradiction,

@@ -3,9 +3,13 @@
 
 // Searching, and the index behind it. `*` as the ledger is all that the token may read.
 
+import { MAX_NOTE_BYTES } from '@stele/proof'
+
 import { type CallOptions, ledgerPath } from './calls.ts'
 import { SteleError, untrustworthy } from './error.ts'
+import { type CheckedSummary, type ExportOptions, type ExportReceived, readSummary } from './result-export.ts'
 import {
+  EVERY_LEDGER,
   type Facets,
   type Histogram,
   type Hit,
@@ -19,11 +23,21 @@ import {
 } from './search.ts'
 import { readSearchFields, type SearchFields } from './search-fields.ts'
 import { type IndexCheck, type IndexStatus, readIndexCheck, readIndexStatus } from './search-index.ts'
+import {
+  readRelated,
+  readTimeline,
+  type Related,
+  type RelatedOptions,
+  RELATIONS,
+  type Timeline,
+  type TimelineOptions,
+} from './timeline.ts'
 import { WitnessesClient } from './witnesses-client.ts'
 
 const DEFAULT_LIMIT = 50
 const DEFAULT_TOP = 10
 const DEFAULT_PATHS = 100
+const DEFAULT_RELATED = 100
 /** An answer of 32 MiB, or one event of 16 MiB, escaped at its worst, and what comes with it. */
 const MAX_PAGE_BYTES = 256 * 1024 * 1024
 
@@ -51,6 +65,59 @@ export class SearchClient extends WitnessesClient {
   /** The same, hit by hit. */
   async *searchAll(ledger: string, options: SearchOptions = {}): AsyncGenerator<Hit, void> {
     for await (const page of this.searchPages(ledger, options)) yield* page.hits
+  }
+
+  /**
+   * A page of what an identity did and of what was done to it. Several names are those of one; other names that the
+   * events call it by are told and not searched for.
+   */
+  async timeline(ledger: string, names: readonly string[], options: TimelineOptions = {}): Promise<Timeline> {
+    return await this.#timeline(ledger, names, options, undefined)
+  }
+
+  /** All of it, page by page, as it is at one moment. */
+  async *timelinePages(
+    ledger: string,
+    names: readonly string[],
+    options: TimelineOptions = {},
+  ): AsyncGenerator<Timeline, void> {
+    let last: Hit | undefined
+    let page = await this.#timeline(ledger, names, options, undefined)
+    for (;;) {
+      yield page
+      last = page.hits.at(-1) ?? last
+      const cursor = page.next
+      if (cursor === undefined) return
+      page = await this.#timeline(ledger, names, { ...options, cursor }, last)
+      if (page.next === cursor) throw untrustworthy('a page of the timeline leads to itself')
+    }
+  }
+
+  /** What belongs to the same request or session as an event, in order around it. */
+  async related(ledger: string, index: number, options: RelatedOptions = {}): Promise<Related> {
+    const { by = RELATIONS, limit, everyLedger = false, signal } = options
+    const query = { by: by.join(','), limit: limit?.toString(), everyLedger: everyLedger ? 'true' : undefined }
+    const floors = this.seen.floors()
+    const asked = { query, maxBytes: MAX_PAGE_BYTES, signal }
+    const value = await this.json('the related events', `${ledgerPath(ledger)}/events/${index}/related`, asked)
+    const searched = everyLedger ? EVERY_LEDGER : ledger
+    const wish = { ledger, index, by, limit: limit ?? DEFAULT_RELATED }
+    return this.#claimed(floors, searched, await readRelated(value, searched, wish))
+  }
+
+  /** The bytes of the export of all hits, as they come. Where they break off, they are not all. */
+  exportResult(ledger: string, options: ExportOptions = {}): AsyncGenerator<Uint8Array, void> {
+    const { q, since, until, format, receipts = false, name, signal } = options
+    const query = { q, since, until, format, receipts: receipts ? 'true' : undefined, name }
+    const path = `${ledgerPath(ledger)}/events/export`
+    return this.transport.stream({ method: 'GET', path, query, accept: '*/*', signal })
+  }
+
+  /** The signed summary of an export that came whole, held against what came. */
+  async exportSummary(ledger: string, received: ExportReceived, options: CallOptions = {}): Promise<CheckedSummary> {
+    const path = `${ledgerPath(ledger)}/exports/${encodeURIComponent(received.name)}`
+    const { bytes } = await this.get(path, 'text/plain', { ...options, maxBytes: MAX_NOTE_BYTES })
+    return await readSummary(bytes, received)
   }
 
   /** The most frequent values of fields in the events that are found, as the index counts. */
@@ -122,6 +189,21 @@ export class SearchClient extends WitnessesClient {
     const value = await this.json('the answer to the search', `${ledgerPath(ledger)}/events`, asked)
     const page = await readPage(value, ledger, limit ?? DEFAULT_LIMIT, before)
     // A page goes on with the sizes of the first.
+    return cursor === undefined ? this.#claimed(floors, ledger, page) : page
+  }
+
+  async #timeline(
+    ledger: string,
+    names: readonly string[],
+    { q, since, until, limit, order, cursor, signal }: TimelineOptions,
+    before: Hit | undefined,
+  ): Promise<Timeline> {
+    const floors = this.seen.floors()
+    const query = { entity: names, q, since, until, limit: limit?.toString(), order, cursor }
+    const asked = { query, maxBytes: MAX_PAGE_BYTES, signal }
+    const value = await this.json('the timeline', `${ledgerPath(ledger)}/timeline`, asked)
+    const wish = { limit: limit ?? DEFAULT_LIMIT, before, order: order ?? 'newest' } as const
+    const page = await readTimeline(value, ledger, wish)
     return cursor === undefined ? this.#claimed(floors, ledger, page) : page
   }
 

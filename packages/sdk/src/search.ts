@@ -89,22 +89,45 @@ export interface HistogramBucket {
   readonly by?: readonly ValueCount[]
 }
 
+/** What stands where among hits. */
+export type HitPlace = Pick<Hit, 'ledger' | 'index' | 'time'>
+
+/** Newest first, or the same turned around. */
+export type HitOrder = 'newest' | 'oldest'
+
 /** Reads a page of hits. `before` is the last hit of the page before. */
 export async function readPage(
   value: unknown,
   ledger: string,
   limit: number,
-  before: Pick<Hit, 'ledger' | 'index' | 'time'> | undefined,
+  before: HitPlace | undefined,
 ): Promise<SearchPage> {
+  return await readHits(value, ledger, { limit, before, order: 'newest' }, (_, hit) => hit)
+}
+
+export interface HitsWish {
+  readonly limit: number
+  readonly before: HitPlace | undefined
+  readonly order: HitOrder
+}
+
+/** Reads hits and what stands beside them; `more` reads what each has besides. */
+export async function readHits<H extends Hit>(
+  value: unknown,
+  ledger: string,
+  { limit, before, order }: HitsWish,
+  more: (fields: Fields, hit: Hit) => H,
+): Promise<Omit<SearchPage, 'hits'> & { readonly hits: readonly H[] }> {
   const fields = new Fields('the answer to the search', value)
   const values = fields.list('hits')
   if (values.length > limit) throw untrustworthy(`${limit} hits were asked for, and ${values.length} came`)
-  const hits: Hit[] = []
+  const hits: H[] = []
   const seen = new Set<string>()
   for (const one of values) {
-    const hit = await readHit(one, ledger)
+    const hit = more(new Fields('the hit', one), await readHit(one, ledger))
     const last = hits.at(-1) ?? before
-    if (last !== undefined && !isBehind(hit, last)) throw untrustworthy('the hits are not newest first, each once')
+    const isInOrder = last === undefined || (order === 'newest' ? isBehind(hit, last) : isBehind(last, hit))
+    if (!isInOrder) throw untrustworthy(`the hits are not ${order} first, each once`)
     const key = `${hit.ledger} ${hit.index}`
     if (seen.has(key)) throw untrustworthy(`two hits are number ${hit.index} of ${hit.ledger}`)
     seen.add(key)
@@ -132,7 +155,7 @@ async function readHit(value: unknown, ledger: string): Promise<Hit> {
   return { ledger, ...event }
 }
 
-function isBehind(hit: Pick<Hit, 'ledger' | 'index' | 'time'>, last: Pick<Hit, 'ledger' | 'index' | 'time'>): boolean {
+function isBehind(hit: HitPlace, last: HitPlace): boolean {
   if (hit.time !== last.time) return hit.time < last.time
   return hit.ledger === last.ledger ? hit.index < last.index : hit.ledger > last.ledger
 }

@@ -14,7 +14,8 @@ export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** Below the server's address, beginning with a slash. */
   readonly path: string
-  readonly query?: Readonly<Record<string, string | undefined>>
+  /** A parameter that is there several times has a list. */
+  readonly query?: Readonly<Record<string, string | readonly string[] | undefined>>
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array
   /** Made twice it has one effect, although it is no GET. */
@@ -96,7 +97,9 @@ export class Transport {
   }
 
   #urlOf({ path, query = {} }: Call): string {
-    const asked = Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined)
+    const asked = Object.entries(query).flatMap(([name, value]) =>
+      [value].flat().flatMap((one): [string, string][] => (one === undefined ? [] : [[name, one]])),
+    )
     const parameters = new URLSearchParams(asked).toString()
     return `${this.#base}${path}${parameters === '' ? '' : `?${parameters}`}`
   }

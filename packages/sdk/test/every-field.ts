@@ -6,7 +6,7 @@
 
 import type { TestContext } from 'node:test'
 
-import { hashLeaf, inclusionProof, rootAt, toBase64, utf8, verifyInclusion } from '@stele/proof'
+import { concat, hashLeaf, inclusionProof, rootAt, sha256, toBase64, utf8, verifyInclusion } from '@stele/proof'
 
 import { witnessSigner } from '../../proof/test/signers.ts'
 import { ListedIndex } from '../../../test/listed-index.ts'
@@ -64,6 +64,8 @@ const pass = {
 /** What the server says seldom; each is put into an answer that it gave. */
 const seldom: Readonly<Record<string, { readonly [name: string]: Json }>> = {
   searchEvents: { heldUp: 'the disk is full', disagreements: 2 },
+  readTimeline: { heldUp: 'the disk is full', disagreements: 2 },
+  readRelated: { heldUp: 'the disk is full', disagreements: 2 },
   readFacets: { heldUp: 'the disk is full' },
   readHistogram: { heldUp: 'the disk is full' },
   readIndex: { reason: 'it was killed' },
@@ -115,6 +117,13 @@ export async function scenarios(context: TestContext): Promise<readonly Recorded
   await client.append('main', events.join('\n'), ndjson)
   await client.append('main', Buffer.of(0, 255, 1), { media: 'application/octet-stream' })
   await client.append('main', known[0]!, { media: 'application/json', source: 'entra.audit' })
+  const changed = ['a', 'b'].map((session) => ({
+    actor: { name: 'alice', id: 'i' },
+    target: 'bob',
+    session,
+    time: '2026-01-04T00:00:00Z',
+  }))
+  await client.append('main', changed.map((event) => JSON.stringify(event)).join('\n'), ndjson)
   await client.revokeToken((await client.createToken(request)).id)
   const { id } = await client.createToken(request)
   await client.createLedger({ name: 'turned' })
@@ -155,6 +164,8 @@ export async function scenarios(context: TestContext): Promise<readonly Recorded
       async (to) => await between(to, async () => await to.search('main', { q: 'nobody' })),
       { amend },
     ),
+    ...around.map(([name, scenario]) => ask(name, scenario, { amend: amendAround })),
+    ask('an export', exported),
     ask('following', async (to) => await confirmed(to, [await firstOf(to, 0)])),
     ask('following from bytes on', async (to) => await confirmed(to, [await firstOf(to, 3)])),
     ask('a ledger', async (to) => await between(to, async () => await to.ledger('main'))),
@@ -210,6 +221,50 @@ const appending: readonly (readonly [string, Scenario])[] = [
     },
   ],
 ]
+
+const around: readonly (readonly [string, Scenario])[] = [
+  [
+    'a timeline',
+    async (to) => await shown(to, async () => await to.timeline('main', ['alice', 'i'], { order: 'oldest', limit: 2 })),
+  ],
+  [
+    'a timeline of all',
+    async (to) => await shown(to, async () => await to.timeline('*', ['alice'], { q: 'ledger:main bob', limit: 1 })),
+  ],
+  ['related events', async (to) => await shown(to, async () => await to.related('main', 5))],
+  ['what belongs to bytes', async (to) => await shown(to, async () => await to.related('main', 3))],
+  [
+    'related events of all ledgers',
+    async (to) => await shown(to, async () => await to.related('main', 5, { by: ['session'], everyLedger: true })),
+  ],
+]
+
+type Shown = Awaited<ReturnType<SteleClient['timeline']>> | Awaited<ReturnType<SteleClient['related']>>
+
+/** That there are more, which a cursor says, is seen by going on. */
+async function shown(to: SteleClient, ask: () => Promise<Shown>): Promise<unknown> {
+  const { hits, ...rest } = await between(to, ask)
+  await confirmed(to, hits)
+  return [hits, { ...rest, next: undefined }]
+}
+
+function amendAround(operation: string, value: Json): Json {
+  const answer = { ...(value as object), ...seldom[operation] } as { readonly [name: string]: Json; hits: Json[] }
+  if (operation !== 'readTimeline') return seldom[operation] === undefined ? value : answer
+  const changes = [{ target: 't', name: 'plan', old: '1', new: '2' }]
+  return { ...answer, hits: answer.hits.map((hit) => ({ ...(hit as object), changes, moreChanges: 3 })) }
+}
+
+/** The file is held against the summary that the ledger has signed. */
+async function exported(to: SteleClient): Promise<unknown> {
+  const [vkey = ''] = (await to.ledger('main')).vkeys
+  const q = 'ledger:main alice'
+  const chunks: Uint8Array[] = []
+  for await (const chunk of to.exportResult('main', { q, format: 'csv', name: 'x' })) chunks.push(chunk)
+  const file = concat(...chunks)
+  const received = { name: 'x', q, format: 'csv', bytes: file.length, sha256: sha256(file), vkey } as const
+  return [file, await to.exportSummary('main', received)]
+}
 
 const counting: readonly (readonly [string, Scenario])[] = [
   ['facets', async (to) => await between(to, async () => await to.facets('main', ['actor', 'class'], { top: 2 }))],

@@ -69,8 +69,10 @@ const bytes: Form = {
 
 /** Of the operations whose answers are no JSON. */
 const forms: Readonly<Record<string, Form>> = {
+  exportEvents: bytes,
   readCheckpoint: lines,
   readEventBytes: bytes,
+  readExportSummary: lines,
   readProof: lines,
   readTile: tile,
   readWitnessPolicy: lines,

@@ -43,9 +43,17 @@ export const WORDS: Readonly<Record<string, Fields>> = {
     readEvent: named(understanding),
     searchEvents: named(understanding, 'hits[].'),
     tailEvents: named(understanding, '[].data.'),
+    readTimeline: [
+      named(`${understanding} changes moreChanges`, 'hits[].'),
+      named('target name old new', 'hits[].changes[].'),
+      named('aliases aliases[].value aliases[].attribute'),
+    ].flat(),
+    readRelated: [named(understanding, 'hits[].'), named('ids ids.* ids.*[] hits[].by')].flat(),
   },
   'that nothing was left out, and how much there is: whoever must know reads the ledger': {
     searchEvents: named('hits total.count total.exact indexed heldUp disagreements'),
+    readTimeline: named('hits total.count total.exact indexed heldUp disagreements ledgers.*'),
+    readRelated: named('total.count total.exact indexed heldUp disagreements ledgers.* earlier later'),
     readFacets: [named('indexed heldUp ledgers.* facets.*'), named('value name count', 'facets.*[].')].flat(),
     readHistogram: [
       named('indexed heldUp ledgers.* buckets[].count buckets[].by'),
@@ -91,6 +99,7 @@ export const WORDS: Readonly<Record<string, Fields>> = {
 /** Fields that no honest answer to the call has. */
 export const NEVER_SENT: Readonly<Record<string, Fields>> = {
   'only a search of all ledgers says where a hit is': { readEvent: ['ledger'], tailEvents: ['[].data.ledger'] },
+  'bytes that are no text name nobody': { readTimeline: ['hits[].eventBase64'] },
   'the client refuses a new token that was revoked, and a confirmation that confirms nothing': {
     createToken: ['revokedAt', 'revokedBy'],
     confirmClock: ['clockJump', 'clockJump.wall', 'clockJump.ledger'],

@@ -37,8 +37,7 @@ export interface ExportSummary extends TreeHead {
 }
 
 /** Last line of the text, the same in each. */
-export const SUMMARY_CAVEAT =
-  'The server gave these events for this query. It is not shown that no other event matches.'
+const SUMMARY_CAVEAT = 'The server gave these events for this query. It is not shown that no other event matches.'
 
 const NONE = '-'
 const NAMES = [

@@ -1,0 +1,216 @@
+// SPDX-FileCopyrightText: The Stele authors
+// SPDX-License-Identifier: Apache-2.0
+
+// `stele timeline`, `stele related`, and exports of results with their verification, against an index in memory.
+
+import assert from 'node:assert/strict'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+
+import type { Fetch } from '@stele/sdk'
+
+import { stele, steleOk, variablesFor, type World } from './cli-fixture.ts'
+import { ListedIndex } from './listed-index.ts'
+import { csvRecords } from './csv-records.ts'
+import { scratch } from './scratch.ts'
+import { append, eventAt } from './search-ground.ts'
+import { type Json, startTestServer, type TestServer } from './server-fixture.ts'
+
+interface Ground {
+  readonly server: TestServer
+  readonly index: ListedIndex
+  readonly world: World
+  readonly cwd: string
+  readonly key: readonly string[]
+}
+
+async function ground(context: TestContext): Promise<Ground> {
+  const server = await startTestServer(context)
+  const cwd = scratch(context)
+  await append(server, [
+    eventAt(1, {
+      actor: { name: 'alice@contoso.com', id: 'id-1' },
+      action: 'user.update',
+      target: 'bob',
+      session: 's1',
+      changes: {
+        plan: { old: 'free', new: 'te\u001b[31mam' },
+        tags: [
+          ['a', 'b'],
+          ['b', 'c'],
+        ],
+      },
+    }),
+    eventAt(2, { actor: 'bob', action: 'sign in', outcome: 'failure', session: 's1' }),
+    eventAt(3, { actor: 'carol', action: 'user.update', target: 'bob' }),
+  ])
+  const variables = { ...variablesFor(server), XDG_STATE_HOME: join(cwd, 'state') }
+  const key = ['--key', server.ledgers.vkey('main')]
+  return { server, index: ListedIndex.of(server), world: { cwd, variables }, cwd, key }
+}
+
+test('timeline prints in which direction each event goes, with old and new values below it, and other names at the end', async (context) => {
+  const { world } = await ground(context)
+  const { code, out, err } = await stele(world, 'timeline', 'alice@contoso.com')
+  assert.equal(code, 0)
+  const lines = out.trimEnd().split('\n')
+  assert.match(lines[0]!, /^ {5}0 {2}2026-01-05 00:01:00 {2}did {6}alice@contoso\.com/)
+  assert.deepEqual(
+    lines.slice(1).map((line) => line.trim()),
+    ['plan: free → te\\u{1b}[31mam', 'tags[]: a → c'],
+  )
+  assert.match(err, /^1 of 1 events · indexed up to 3 of 3\nstele: these events also call it id-1 \(uid in 1 event\)\./)
+  const bob = await stele(world, 'timeline', 'bob', '--oldest', '--query', 'user.update OR sign')
+  assert.deepEqual(
+    bob.out.split('\n').flatMap((line) => /^ {5}(\d) {2}\S+ \S+ {2}(did|done to|both) /.exec(line)?.slice(1, 3) ?? []),
+    ['0', 'done to', '1', 'did', '2', 'done to'],
+  )
+  const [json] = (await steleOk(world, 'timeline', 'bob', '--json', '--limit', '1')).trimEnd().split('\n')
+  const { direction, changes, index } = JSON.parse(json!)
+  assert.deepEqual([direction, changes, index], ['done-to', [], 2])
+  const none = await stele(world, 'timeline', 'nobody')
+  assert.deepEqual([none.code, none.out, none.err], [1, '', '0 of 0 events · indexed up to 3 of 3\n'])
+  const bad = await stele(world, 'timeline', 'bob', '--query', 'acter:x')
+  assert.deepEqual([bad.code, /acter:x\n {2,}\^/.test(bad.err)], [2, true])
+  assert.equal((await stele(world, 'timeline')).code, 2)
+})
+
+test('related prints what came with an event, in order, with the one that was asked about marked', async (context) => {
+  const { world } = await ground(context)
+  const { code, out, err } = await stele(world, 'related', '1')
+  assert.equal(code, 0)
+  assert.match(out, /^ {2}INDEX .*\n {6}0 {2}.*\n> {5}1 {2}.*\n$/)
+  assert.match(err, /^2 of 2 events · indexed up to 3 of 3 · by session s1\n$/)
+  const lines = (await steleOk(world, 'related', '1', '--json')).trimEnd().split('\n')
+  assert.deepEqual(
+    lines.map((line): Json => JSON.parse(line)).map(({ index, by }) => [index, by]),
+    [
+      [0, ['session']],
+      [1, ['session']],
+    ],
+  )
+  const alone = await stele(world, 'related', '2', '--every-ledger')
+  assert.match(alone.err, /by the event bears no such id\n$/)
+  for (const wrong of [['related'], ['related', 'x'], ['related', '1', '--by', 'actor'], ['related', '9']]) {
+    assert.equal((await stele(world, ...wrong)).code, 2, wrong.join(' '))
+  }
+})
+
+test('an export is a file and its signed summary, which verify offline with the key alone', async (context) => {
+  const { world, cwd, key, server } = await ground(context)
+  const told = await steleOk(world, 'search', 'bob', '--since', '2026-01-05', '--export', 'bob.ndjson', '--receipts')
+  assert.match(
+    told.replaceAll('\n', ' '),
+    /^bob\.ndjson holds 3 events, numbers 0 to 2, of the ledger main that bob finds/,
+  )
+  assert.deepEqual((await readdir(cwd)).toSorted(), ['bob.ndjson', 'bob.ndjson.summary'])
+  const offline = { cwd, variables: { XDG_STATE_HOME: join(cwd, 'state') } }
+  const verified = await steleOk(offline, 'verify', 'bob.ndjson', 'bob.ndjson.summary', ...key)
+  assert.match(verified, /for the query bob\nfrom 2026-01-05T00:00:00\.000Z on: 3 events of its first 3 entries\./)
+  assert.match(verified, /That no other event matches is not shown/)
+  assert.match(verified, /holds +the entries: each entry is proven to be in the tree of 3 entries/)
+  const json = JSON.parse(await steleOk(offline, 'verify', 'bob.ndjson', 'bob.ndjson.summary', '--json', ...key))
+  assert.deepEqual([json.verdict, json.summary.count, json.trust], ['valid', 3, 'key'])
+  const unknown = await stele(offline, 'verify', 'bob.ndjson', 'bob.ndjson.summary')
+  assert.deepEqual([unknown.code, /no key of .* is known here/.test(unknown.err)], [2, true])
+  const turned = await stele(offline, 'verify', 'bob.ndjson.summary', 'bob.ndjson', ...key)
+  assert.deepEqual([turned.code, /the wrong way round/.test(turned.err)], [2, true])
+  const foreign = await stele(
+    offline,
+    'verify',
+    'bob.ndjson',
+    'bob.ndjson.summary',
+    '--key',
+    server.ledgers.vkey('access'),
+  )
+  assert.equal(foreign.code, 1)
+  const again = await stele(world, 'search', '--export', 'bob.ndjson')
+  assert.deepEqual([again.code, /is there already/.test(again.err)], [2, true])
+
+  await steleOk(world, 'search', '--export', 'all.csv')
+  assert.equal(csvRecords(await readFile(join(cwd, 'all.csv'), 'utf8')).length, 4)
+  assert.match(await steleOk(offline, 'verify', 'all.csv', 'all.csv.summary', ...key), /not checked +the events: /)
+  const none = await stele(world, 'search', 'nobody', '--export', 'none.ndjson')
+  assert.deepEqual([none.code, /holds 0 events/.test(none.out)], [1, true])
+  await steleOk(offline, 'verify', 'none.ndjson', 'none.ndjson.summary', ...key)
+})
+
+test('an export that was changed, cut, reordered or is of other events is refused, and the line is named', async (context) => {
+  const { world, cwd, key, server } = await ground(context)
+  await steleOk(world, 'search', '--export', 'e.ndjson')
+  const file = join(cwd, 'e.ndjson')
+  const whole = await readFile(file, 'utf8')
+  const lines = whole.split('\n')
+  const verdict = async (text: string): Promise<string> => {
+    await writeFile(file, text)
+    const { code, out } = await stele(world, 'verify', 'e.ndjson', 'e.ndjson.summary', ...key)
+    assert.equal(code, 1)
+    assert.match(out, /FAILS +the file: it is not what the server gave/)
+    return out
+  }
+  assert.match(await verdict(whole.replace('carol', 'caron')), /the events: line 1: the event is not what its entry/)
+  assert.match(await verdict(whole.slice(0, -1)), /the events: there are 2, and not those/)
+  assert.match(await verdict([lines[1], lines[0], ...lines.slice(2)].join('\n')), /line 2: it is not newest first/)
+  assert.match(await verdict(`${lines[0]}\n${whole}`), /line 2: it is not newest first, each once/)
+  assert.match(await verdict(`${whole}{}\n`), /line 4: it is no hit/)
+  assert.match(await verdict(whole.replace('"index":2', '"index":3')), /line 1: its index is beyond/)
+  assert.match(await verdict('['.repeat(100_000)), /the events: there are 0/)
+  await writeFile(file, whole)
+  await steleOk(world, 'verify', 'e.ndjson', 'e.ndjson.summary', ...key)
+  // What the server understood of an event is no evidence, and yet not a byte of it can be changed.
+  await verdict(whole.replace('"class_uid":3002', '"class_uid":3001'))
+  await writeFile(file, whole)
+  const note = join(cwd, 'e.ndjson.summary')
+  const text = await readFile(note, 'utf8')
+  await writeFile(note, text.replace('left-out 0', 'left-out 1'))
+  assert.equal((await stele(world, 'verify', 'e.ndjson', 'e.ndjson.summary', ...key)).code, 1)
+  await server.askJson('/v1/ledgers/main/keys', { method: 'POST' })
+  await writeFile(note, text)
+  await steleOk(world, 'verify', 'e.ndjson', 'e.ndjson.summary', ...key)
+})
+
+test('an export that breaks off leaves no file, says why, and is exit code 3', async (context) => {
+  const { world, cwd, index, server } = await ground(context)
+  await append(
+    server,
+    Array.from({ length: 1_100 }, (_, n) => eventAt(n)),
+  )
+  let first: readonly { ledger: string; index: number; timeMs: number }[] = []
+  index.lie = (found) => (first = first.length > 0 ? first : found)
+  const broken = await stele(world, 'search', '--export', 'e.csv')
+  assert.equal(broken.code, 3)
+  assert.match(broken.err, /the export is incomplete: .*the index leads in a circle.* No file was kept/s)
+  assert.deepEqual(await readdir(cwd), [])
+  index.lie = (found) => found
+  const interrupted = new AbortController()
+  const fetching: Fetch = async (url, init) => {
+    const response = await fetch(url, init)
+    if (url.includes('/events/export')) interrupted.abort()
+    return response
+  }
+  const environment = { fetch: fetching }
+  const left = await stele({ ...world, interrupted: interrupted.signal, environment }, 'search', '--export', 'e.csv')
+  assert.deepEqual([left.code, /was interrupted, and is incomplete/.test(left.err)], [3, true])
+  assert.deepEqual(await readdir(cwd), [])
+  // A server, or who stands between, that gives another file than the one it signed.
+  const lying: Fetch = async (url, init) => {
+    const response = await fetch(url, init)
+    if (!url.includes('/events/export')) return response
+    return new Response((await response.text()).replace('alice', 'alicf'), response)
+  }
+  const lied = await stele({ ...world, environment: { fetch: lying } }, 'search', '--export', 'e.csv')
+  assert.deepEqual([lied.code, /the summary is of other bytes/.test(lied.err)], [3, true])
+  assert.deepEqual(await readdir(cwd), [])
+  for (const wrong of [
+    ['--export', 'x', '--limit', '3'],
+    ['--export', 'x', '--ledger', '*'],
+    ['--export', 'x', '--format', 'xml'],
+    ['--export', 'x.csv', '--receipts'],
+    ['--format', 'csv'],
+    ['acter:x', '--export', 'x'],
+  ]) {
+    assert.equal((await stele(world, 'search', ...wrong)).code, 2, wrong.join(' '))
+  }
+  assert.equal((await stele(world, 'search', '--export', 'nowhere/x')).code, 3)
+})
