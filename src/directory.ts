@@ -14,6 +14,7 @@ import { BACKUP_BEGUN, type LedgerSizes, lookAround, MANIFEST, RESTORE_BEGUN } f
 import { HeadFault } from './ledger/publish.ts'
 import { SEGMENTS } from './ledger/sealed-entries.ts'
 import { ThreadedCheck } from './ledger/segment/threaded-check.ts'
+import { ThreadedSpans } from './ledger/segment/threaded-spans.ts'
 import { HEAD_NAME } from './ledger/store/directory-store.ts'
 import { type Clock, SystemClock } from './platform/clock.ts'
 import { type Disk, NodeDisk, replaceFile } from './platform/disk.ts'
@@ -136,6 +137,9 @@ export async function openDirectory(
   const keys = config.keys ?? (await keysDirectory(disk, dataDirectory))
   if (config.keys !== undefined) await demandOutside(disk, dataDirectory, config.keys)
   const segments = new ThreadedCheck(join(dataDirectory, SEGMENTS))
+  const spans = new ThreadedSpans(join(dataDirectory, SEGMENTS), (error) => {
+    log({ level: 'warn', message: 'segments are read by the writer itself: its threads ended', reason: String(error) })
+  })
   let administration: Administration | undefined
   const ledgers = await Ledgers.open({
     disk,
@@ -159,6 +163,7 @@ export async function openDirectory(
       return shadowed(new FileHeadStore(disk, clock, config.head ?? states.headPath(originPrefix)))
     },
     checkSegment: segments.check,
+    spans,
     nativeIds: new NativeIdFinder(),
     ...(sizes === undefined ? {} : { sizes }),
     ...(config.onProgress === undefined ? {} : { onProgress: config.onProgress }),
@@ -207,6 +212,7 @@ export async function openDirectory(
         try {
           await ledgers.close()
         } finally {
+          await spans.close()
           await segments.close()
         }
       }

@@ -5,7 +5,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -38,22 +38,83 @@ export interface OwnedClickHouse {
 
 export async function startOwnedClickHouse(): Promise<OwnedClickHouse> {
   const directory = mkdtempSync(join(tmpdir(), 'stele-clickhouse-'))
-  const port = await freePort()
+  const server = await startServer({ directory, host: '127.0.0.1', port: await freePort(), more: '' })
+  return {
+    url: server.url,
+    async stop() {
+      await server.stop()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+export interface OwnedCluster {
+  readonly name: string
+  /** One a shard, each at a loopback address of its own and at the same port, as the machines of a cluster are. */
+  readonly urls: readonly string[]
+  /** Kills the server of a shard; what it holds stays. */
+  stopShard(shard: number): Promise<void>
+  startShard(shard: number): Promise<void>
+  stop(): Promise<void>
+}
+
+/** The cluster `spread` of so many shards, and `doubled`, which has two replicas of one. */
+export async function startOwnedCluster(shardCount: number): Promise<OwnedCluster> {
+  const directory = mkdtempSync(join(tmpdir(), 'stele-clickhouse-'))
+  const [port, tcpPort] = [await freePort(), await freePort()]
+  const hosts = Array.from({ length: shardCount }, (_, shard) => `127.0.0.${shard + 1}`)
+  const more = `<tcp_port>${tcpPort}</tcp_port>${remoteServers(hosts, tcpPort)}`
+  const start = async (shard: number) =>
+    await startServer({ directory: join(directory, String(shard)), host: hosts[shard]!, port, more })
+  const servers = await Promise.all(hosts.keys().map(start))
+  return {
+    name: 'spread',
+    urls: servers.map(({ url }) => url),
+    stopShard: async (shard) => await servers[shard]!.stop(),
+    startShard: async (shard) => void (servers[shard] = await start(shard)),
+    async stop() {
+      for (const server of servers) await server.stop()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+function remoteServers(hosts: readonly string[], port: number): string {
+  const replicas = hosts.map(
+    (host) =>
+      `<replica><host>${host}</host><port>${port}</port><user>stele</user><password>${OWNED_PASSWORD}</password></replica>`,
+  )
+  const shards = replicas.map((replica) => `<shard>${replica}</shard>`).join('')
+  return `<remote_servers><spread>${shards}</spread><doubled><shard>${replicas.join('')}</shard></doubled></remote_servers>`
+}
+
+interface ServerPlace {
+  readonly directory: string
+  readonly host: string
+  readonly port: number
+  /** Of the configuration; with a `tcp_port` servers ask each other. */
+  readonly more: string
+}
+
+/** Begins a server, or one again that was killed. */
+async function startServer({ directory, host, port, more }: ServerPlace): Promise<OwnedClickHouse> {
   const config = join(directory, 'config.xml')
   const users = join(directory, 'users.xml')
   const whence = `<user_directories><users_xml><path>${users}</path></users_xml></user_directories>`
-  writeFileSync(config, `<clickhouse>${whence}</clickhouse>`, { mode: 0o600 })
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(config, `<clickhouse>${whence}${more}</clickhouse>`, { mode: 0o600 })
   writeFileSync(users, USERS, { mode: 0o600 })
   const child = spawnClickHouse([
     `--path=${join(directory, 'data')}`,
     `--config-file=${config}`,
-    '--listen_host=127.0.0.1',
+    `--listen_host=${host}`,
     `--http_port=${port}`,
-    '--query=CREATE DATABASE stele ENGINE = Atomic; SYSTEM START LISTEN HTTP; ' +
+    '--query=CREATE DATABASE IF NOT EXISTS stele ENGINE = Atomic; SYSTEM START LISTEN HTTP; ' +
+      (more === '' ? '' : 'SYSTEM START LISTEN TCP; ') +
       "SELECT count() FROM file('-','LineAsString','l String') FORMAT Null",
   ])
   const ended = once(child, 'exit')
-  const url = `http://127.0.0.1:${port}`
+  const url = `http://${host}:${port}`
   const startedMs = performance.now()
   while (!(await answers(`${url}/ping`))) {
     if (performance.now() - startedMs > STARTED_WITHIN_MS || child.exitCode !== null) {
@@ -66,7 +127,6 @@ export async function startOwnedClickHouse(): Promise<OwnedClickHouse> {
     async stop() {
       child.kill('SIGKILL')
       await ended
-      rmSync(directory, { recursive: true, force: true })
     },
   }
 }

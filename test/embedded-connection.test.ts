@@ -18,6 +18,8 @@ test('--index-url names a server, a user and a database', () => {
   })
   const { username, password, database } = parseIndexUrl('https://search.example')
   assert.deepEqual([username, password, database], ['default', '', 'default'])
+  assert.equal(parseIndexUrl('https://search.example/audit?cluster=two_shards').cluster, 'two_shards')
+  assert.equal('cluster' in parseIndexUrl('https://search.example/audit'), false)
   for (const host of ['127.0.0.1', 'localhost', '[::1]', '127.1.2.3']) {
     assert.equal(parseIndexUrl(`http://${host}:8123/`).url, `http://${host}:8123`)
   }
@@ -34,6 +36,9 @@ test('an address over which the password would go readable, or that means someth
     ['https://feeder:hunter2@search.example/a/b', /a path/],
     ['https://feeder:hunter2@search.example/a%2Fb', /a path/],
     ['https://feeder:hunter2@search.example/audit?max_memory_usage=0', /more than a database/],
+    ['https://feeder:hunter2@search.example/audit?cluster=a&cluster=b', /more than a database/],
+    ["https://feeder:hunter2@search.example/audit?cluster=a'b", /more than a database/],
+    ['https://feeder:hunter2@search.example/audit?cluster=', /more than a database/],
     ['https://feeder:hunter2@search.example/audit#x', /more than a database/],
     ['https://feeder:hunter2%zz@search.example/audit', /hexadecimal/],
   ]

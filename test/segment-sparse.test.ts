@@ -47,7 +47,7 @@ test('what open segments hold in memory is bounded: those that were read last st
   const rows = rowsOf(new SeededRandom(7), [40, 0, 17])
   for (let at = 0; at < 8; at++) segments.push(await writeSegment(store, rows, at * BUNDLE_ENTRIES))
   const room = 3 * 17 * 1024
-  const readers = new SegmentReaders(store, room)
+  const readers = new SegmentReaders(store, undefined, room)
   const opened = await readers.open(segments[0]!)
   assert.equal(await readers.open(segments[0]!), opened)
   for (const segment of segments) {

@@ -40,7 +40,7 @@ export const serve = defineCommand({
     'index-url': {
       type: 'string',
       value: 'URL',
-      help: 'a ClickHouse server or cluster for the index, as https://USER:PASSWORD@HOST:8443/DATABASE; else STELE_INDEX_URL (other users of this machine can see a command line), else one of its own in the data directory',
+      help: 'a ClickHouse server for the index, as https://USER:PASSWORD@HOST:8443/DATABASE, or with ?cluster=NAME behind it the shards of a cluster; else STELE_INDEX_URL (other users of this machine can see a command line), else one of its own in the data directory',
     },
     'no-index': { type: 'boolean', help: 'keeps no index: nothing can be searched, all else works' },
     'allow-private-witnesses': {
@@ -71,6 +71,10 @@ export const serve = defineCommand({
     },
     { command: 'stele serve --data /srv/stele --keys /etc/stele/keys', does: 'keeps the signing keys elsewhere' },
     { command: 'stele serve --index-url https://clickhouse.example:8443/audit', does: 'keeps the index there' },
+    {
+      command: "stele serve --index-url 'https://clickhouse.example:8443/audit?cluster=two_shards'",
+      does: 'spreads it over the shards of that cluster',
+    },
   ],
   exitCodes: { 3: 'the data directory is damaged or in use, the address is taken, or the head was rolled back' },
   run: async ({ options }, environment) => {

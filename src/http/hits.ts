@@ -21,7 +21,7 @@ const MAX_ANSWER_BYTES = 32 * 1024 * 1024
 /** Characters that asking the events of one page may look at: about a tenth of a second of this process. */
 const MAX_ASKED_CHARS = 32 * 1024 * 1024
 /** Events that are read at the same time. */
-const BATCH_COUNT = 32
+const BATCH_COUNT = 64
 
 export interface HitSources {
   readonly ledgers: Ledgers

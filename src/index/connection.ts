@@ -11,6 +11,8 @@ export interface IndexAccess {
   readonly username: string
   readonly password: string
   readonly database: string
+  /** Name of the cluster over whose shards the index is spread. */
+  readonly cluster?: string
 }
 
 export interface ConnectOptions {
@@ -30,6 +32,9 @@ const MAX_CONNECTIONS = 16
 /** Below the server's keep-alive time, or the client would write to a connection that the server is closing. */
 const IDLE_SOCKET_MS = 2_000
 
+/** A shard that is away is an error, whatever its servers are set to: what is left would look like all. */
+const wholeCluster = { skip_unavailable_shards: 0 } as const
+
 export function connect(access: IndexAccess, options: ConnectOptions = {}): ClickHouseClient {
   const { url, headers, username, password, database } = access
   const byHeader = Object.keys(headers).length > 0
@@ -44,13 +49,13 @@ export function connect(access: IndexAccess, options: ConnectOptions = {}): Clic
     max_open_connections: options.maxConnections ?? MAX_CONNECTIONS,
     compression: { request: false, response: false },
     keep_alive: { enabled: true, idle_socket_ttl: IDLE_SOCKET_MS, eagerly_destroy_stale_sockets: true },
-    clickhouse_settings: { ...options.settings },
+    clickhouse_settings: { ...(access.cluster === undefined ? {} : wholeCluster), ...options.settings },
     // What fails is thrown, and told by whoever catches it.
     log: { level: ClickHouseLogLevel.OFF },
   })
 }
 
-/** Reads `https://user:password@host:8443/database`; user and database are `default` where they are not named. */
+/** Reads `https://user:password@host:8443/database?cluster=name`; user and database are `default` where not named. */
 export function parseIndexUrl(text: string): IndexAccess {
   const form = 'Give --index-url https://USER:PASSWORD@HOST:8443/DATABASE'
   if (!URL.canParse(text)) throw new IndexUrlFault(`the index's address is not a URL. ${form}`)
@@ -66,8 +71,9 @@ export function parseIndexUrl(text: string): IndexAccess {
         'readable. Give an https:// address, or forward a port of this machine to it and name 127.0.0.1',
     )
   }
-  if (url.search !== '' || url.hash !== '')
-    throw new IndexUrlFault(`the index's address has more than a database. ${form}`)
+  const cluster = clusterOf(url)
+  if (cluster === 'something else' || url.hash !== '')
+    throw new IndexUrlFault(`the index's address has more than a database and a cluster. ${form}`)
   const database = decoded(url.pathname.slice(1).replace(/\/$/, ''), form)
   if (database.includes('/'))
     throw new IndexUrlFault(`the index's address has a path, not the name of a database. ${form}`)
@@ -77,10 +83,20 @@ export function parseIndexUrl(text: string): IndexAccess {
     username: decoded(url.username, form) || 'default',
     password: decoded(url.password, form),
     database: database || 'default',
+    ...cluster,
   }
 }
 
-function isLoopback(hostname: string): boolean {
+/** Names are pasted into SQL. */
+const CLUSTER = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/
+
+function clusterOf({ searchParams }: URL): { readonly cluster?: string } | 'something else' {
+  const cluster = searchParams.get('cluster')
+  if (searchParams.size === 0) return {}
+  return searchParams.size === 1 && cluster !== null && CLUSTER.test(cluster) ? { cluster } : 'something else'
+}
+
+export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.[0-9]+){3}$/.test(hostname)
 }
 

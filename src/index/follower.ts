@@ -17,6 +17,7 @@ import { Doubts } from './doubts.ts'
 import { Feed, type Render, TableDisagrees } from './feed.ts'
 import { countIn, type Durable } from './ledger-source.ts'
 import type { CheckReport, IndexTrouble, Order, Report } from './messages.ts'
+import { Cluster } from './shards.ts'
 import { IndexStore, StoreFault } from './store.ts'
 import { TABLE_VERSION, type TableKey, tableName } from './tables.ts'
 import { WriterSource } from './writer-source.ts'
@@ -88,7 +89,8 @@ export class Follower {
     if (before !== undefined) return this.#inTurn('open', async () => await this.#beginAgain())
     this.#installId = installId
     this.#files = filesOf(this.#options.disk, directory)
-    this.#store = new IndexStore(() => this.#client ?? client, installId, this.#options.random)
+    const shards = access.cluster === undefined ? undefined : new Cluster(access, access.cluster)
+    this.#store = new IndexStore(() => this.#client ?? client, installId, this.#options.random, shards)
     this.#inTurn('open', async () => await this.#begin())
     this.#background = this.#backgroundCheck(schedule)
     void this.#background.run()
@@ -145,10 +147,12 @@ export class Follower {
     const store = this.#opened().store
     const keys = await store.tables()
     const newest = keys.at(-1)?.generation ?? 0
-    const usable = keys.filter(({ tableVersion }) => tableVersion === TABLE_VERSION)
+    const usable = keys.filter(
+      (key) => key.tableVersion === TABLE_VERSION && (key.isSpread ?? false) === store.isSpread,
+    )
     const [oldest] = usable
     const current = usable.filter(({ mapperVersion }) => mapperVersion === this.#options.mapperVersion).at(-1)
-    // Tables of other columns cannot be asked; what lies between was overtaken before it was ready.
+    // Tables of other columns, or kept in another way, cannot be asked; what lies between was overtaken before it was ready.
     for (const key of keys) if (key !== oldest && key !== current) await store.drop(key)
     const wanted = current ?? this.#key(newest + 1)
     this.#live = this.#table(oldest ?? wanted)
@@ -310,7 +314,9 @@ export class Follower {
 
   #key(generation: number): TableKey {
     const { mapperVersion } = this.#options
-    return { installId: this.#installId, tableVersion: TABLE_VERSION, mapperVersion, generation }
+    const { isSpread } = this.#opened().store
+    const key = { installId: this.#installId, tableVersion: TABLE_VERSION, mapperVersion, generation }
+    return isSpread ? { ...key, isSpread } : key
   }
 
   #opened(): { readonly store: IndexStore; readonly files: LedgerFiles } {

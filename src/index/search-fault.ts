@@ -42,6 +42,10 @@ const heavy: ReadonlyMap<string, string> = new Map([
 export const DAMAGED = "the index is damaged, and 'stele rebuild-index' makes it anew from the ledgers"
 /** Codes of ClickHouse for it. */
 export const damageCodes = ['32', '33', '40', '107', '226', '228', '246', '271', '432'] as const
+/** One server of a cluster asked another in vain. */
+export const AWAY = 'a server of the search cluster does not answer'
+/** Codes of ClickHouse for it. */
+export const awayCodes: ReadonlySet<string> = new Set(['209', '210', '279', '198'])
 const unavailable: ReadonlyMap<string, string> = new Map([
   ...damageCodes.map((code) => [code, DAMAGED] as const),
   ['60', 'the index is being made anew'],
@@ -67,6 +71,7 @@ export function searchFaultOf(error: unknown): SearchFault {
     const mend = 'Narrow it: by time, by a field, or by a whole word instead of a wildcard.'
     return new SearchFault('too-heavy', `The search needs more ${what} than one may have. ${mend}`, what === 'time')
   }
+  if (awayCodes.has(code)) return new SearchFault('unavailable', AWAY)
   const reason = unavailable.get(code) ?? `the search server refuses the search (${code} ${type ?? ''})`
   return new SearchFault('unavailable', reason.replace(' )', ')'))
 }

@@ -8,7 +8,8 @@
 import { Readable } from 'node:stream'
 import { type ClickHouseClient, ClickHouseError, type ClickHouseSettings } from '@clickhouse/client'
 import { type Random, randomBase32 } from '../platform/random.ts'
-import { DAMAGED, damageCodes } from './search-fault.ts'
+import { AWAY, awayCodes, DAMAGED, damageCodes } from './search-fault.ts'
+import { OneServer, type Shards } from './shards.ts'
 import { createTable, quoted, tableKey, type TableKey, tableName } from './tables.ts'
 
 /** What a failure means: */
@@ -70,15 +71,28 @@ export class IndexStore {
   readonly #client: () => ClickHouseClient
   readonly #installId: string
   readonly #random: Random
+  readonly #shards: Shards
 
-  constructor(client: () => ClickHouseClient, installId: string, random: Random) {
+  constructor(
+    client: () => ClickHouseClient,
+    installId: string,
+    random: Random,
+    shards: Shards = new OneServer(client),
+  ) {
     this.#client = client
     this.#installId = installId
     this.#random = random
+    this.#shards = shards
+  }
+
+  /** Whether tables of this store have their rows in others. */
+  get isSpread(): boolean {
+    return this.#shards.isCluster
   }
 
   /** This installation's tables, the oldest first. */
   async tables(): Promise<TableKey[]> {
+    await this.#lookUp()
     const rows = await this.rows<{ name: string }>('SELECT name FROM system.tables WHERE database = currentDatabase()')
     return rows
       .map(({ name }) => tableKey(name, this.#installId))
@@ -87,22 +101,30 @@ export class IndexStore {
   }
 
   async create(key: TableKey): Promise<void> {
-    await this.#command(createTable(tableName(key)))
+    await this.#lookUp()
+    const name = tableName(key)
+    await this.#everywhere(createTable(this.#shards.rowsTable(name)))
+    const searched = this.#shards.createSearched(name)
+    if (searched !== undefined) await this.#everywhere(searched)
   }
 
   async drop(key: TableKey): Promise<void> {
-    await this.#command(`DROP TABLE IF EXISTS ${quoted(tableName(key))} SYNC`)
+    const name = tableName(key)
+    // While it has its name a drop that was interrupted is begun again.
+    for (const table of new Set([this.#shards.rowsTable(name), name])) {
+      await this.#everywhere(`DROP TABLE IF EXISTS ${quoted(table)} SYNC`)
+    }
   }
 
   /** Ends inserts into a table that an earlier follower, or a request that was given up, left running. */
   async endInserts(key: TableKey): Promise<void> {
-    await this.#command(`KILL QUERY WHERE startsWith(query_id, '${insertsInto(key)}') AND user = currentUser() SYNC`)
+    await this.#everywhere(`KILL QUERY WHERE startsWith(query_id, '${insertsInto(key)}') AND user = currentUser() SYNC`)
   }
 
   /** Deletes rows; resolves once no search finds them. */
   async deleteRows(key: TableKey, where: string, parameters: Record<string, unknown>): Promise<void> {
-    const query = `DELETE FROM ${quoted(tableName(key))} WHERE ${where}`
-    await this.#command(query, parameters, { lightweight_deletes_sync: '2', mutations_sync: '2' })
+    const query = `DELETE FROM ${quoted(this.#shards.rowsTable(tableName(key)))} WHERE ${where}`
+    await this.#everywhere(query, parameters, { lightweight_deletes_sync: '2', mutations_sync: '2' })
   }
 
   /** How far a table reaches, by ledger. */
@@ -116,9 +138,9 @@ export class IndexStore {
 
   /** Inserts rows in RowBinary; resolves once they are searchable. Rejects with a StoreFault. */
   async insert(key: TableKey, rows: Buffer, token: string): Promise<void> {
-    const query = `INSERT INTO ${quoted(tableName(key))} FORMAT RowBinary`
+    const query = `INSERT INTO ${quoted(this.#shards.rowsTable(tableName(key)))} FORMAT RowBinary`
     const work = async () => {
-      const { stream } = await this.#client().exec({
+      const { stream } = await this.#shards.serverOf(token).exec({
         query,
         values: Readable.from([rows], { objectMode: false }),
         query_id: insertsInto(key) + randomBase32(this.#random, QUERY_ID_CHARS),
@@ -143,19 +165,26 @@ export class IndexStore {
     })
   }
 
-  async #command(
+  async #lookUp(): Promise<void> {
+    await this.#shards.lookUp(async (query) => await this.rows(query))
+  }
+
+  /** On every server that holds rows, one after the other. */
+  async #everywhere(
     query: string,
     parameters: Record<string, unknown> = {},
     settings: ClickHouseSettings = {},
   ): Promise<void> {
-    await this.#guarded(async () => {
-      const { stream } = await this.#client().exec({
-        query,
-        query_params: parameters,
-        clickhouse_settings: { ...settings, wait_end_of_query: 1 },
+    for (const server of this.#shards.servers) {
+      await this.#guarded(async () => {
+        const { stream } = await server.exec({
+          query,
+          query_params: parameters,
+          clickhouse_settings: { ...settings, wait_end_of_query: 1 },
+        })
+        for await (const _ of stream) continue
       })
-      for await (const _ of stream) continue
-    })
+    }
   }
 
   async #guarded<T>(work: () => Promise<T>): Promise<T> {
@@ -180,6 +209,7 @@ function storeFault(error: unknown): StoreFault {
     return new StoreFault('gone', `the search server does not answer: ${said === '' ? code : said}`)
   }
   const { code } = error
+  if (awayCodes.has(code)) return new StoreFault('gone', `${AWAY}: ${said}`)
   if (code === NO_MEMORY) return new StoreFault('full', `the search server has no memory left: ${said}`)
   if (code === NO_SPACE || /no space left/i.test(said))
     return new StoreFault('full', `the index's disk is full: ${said}`)

@@ -56,18 +56,21 @@ export interface TableKey {
   readonly mapperVersion: number
   /** Counts the rebuilds: of two tables the one with the lower is the older. */
   readonly generation: number
+  /** Its rows lie in tables of the servers of a cluster. */
+  readonly isSpread?: boolean
 }
 
-export function tableName({ installId, generation, tableVersion, mapperVersion }: TableKey): string {
-  return `events_${installId}_${generation}_t${tableVersion}_m${mapperVersion}`
+export function tableName({ installId, generation, tableVersion, mapperVersion, isSpread }: TableKey): string {
+  return `events_${installId}_${generation}_t${tableVersion}_m${mapperVersion}${isSpread ? '_spread' : ''}`
 }
 
 /** Reads a table's name; undefined for one that is not this installation's. */
 export function tableKey(name: string, installId: string): TableKey | undefined {
-  const match = /^events_([a-z0-9]+)_([0-9]{1,9})_t([0-9]{1,9})_m([0-9]{1,9})$/.exec(name)
+  const match = /^events_([a-z0-9]+)_([0-9]{1,9})_t([0-9]{1,9})_m([0-9]{1,9})(_spread)?$/.exec(name)
   if (match === null || match[1] !== installId) return undefined
-  const [generation, tableVersion, mapperVersion] = match.slice(2).map(Number)
-  return { installId, generation: generation ?? 0, tableVersion: tableVersion ?? 0, mapperVersion: mapperVersion ?? 0 }
+  const [generation = 0, tableVersion = 0, mapperVersion = 0] = match.slice(2, 5).map(Number)
+  const key = { installId, generation, tableVersion, mapperVersion }
+  return match[5] === undefined ? key : { ...key, isSpread: true }
 }
 
 /** Consecutive entries of a ledger that are counted together. */

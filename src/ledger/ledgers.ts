@@ -155,7 +155,7 @@ export class Ledgers {
       throw new OwnedError(`${directory} is in use by another Stele process. ${mend}`)
     }
     const cache = new FileCache(disk)
-    const parts = segmentParts(disk, directory, cache)
+    const parts = segmentParts(disk, directory, cache, options.spans)
     try {
       const recent = new Recent(options, cache, options.sizes?.recentEntries ?? DEFAULT_SIZES.recentEntries)
       const recovered = await recover({ disk, directory, cache, recent, ...parts, ...(onProgress && { onProgress }) })

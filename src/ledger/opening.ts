@@ -28,6 +28,7 @@ import type { SegmentCheck } from './sealed-log.ts'
 import { RECENT_ENTRIES } from './recent.ts'
 import { SEGMENTS } from './sealed-entries.ts'
 import { SEGMENT_ENTRIES } from './segment/segment.ts'
+import type { SpanReading } from './segment/span.ts'
 import { KeyFault } from './signing.ts'
 import { DirectoryStore } from './store/directory-store.ts'
 import { checkWitnessedHead, readWitnessedHead, WITNESSED, WITNESSED_HEAD } from './witnessed-head.ts'
@@ -109,6 +110,8 @@ export interface LedgersOptions {
   readonly sizes?: Partial<LedgerSizes>
   /** Reads and hashes every byte of a segment; where nothing else is given, in this thread. */
   readonly checkSegment?: SegmentCheck
+  /** Reads scattered entries and contents of segments; where nothing else is given, in this thread. */
+  readonly spans?: SpanReading
   /** How the ids are found that sources gave to events; without it no event has one. */
   readonly nativeIds?: NativeIds
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void

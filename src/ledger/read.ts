@@ -56,7 +56,7 @@ export class Reader {
 
   async event(log: Log, index: number, admit: Admit = admitAll): Promise<StoredEvent> {
     const read = async () => await this.#events(log, await this.#placeOf(log, index), index, 1, admit)
-    const [found] = await this.#read(log, index, read, async () => await sealedEvents(log, index, index + 1, admit))
+    const [found] = await this.#read(log, index, read, async () => [await sealedEvent(log, index, admit)])
     if (found === undefined) throw damaged(log, index)
     return found
   }
@@ -158,6 +158,17 @@ async function sealedEntries(log: Log, start: number, end: number): Promise<Buff
   const to = Math.min(end, sealed.endOfSegment(start))
   const [leaves, entries] = await Promise.all([leavesOf(log, start, to - start), sealed.entries(start, to)])
   return heldAgainst(log, start, entries, leaves)
+}
+
+/** Entry and content are read beside each other, and held against leaf and entry once both are there. */
+async function sealedEvent(log: Log, index: number, admit: Admit): Promise<StoredEvent> {
+  const { sealed } = log
+  assert(sealed !== undefined)
+  const [[line], [content]] = await Promise.all([
+    sealedEntries(log, index, index + 1),
+    sealed.contents(index, index + 1, admit),
+  ])
+  return storedEvent(log, index, line!, content!)
 }
 
 /** From `start` up to `end`, the end of the segment, or as many as `maxBytes` allows, but at least one. */

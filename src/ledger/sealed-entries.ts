@@ -15,6 +15,7 @@ import { PerfectTrees } from './segment/perfect-tree.ts'
 import { ProvenLeaves } from './segment/proven-leaves.ts'
 import type { Segment } from './segment/segment.ts'
 import { SegmentReader } from './segment/segment-reader.ts'
+import type { SpanReading } from './segment/span.ts'
 import { DirectoryStore } from './store/directory-store.ts'
 import type { ObjectStore } from './store/object-store.ts'
 import { HASH_BYTES } from './wal/format.ts'
@@ -29,20 +30,22 @@ export interface OpenSegment {
   readonly proven: ProvenLeaves
 }
 
-async function openSegment(store: ObjectStore, segment: Segment): Promise<OpenSegment> {
-  const reader = await SegmentReader.open(store, segment)
+async function openSegment(store: ObjectStore, segment: Segment, reading?: SpanReading): Promise<OpenSegment> {
+  const reader = await SegmentReader.open(store, segment, reading)
   return { reader, proven: new ProvenLeaves(reader) }
 }
 
 /** Open segments, bounded; segments never change, so one that was opened stays good. */
 export class SegmentReaders {
   readonly #store: ObjectStore
+  readonly #reading: SpanReading | undefined
   readonly #keptBytes: number
   readonly #kept = new Map<string, { readonly opened: Promise<OpenSegment>; heldBytes: number }>()
   #heldBytes = 0
 
-  constructor(store: ObjectStore, keptBytes = KEPT_BYTES) {
+  constructor(store: ObjectStore, reading?: SpanReading, keptBytes = KEPT_BYTES) {
     this.#store = store
+    this.#reading = reading
     this.#keptBytes = keptBytes
   }
 
@@ -62,7 +65,7 @@ export class SegmentReaders {
 
   #opening(segment: Segment): { readonly opened: Promise<OpenSegment>; heldBytes: number } {
     const { key } = segment.log
-    const kept = { opened: openSegment(this.#store, segment), heldBytes: 0 }
+    const kept = { opened: openSegment(this.#store, segment, this.#reading), heldBytes: 0 }
     kept.opened.then(
       ({ reader }) => this.#hold(key, kept, READER_BYTES + reader.heldBytes),
       () => this.#drop(key, kept),
@@ -95,9 +98,9 @@ export interface SegmentParts {
   readonly readers: SegmentReaders
 }
 
-export function segmentParts(disk: Disk, directory: string, cache: FileCache): SegmentParts {
+export function segmentParts(disk: Disk, directory: string, cache: FileCache, reading?: SpanReading): SegmentParts {
   const store = new DirectoryStore(disk, join(directory, SEGMENTS), cache)
-  return { store, readers: new SegmentReaders(store) }
+  return { store, readers: new SegmentReaders(store, reading) }
 }
 
 export class SealedEntries {

@@ -108,8 +108,10 @@ class NodeFile implements DiskFile {
   }
 }
 
+export const READ_FLAGS = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK | fs.constants.O_NOFOLLOW
+
 const openFlags = {
-  read: fs.constants.O_RDONLY | fs.constants.O_NONBLOCK | fs.constants.O_NOFOLLOW,
+  read: READ_FLAGS,
   write: fs.constants.O_RDWR | fs.constants.O_CREAT,
   create: fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL,
 }
@@ -142,7 +144,7 @@ export function isIrregular(error: unknown): boolean {
 }
 
 /** The error of reading what is no regular file. */
-function irregular(path: string, stats: fs.Stats): Error | undefined {
+export function irregular(path: string, stats: fs.Stats): Error | undefined {
   if (stats.isFile()) return undefined
   const [code, what] = stats.isDirectory() ? ['EISDIR', 'a directory'] : ['ENXIO', 'not a regular file']
   return Object.assign(new Error(`${code}: ${what}, open '${path}'`), { code, syscall: 'open', path })

@@ -1,6 +1,11 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
+/** Resolves once all that is ready has been done, before anything new is waited for. */
+export async function afterThisTurn(): Promise<void> {
+  await new Promise<void>((resolve) => setImmediate(resolve))
+}
+
 /** Lets so many works go on at the same time; the others wait in order. */
 export class Turns {
   readonly #waiting: (() => void)[] = []

@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { constants, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib'
 import type { RowHasher } from '../../platform/row-hasher.ts'
 import { readZstdFrame, ZstdFault } from '../../platform/zstd-frame.ts'
+import type { SegmentKind } from './segment.ts'
 
 /** Of Entra sign-ins level 3 leaves 9 % and levels above it hardly less, at half its speed. */
 const PARAMS = { [constants.ZSTD_c_compressionLevel]: 3 }
@@ -45,8 +46,19 @@ export async function decompressPart(bytes: Buffer, rawBytes: number): Promise<B
   return raw
 }
 
+/** Entries or contents `from` to `to` of a part, as views; undefined where it is not one of `count`. */
+export function partItems(
+  kind: SegmentKind,
+  raw: Buffer,
+  count: number,
+  from: number,
+  to: number,
+): Buffer[] | undefined {
+  return kind === 'log' ? bundleEntries(raw, count, from, to) : blockContents(raw, count, from, to)
+}
+
 /** Entries `from` to `to` of a bundle, as views; undefined where it is not one of `count`. */
-export function bundleEntries(raw: Buffer, count: number, from: number, to: number): Buffer[] | undefined {
+function bundleEntries(raw: Buffer, count: number, from: number, to: number): Buffer[] | undefined {
   const entries: Buffer[] = []
   let at = 0
   for (let position = 0; position < count; position++) {
@@ -89,7 +101,7 @@ export function blockBytes(count: number, contentsBytes: number): number {
 }
 
 /** Contents `from` to `to` of a block, as views; undefined where it is not one of `count`. */
-export function blockContents(raw: Buffer, count: number, from: number, to: number): Buffer[] | undefined {
+function blockContents(raw: Buffer, count: number, from: number, to: number): Buffer[] | undefined {
   const area = blockBytes(count, 0)
   if (raw.length < area || raw.readUInt32BE(0) !== count) return undefined
   const contents: Buffer[] = []

@@ -9,7 +9,8 @@ import { hash } from 'node:crypto'
 import { DataFault } from '../data-fault.ts'
 import type { ObjectStore } from '../store/object-store.ts'
 import { ZstdFault } from '../../platform/zstd-frame.ts'
-import { blockContents, bundleEntries, decompressPart } from './part.ts'
+import { decompressPart, partItems } from './part.ts'
+import { inThisThread, type SpanReading } from './span.ts'
 import {
   decodeFooter,
   decodeHeader,
@@ -41,10 +42,19 @@ export class SegmentObject {
   readonly table: PartTable
   readonly #store: ObjectStore
   readonly #key: string
+  readonly #reading: SpanReading
 
-  private constructor(store: ObjectStore, segment: Segment, kind: SegmentKind, origin: string, table: PartTable) {
+  private constructor(
+    store: ObjectStore,
+    segment: Segment,
+    kind: SegmentKind,
+    origin: string,
+    table: PartTable,
+    reading: SpanReading,
+  ) {
     this.#store = store
     this.#key = segment[kind].key
+    this.#reading = reading
     this.kind = kind
     this.file = fileOf(store, this.#key)
     this.origin = origin
@@ -52,7 +62,12 @@ export class SegmentObject {
     this.table = table
   }
 
-  static async open(store: ObjectStore, segment: Segment, kind: SegmentKind): Promise<SegmentObject> {
+  static async open(
+    store: ObjectStore,
+    segment: Segment,
+    kind: SegmentKind,
+    reading: SpanReading = inThisThread,
+  ): Promise<SegmentObject> {
     const { key } = segment[kind]
     const { file, footerAt, origin, footer } = await readOutline(store, segment, kind)
     const bytes = await store.read(key, footer.tableAt, footerAt - footer.tableAt)
@@ -66,7 +81,7 @@ export class SegmentObject {
     if (table.ends.at(-1) !== partsEnd) {
       throw new DataFault(file, footer.tableAt, 'the parts end elsewhere', `${partsEnd}`, `${table.ends.at(-1)}`)
     }
-    return new SegmentObject(store, segment, kind, origin, table)
+    return new SegmentObject(store, segment, kind, origin, table, reading)
   }
 
   get partsEnd(): number {
@@ -75,7 +90,11 @@ export class SegmentObject {
 
   /** Bytes `position` to `position + lengthBytes` of the object. */
   async read(position: number, lengthBytes: number): Promise<Buffer> {
-    return await this.#store.read(this.#key, position, lengthBytes)
+    const span = { key: this.#key, position, lengthBytes }
+    const [bytes] = await this.#reading.read(span, async () => [
+      await this.#store.read(this.#key, position, lengthBytes),
+    ])
+    return bytes!
   }
 
   /** The part that entry `ordinal` of the segment is in. */
@@ -106,20 +125,37 @@ export class SegmentObject {
       const start = this.startOf(row)
       let next = row + 1
       while (next < to && ends[next]! - start <= READ_BYTES) next++
-      const bytes = await this.read(start, ends[next - 1]! - start)
+      const bytes = await this.#store.read(this.#key, start, ends[next - 1]! - start)
       for (; row < next; row++) yield { row, bytes: bytes.subarray(this.startOf(row) - start, ends[row]! - start) }
     }
+  }
+
+  /** The entries or contents of one part that lie within these ordinals. */
+  async partItems(row: number, start: number, end: number): Promise<readonly Buffer[]> {
+    const position = this.startOf(row)
+    const lengthBytes = this.table.ends[row]! - position
+    const count = this.countOf(row)
+    const [from, to] = this.#within(row, start, end)
+    const part = { kind: this.kind, rawBytes: this.table.rawBytes[row]!, count, from, to }
+    return await this.#reading.read({ key: this.#key, position, lengthBytes, part }, async () => {
+      const bytes = await this.#store.read(this.#key, position, lengthBytes)
+      return await this.items({ row, bytes }, start, end)
+    })
   }
 
   /** The entries or contents of a part that lie within these ordinals, as views into what it decompresses to. */
   async items({ row, bytes }: StoredPart, start = 0, end: number = this.count): Promise<Buffer[]> {
     const raw = await this.#decompressed(row, bytes)
-    const first = this.table.firsts[row]!
-    const itemsOf = this.kind === 'log' ? bundleEntries : blockContents
-    const items = itemsOf(raw, this.countOf(row), start - first, end - first)
+    const items = partItems(this.kind, raw, this.countOf(row), ...this.#within(row, start, end))
     if (items !== undefined) return items
     const found = `${raw.length} bytes that are not so many`
     throw new DataFault(this.file, this.startOf(row), 'the part does not add up', `${this.countOf(row)} of them`, found)
+  }
+
+  /** Ordinals of the segment as positions in a part. */
+  #within(row: number, start: number, end: number): [from: number, to: number] {
+    const first = this.table.firsts[row]!
+    return [start - first, end - first]
   }
 
   async #decompressed(row: number, bytes: Buffer): Promise<Buffer> {

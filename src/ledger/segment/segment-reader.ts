@@ -12,6 +12,7 @@ import type { ObjectStore } from '../store/object-store.ts'
 import { HASH_BYTES } from '../wal/format.ts'
 import { TWIG_ENTRIES } from './perfect-tree.ts'
 import { SegmentObject } from './segment-object.ts'
+import type { SpanReading } from './span.ts'
 import { BUNDLE_ENTRIES, type Segment } from './segment.ts'
 
 /** Of a row of a table in memory: two numbers of 32 bits and one of 64. */
@@ -49,10 +50,10 @@ export class SegmentReader {
   }
 
   /** Reads headers, footers and tables and holds them against the names; rejects with a DataFault. */
-  static async open(store: ObjectStore, segment: Segment): Promise<SegmentReader> {
+  static async open(store: ObjectStore, segment: Segment, reading?: SpanReading): Promise<SegmentReader> {
     const [log, content] = await Promise.all([
-      SegmentObject.open(store, segment, 'log'),
-      SegmentObject.open(store, segment, 'content'),
+      SegmentObject.open(store, segment, 'log', reading),
+      SegmentObject.open(store, segment, 'content', reading),
     ])
     if (log.origin !== content.origin) {
       throw new DataFault(content.file, 16, 'the objects are of two logs', log.origin, content.origin)
@@ -149,7 +150,9 @@ export class SegmentReader {
   async #items(object: SegmentObject, start: number, end: number): Promise<Buffer[]> {
     const items: Buffer[] = []
     const [ordinal, ordinalEnd] = [this.#ordinal(start, end), end - this.segment.first]
-    for await (const part of object.parts(...rows(object, ordinal, ordinalEnd))) {
+    const [row, rowEnd] = rows(object, ordinal, ordinalEnd)
+    if (rowEnd - row === 1) return [...(await object.partItems(row, ordinal, ordinalEnd))]
+    for await (const part of object.parts(row, rowEnd)) {
       items.push(...(await object.items(part, ordinal, ordinalEnd)))
     }
     return items
