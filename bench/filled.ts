@@ -92,7 +92,7 @@ export async function reached(running: Running, holds: (progress: IndexProgress)
   while (!holds(await indexProgress(running))) await new Promise((resolve) => setTimeout(resolve, POLL_MS))
 }
 
-function folderBytes(folder: string): number {
+export function folderBytes(folder: string): number {
   let bytes = 0
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)

@@ -3,7 +3,8 @@
 
 /**
  * `npm run bench -- NAME… [--seconds N] [--events N]`: prints tables of figures measured here and now. `growth` takes
- * `--sizes N,N,…`, and `--keep FOLDER` for a directory that the next run goes on with, as `proof` does.
+ * `--sizes N,N,…`, and `--keep FOLDER` for a directory that the next run goes on with, as `proof` and `search` do. `search --under-load` appends
+ * meanwhile, `search --postgres` asks PostgreSQL the same.
  */
 import { parseArgs } from 'node:util'
 import { benchAppend } from './append.ts'
@@ -24,6 +25,8 @@ const { values, positionals } = parseArgs({
     events: { type: 'string', default: '1000000' },
     sizes: { type: 'string', default: '1000000' },
     keep: { type: 'string' },
+    'under-load': { type: 'boolean', default: false },
+    postgres: { type: 'boolean', default: false },
   },
 })
 const benches: Record<string, () => Promise<string>> = {
@@ -35,7 +38,12 @@ const benches: Record<string, () => Promise<string>> = {
   proof: async () => await benchProof(Number(values.events), values.keep),
   verify: async () => await benchVerify(Number(values.events)),
   index: async () => await benchIndex(Number(values.events), Number(values.seconds)),
-  search: async () => await benchSearch(Number(values.events)),
+  search: async () =>
+    await benchSearch(Number(values.events), {
+      folder: values.keep,
+      isUnderLoad: values['under-load'],
+      withPostgres: values.postgres,
+    }),
 }
 const chosen = positionals.length > 0 ? positionals : Object.keys(benches)
 const unknown = chosen.find((name) => !(name in benches))

@@ -3,7 +3,7 @@
 
 /** The programs that are measured: a Stele server of this checkout, and peers that are installed. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -22,6 +22,8 @@ export interface Running {
   readonly headers: Readonly<Record<string, string>>
   /** Largest resident memory so far, in bytes. */
   peakBytes(): number
+  /** Held now by the server and all processes below it; what they share counts once. */
+  memoryBytes(): number
   /** Used by the server so far, its own children not counted. */
   cpuSeconds(): number
   stop(): Promise<void>
@@ -124,6 +126,9 @@ function running(child: ChildProcess, url: string, headers: Readonly<Record<stri
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
       return (Number(fields[USER_FIELD]) + Number(fields[USER_FIELD + 1])) / TICKS_A_SECOND
     },
+    memoryBytes() {
+      return [child.pid!, ...processesBelow(child.pid!)].reduce((sum, pid) => sum + proportionalBytes(pid), 0)
+    },
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return
       const closed = new Promise((resolve) => child.once('close', resolve))
@@ -131,6 +136,20 @@ function running(child: ChildProcess, url: string, headers: Readonly<Record<stri
       await closed
     },
   }
+}
+
+function processesBelow(pid: number): number[] {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  const children = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').trim())
+  return children
+    .join(' ')
+    .split(' ')
+    .flatMap((text) => (text === '' ? [] : [Number(text), ...processesBelow(Number(text))]))
+}
+
+function proportionalBytes(pid: number): number {
+  const told = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  return Number(/^Pss:\s+(\d+) kB$/m.exec(told)?.[1] ?? 0) * 1024
 }
 
 async function answers(url: string, child: ChildProcess): Promise<void> {
