@@ -165,9 +165,17 @@ test('an export that was changed, cut, reordered or is of other events is refuse
   const text = await readFile(note, 'utf8')
   await writeFile(note, text.replace('left-out 0', 'left-out 1'))
   assert.equal((await stele(world, 'verify', 'e.ndjson', 'e.ndjson.summary', ...key)).code, 1)
-  await server.askJson('/v1/ledgers/main/keys', { method: 'POST' })
+  // Of a key that another has followed it is the key's word still; that it was made before then, nothing shows.
+  const { rotations } = await server.askJson('/v1/ledgers/main/keys', { method: 'POST' })
   await writeFile(note, text)
   await steleOk(world, 'verify', 'e.ndjson', 'e.ndjson.summary', ...key)
+  await writeFile(join(cwd, 'rotations'), rotations.join(''))
+  const led = ['verify', 'e.ndjson', 'e.ndjson.summary', ...key, '--rotations', 'rotations', '--json']
+  assert.equal(JSON.parse(await steleOk(world, ...led)).verdict, 'self-consistent')
+  await steleOk(world, 'search', '--export', 'f.ndjson')
+  const after = led.map((word) => word.replace('e.ndjson', 'f.ndjson'))
+  assert.equal(JSON.parse(await steleOk(world, ...after)).verdict, 'valid')
+  assert.equal((await stele(world, ...after.slice(0, 5))).code, 1)
 })
 
 test('an export that breaks off leaves no file, says why, and is exit code 3', async (context) => {

@@ -120,7 +120,7 @@ function demandRotationsFit({ vkey, policy, rotations }: VerifyOptions, operands
   if (rotations === undefined) return
   if (operands.length === 0) {
     throw usageFailure(
-      '--rotations goes with a FOLDER, or an EVENT and its PROOF',
+      '--rotations goes with a FOLDER, an EVENT and its PROOF, or a FILE and its SUMMARY',
       'A server and a directory have their own',
     )
   }

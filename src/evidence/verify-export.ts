@@ -24,9 +24,10 @@ import {
   ProofError,
   utf8,
   verifyInclusion,
+  verifyRotations,
 } from '@stele/proof'
 import { z } from 'zod'
-import { type KnownLog, type KnownLogs, type RetiredKey } from './known-logs.ts'
+import { type KnownLog, type KnownLogs, type RetiredKey, retiredKeys } from './known-logs.ts'
 import { readCheckpoint } from './signatures.ts'
 import { NoKeyError } from './verify-receipt.ts'
 
@@ -50,6 +51,8 @@ export interface ExportOptions {
   readonly chunks: AsyncIterable<Uint8Array>
   readonly note: Uint8Array
   readonly vkey: string | undefined
+  /** Statements that lead on from that key, of the log of this origin. */
+  readonly rotations: (origin: string) => readonly string[]
   readonly knownLogs: KnownLogs
 }
 
@@ -57,13 +60,19 @@ export interface ExportOptions {
 const MAX_LINE_BYTES = 128 * 1024 * 1024
 
 /** Throws a NoKeyError where only the key is missing. */
-export async function verifyExport({ chunks, note, vkey, knownLogs }: ExportOptions): Promise<ExportVerdict> {
+export async function verifyExport({
+  chunks,
+  note,
+  vkey,
+  rotations,
+  knownLogs,
+}: ExportOptions): Promise<ExportVerdict> {
   const checks: ExportCheck[] = []
   const claimed = claimedSummary(note)
   const known = claimed === undefined ? undefined : await knownLogs.find(claimed.origin)
   const trust = vkey !== undefined ? 'key' : known?.pinned === true ? 'pinned before' : 'seen before'
   if (claimed !== undefined && vkey === undefined && known === undefined) throw new NoKeyError(claimed.origin)
-  const keys = vkey === undefined ? [known?.vkey ?? '', ...(known?.retired ?? []).map((key) => key.vkey)] : [vkey]
+  const { keys, former } = await keysOf(vkey, claimed === undefined ? [] : rotations(claimed.origin), known)
   const opened = await openSummary(note, keys)
   if ('fault' in opened) {
     const failed = { what: 'the summary', ok: false, detail: opened.fault }
@@ -73,11 +82,23 @@ export async function verifyExport({ chunks, note, vkey, knownLogs }: ExportOpti
   checks.push({ what: 'the summary', ok: true, detail: `a key of ${summary.origin} has signed it` })
   checks.push(...headChecks(summary, known))
   checks.push(...(await fileChecks(chunks, summary)))
-  const retired = known?.retired?.find((key) => key.vkey === signer)
+  const retired = former.find((key) => key.vkey === signer)
   const isInvalid = checks.some(({ ok }) => ok === false)
   const isVouchedFor = trust !== 'seen before' && retired === undefined
   const verdict = isInvalid ? 'invalid' : isVouchedFor ? 'valid' : 'self-consistent'
   return { verdict, summary, checks, trust, ...(retired === undefined ? {} : { retired }) }
+}
+
+/** The keys that may have signed, and which of them others have followed. */
+async function keysOf(
+  vkey: string | undefined,
+  rotations: readonly string[],
+  known: KnownLog | undefined,
+): Promise<{ readonly keys: readonly string[]; readonly former: readonly RetiredKey[] }> {
+  const led = vkey === undefined ? [] : await verifyRotations(vkey, rotations)
+  const former = [...retiredKeys(led), ...(known?.retired ?? [])]
+  if (vkey !== undefined) return { keys: led.map((period) => period.vkey), former }
+  return { keys: [known?.vkey ?? '', ...former.map((key) => key.vkey)], former }
 }
 
 /** What it says, whoever has signed it. */

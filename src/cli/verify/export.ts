@@ -12,7 +12,7 @@ import type { ExitCode } from '../command.ts'
 import { count, counted, entries, jsonLine, printable, shellWord, wrapped } from '../display.ts'
 import { type Environment, pathOf } from '../environment.ts'
 import { Failure, fileFailure, usageFailure } from '../failure.ts'
-import { NOTHING_SHOWN, readNamed, type VerifyOptions } from './options.ts'
+import { givenRotationsOf, NOTHING_SHOWN, readNamed, type VerifyOptions } from './options.ts'
 
 const CHUNK_BYTES = 1024 * 1024
 
@@ -35,21 +35,22 @@ async function isSummary(name: string, environment: Environment): Promise<boolea
 
 export async function verifyExportCommand(
   [fileName = '', summaryName = '']: readonly string[],
-  { vkey, policy, isJson, knownLogs }: VerifyOptions,
+  { vkey, policy, rotations: file, isJson, knownLogs }: VerifyOptions,
   environment: Environment,
 ): Promise<ExitCode> {
   if (policy !== undefined) throw usageFailure('the summary of an export is signed by its ledger alone', 'Give --key')
   const note = await readNamed(summaryName, environment)
-  const file = await open(fileName, environment)
+  const rotations = (origin: string) => (file === undefined ? [] : givenRotationsOf(file, origin, environment))
+  const exported = await open(fileName, environment)
   try {
-    const verdict = await verifyExport({ chunks: chunksOf(file), note, vkey, knownLogs })
+    const verdict = await verifyExport({ chunks: chunksOf(exported), note, vkey, rotations, knownLogs })
     const { stdout } = environment
     await stdout.write(isJson ? jsonLine(verdictJson(verdict)) : verdictText(fileName, verdict, stdout.columns))
     return verdict.verdict === 'invalid' ? 1 : 0
   } catch (error) {
     throw trustFailure(error)
   } finally {
-    await file.close()
+    await exported.close()
   }
 }
 
