@@ -16,7 +16,7 @@ import type { Caller } from './route.ts'
 import { SearchLanes } from './search-lanes.ts'
 
 /** Of the index's time, for one token a minute: two questions beside each other all the time. */
-export const SEARCH_BUDGET_MS = 120_000
+const SEARCH_BUDGET_MS = 120_000
 const MAX_OF_ONE_TOKEN = 8
 const MAX_OF_ALL = 32
 const RETRY_AFTER_SECONDS = 1
