@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-/** Resolves once all that is ready has been done, before anything new is waited for. */
+/** Resolves once all promises that are settled have been gone on with, before anything is waited for. */
 export async function afterThisTurn(): Promise<void> {
-  await new Promise<void>((resolve) => setImmediate(resolve))
+  await new Promise<void>((resolve) => process.nextTick(resolve))
 }
 
 /** Lets so many works go on at the same time; the others wait in order. */
