@@ -14,6 +14,15 @@ describe('a query that found nothing', () => {
     ['action:"Add member"', ['action:"add member" is compared as a whole: try action:"add member*"']],
     ['actor:alice* outcome:failure alice', []],
     ['-actor:alice', []],
+    [
+      'raw.Client.name:x',
+      [
+        'raw.client.name:x is compared as a whole: try raw.client.name:x*',
+        "'stele fields raw.client.name' says whether events have such a field",
+      ],
+    ],
+    ['raw.took:>5', ["'stele fields raw.took' says whether events have such a field"]],
+    ['actor.user.uid:1..2', []],
     ['alice or bob failed', ['or is looked for as a word: operators are in capitals']],
     ['after:2298-01-01', ['2298-01-01T00:00:00.000Z, after which events are asked for, has not come yet']],
     ['x', ['2298-01-01T00:00:00.000Z, after which events are asked for, has not come yet'], '2298-01-01'],

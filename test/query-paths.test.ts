@@ -161,13 +161,21 @@ describe('the places of values in a document', () => {
       user: placeholderOf({ name: 'Unknown' }),
       time: 1,
     }
-    const value = { User: { 'Na.me': 'Alice' }, list: ['one', { Key: 2.5 }, ['é', 'one']], on: true, none: null, e: '' }
+    const value = {
+      User: { 'Na.me': 'Alice' },
+      list: ['one', { Key: 2.5 }, ['é', 'one']],
+      on: true,
+      none: null,
+      e: '',
+      edge: ' Two',
+    }
     const document = documentWith(ocsf, value)
     for (const [path, values] of [
       ['raw.user.na.me', ['alice']],
       ['raw.list', ['one', 'é', 'one']],
       ['raw.list.key', ['2.5']],
       ['raw.on', ['true']],
+      ['raw.edge', ['two']],
       ['is_mfa', ['true']],
       ['actor.user.name', ['alice']],
       ['actor.app_name', ['alice']],
@@ -181,7 +189,7 @@ describe('the places of values in a document', () => {
       assert.deepEqual(pathValues(path, document), values, path)
     }
     assert.deepEqual(document.more.split('\n'), ['0', '1', 'alice was here', 'alice', 'two'])
-    assert.deepEqual(document.text.split('\n'), ['alice', 'one', '2.5', 'true', 'é'])
+    assert.deepEqual(document.text.split('\n'), ['alice', 'one', '2.5', 'true', 'é', 'two'])
     assert.deepEqual(
       documentWith(ocsf, value),
       documentOf(entry, { class_uid: 0, severity_id: 1, metadata: {}, ...ocsf } as unknown as OcsfEvent, value),

@@ -24,7 +24,7 @@ export const search = defineCommand({
   name: 'search',
   summary: 'Finds events, newest first',
   description:
-    "Words are looked for anywhere in an event, field:value in one place of it: actor, target, action, outcome, ip, source, app, session, correlation, class, severity, privilege, country, and after, before and exists. Words side by side must all be there; OR, NOT (or a dash) and parentheses combine them, * stands for any characters, quotes keep words together (for the shell, put the whole query into single quotes then). Each event is read from the ledger and checked against it. That events were read is recorded in the ledger access, with the query; access and system are searched by --ledger access, or with * where the query names them: ledger:access. Times are UTC.\n'stele prove INDEX' writes the proof of one that was found.",
+    "Words are looked for anywhere in an event, field:value in one place of it: actor, target, action, outcome, ip, source, app, session, correlation, class, severity, privilege, country, any path of OCSF as actor.user.name, the source's own as raw.name.name ('stele fields' lists them), and time, after, before and exists. Words side by side must all be there; OR, NOT (or a dash) and parentheses combine them, * stands for any characters, quotes keep words together (for the shell, put the whole query into single quotes then). Each event is read from the ledger and checked against it. That events were read is recorded in the ledger access, with the query; access and system are searched by --ledger access, or with * where the query names them: ledger:access. Times are UTC.\n'stele prove INDEX' writes the proof of one that was found.",
   operands: '[QUERY]…',
   dashOperands: true,
   options: {

@@ -62,6 +62,7 @@ export function documentOf(
 ): SearchDocument {
   const atMs = ledgerTime(entry)
   const { time } = ocsf
+  const { text, more, paths, places } = eventTextOf(ocsf, value, names)
   const [actor, target, app] = [actorsOf(ocsf), targetsOf(ocsf), appsOf(ocsf)]
   return {
     timeMs: Number.isInteger(time) && time >= MIN_TIME_MS && time <= MAX_TIME_MS ? time : atMs,
@@ -82,7 +83,10 @@ export function documentOf(
     actorNames: actor.names,
     targetNames: target.names,
     appNames: app.names,
-    ...eventTextOf(ocsf, value, names),
+    text,
+    more,
+    paths,
+    places,
   }
 }
 

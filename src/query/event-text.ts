@@ -9,8 +9,8 @@ import type { JsonValue } from '@stele/proof'
 
 import type { OcsfEvent } from '../schema/ocsf.ts'
 import { isPlaceholder } from '../schema/placeholder.ts'
-import { clip, fold, foldLines, MAX_VALUE_CHARS } from './fold.ts'
-import type { PathName, PathNames } from './path-names.ts'
+import { clip, foldLines } from './fold.ts'
+import type { PathName, PathNames, PathSet } from './path-names.ts'
 
 /** Longest text that is searched, folded; what is behind is not. */
 export const MAX_TEXT_CHARS: number = 1024 * 1024
@@ -58,25 +58,24 @@ export function pathNumber(path: string, { paths }: EventText): number {
   return number
 }
 
-/** Most events have few values, and looking through those is quicker than hashing each. */
-const HASHED_FROM_COUNT = 32
-
 class Walk {
   readonly #names: PathNames
   readonly #event: number
   readonly #values: string[] = []
-  #hashed: Map<string, number> | undefined
+  readonly #positions = new Map<string, number>()
+  /** What only the OCSF form has, folded; its positions count on from those of the values. */
   readonly #more: string[] = []
   #roomChars = MAX_TEXT_CHARS
-  readonly #paths: string[] = []
+  #set: PathSet
   #roomPathsChars = MAX_RAW_PATHS_CHARS
-  /** With the position of a value in place of a line; those of `#more` are behind all others. */
+  /** With the position of a value in place of a line. */
   readonly #places: number[] = []
   #roomPlaces = MAX_RAW_PLACES
 
   constructor(names: PathNames) {
     this.#names = names
     this.#event = names.nextEvent()
+    this.#set = names.noPaths
   }
 
   whole(text: string): void {
@@ -94,20 +93,13 @@ class Walk {
 
   #add(text: string, name: PathName): void {
     if (text === '') return
-    let position = this.#positionOf(text)
-    if (position === -1) {
-      position = this.#values.push(clip(text, this.#roomChars)) - 1
-      this.#hashed?.set(text, position)
+    let position = this.#positions.get(text)
+    if (position === undefined) {
+      position = this.#values.push(text.length > this.#roomChars ? clip(text, this.#roomChars) : text) - 1
+      this.#positions.set(text, position)
       this.#roomChars -= text.length + 1
     }
     this.#note(name, position)
-  }
-
-  #positionOf(text: string): number {
-    const values = this.#values
-    if (values.length < HASHED_FROM_COUNT) return values.indexOf(text)
-    this.#hashed ??= new Map(values.map((value, position) => [value, position]))
-    return this.#hashed.get(text) ?? -1
   }
 
   #note(name: PathName, position: number): void {
@@ -116,8 +108,9 @@ class Walk {
     if (name.event !== this.#event) {
       if (path.length >= this.#roomPathsChars) return
       this.#roomPathsChars -= path.length + 1
+      this.#set = this.#names.with(this.#set, name)
       name.event = this.#event
-      name.number = this.#paths.push(path)
+      name.number = this.#set.count
     }
     this.#roomPlaces--
     this.#places.push(name.number * PLACE_LINES + position)
@@ -126,17 +119,17 @@ class Walk {
   event(ocsf: OcsfEvent): void {
     this.#roomPathsChars += MAX_OCSF_PATHS_CHARS
     this.#roomPlaces += MAX_OCSF_PLACES
-    const members: object = ocsf
-    for (const [key, value] of Object.entries(members) as [string, unknown][]) {
-      // It is a column of its own.
-      if (key !== 'time') this.#attribute(key, value, this.#names.ocsf)
-    }
+    this.#attributes(ocsf as unknown as Members, this.#names.ocsf)
   }
 
-  #attribute(key: string, value: unknown, name: PathName): void {
-    // What the source alone knows is found by the source's paths.
-    if (value === undefined || key === 'unmapped' || key === 'data') return
-    this.#ocsf(value, this.#names.below(name, key))
+  #attributes(members: Members, name: PathName): void {
+    for (const key in members) {
+      const value = members[key]
+      // What the source alone knows is found by the source's paths, and when it was by a column of its own.
+      if (value === undefined || key === 'unmapped' || key === 'data') continue
+      if (key === 'time' && name === this.#names.ocsf) continue
+      this.#ocsf(value, this.#names.below(name, key))
+    }
   }
 
   #ocsf(value: unknown, name: PathName): void {
@@ -144,17 +137,19 @@ class Walk {
     if (typeof value === 'number' || typeof value === 'boolean') return this.#addOcsf(String(value), name)
     if (typeof value !== 'object' || value === null || isPlaceholder(value)) return
     if (Array.isArray(value)) for (const member of value as readonly unknown[]) this.#ocsf(member, name)
-    else for (const key in value) this.#attribute(key, (value as Members)[key], name)
+    else this.#attributes(value as Members, name)
   }
 
   #addOcsf(value: string, name: PathName): void {
-    if (value === '') return
-    const known = this.#positionOf(value)
-    if (known !== -1) return this.#note(name, known)
-    const folded = clip(fold(value), MAX_VALUE_CHARS)
-    if (folded === '' || this.#roomPlaces <= 0) return
-    const position = this.#more.indexOf(folded)
-    this.#note(name, this.#values.length + (position === -1 ? this.#more.push(folded) - 1 : position))
+    let position = this.#positions.get(value)
+    if (position === undefined) {
+      if (this.#roomPlaces <= 0) return
+      const folded = this.#names.folded(value)
+      if (folded === '') return
+      position = this.#values.length + this.#more.push(folded) - 1
+      this.#positions.set(value, position)
+    }
+    this.#note(name, position)
   }
 
   result(): EventText {
@@ -165,20 +160,25 @@ class Walk {
     return {
       text,
       more: this.#more.join('\n'),
-      paths: this.#paths.length === 0 ? '' : `\n${this.#paths.join('\n')}\n`,
+      paths: this.#set.paths,
       places: this.#placesIn(folded.lines, lineCount),
     }
   }
 
   /** Places with the lines at which the values are at last; values that were cut off have none. */
-  #placesIn(lines: readonly number[] | undefined, lineCount: number): number[] {
+  #placesIn(lines: readonly number[] | undefined, lineCount: number): readonly number[] {
     const places = this.#places
     const valueCount = this.#values.length
     let keptCount = 0
-    for (const place of places) {
+    for (let at = 0; at < places.length; at++) {
+      const place = places[at]!
       const position = place % PLACE_LINES
       const isMore = position >= valueCount
-      const line = isMore ? lineCount + position - valueCount + 1 : (lines?.[position] ?? position + 1)
+      const line = isMore
+        ? lineCount + position - valueCount + 1
+        : lines === undefined
+          ? position + 1
+          : lines[position]!
       if (isMore || line <= lineCount) places[keptCount++] = place - position + line
     }
     places.length = keptCount

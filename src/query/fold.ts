@@ -7,8 +7,8 @@
 /** Longest value of a field that is kept, and longest word or phrase of a query, folded. */
 export const MAX_VALUE_CHARS = 1_024
 
-/** Printable ASCII with single spaces within: most text, and only its case has to be looked at. */
-const UNEVEN = /[^ -~]| {2}|^ | $/
+/** Printable ASCII with single spaces: most text, and only its case has to be looked at. */
+const UNEVEN = /[^ -~]| {2}/
 const UNEVEN_LINES = /[^ -~\n]/
 const NOT_ASCII = /[^\0-\x7f]/
 /** White space and control characters, line breaks too. */
@@ -45,13 +45,18 @@ export function foldLines(values: readonly string[]): FoldedLines {
   // One dash among them makes all of a text slow to fold: only the values that need it are folded by themselves.
   const even: string[] = []
   const uneven: string[] = []
-  const lines = values.map((value) => (UNEVEN.test(value) ? -uneven.push(foldUneven(value).trim()) : even.push(value)))
+  const lines = values.map((value) => (isUneven(value) ? -uneven.push(foldUneven(value).trim()) : even.push(value)))
   const folded = uneven.join('\n')
   if (even.length === 0) return { text: folded, lines: undefined }
   return {
     text: `${even.join('\n').toLowerCase()}\n${folded}`,
     lines: lines.map((line) => (line > 0 ? line : even.length - line)),
   }
+}
+
+/** Whether folding changes more than its case. */
+function isUneven(value: string): boolean {
+  return value.charCodeAt(0) === 0x20 || value.charCodeAt(value.length - 1) === 0x20 || UNEVEN.test(value)
 }
 
 function isEven(lines: string): boolean {

@@ -5,12 +5,15 @@
 // source's own, an attribute's path for those of OCSF; folded, and members of arrays as one. Each is made once, however
 // many events have it. Strangers choose the names, so there is an end to how many are kept, and to how long one is.
 
-import { fold } from './fold.ts'
+import { clip, fold, MAX_VALUE_CHARS } from './fold.ts'
 
 /** A longer path is not searched by. */
 export const MAX_PATH_CHARS = 256
 /** Names that are kept between events. */
 const MAX_KNOWN = 20_000
+
+/** Longer values are hardly ever met again. */
+const MAX_KEPT_CHARS = 24
 
 export interface PathName {
   /** Empty where values are not searched by it. */
@@ -21,6 +24,16 @@ export interface PathName {
   number: number
 }
 
+/** The paths of an event, in the order in which they were met: events of one kind lead to the same one. */
+export interface PathSet {
+  readonly paths: string
+  readonly count: number
+  /** What was met next the last time, and where that led: mostly it is so again. */
+  lastName: PathName | undefined
+  lastSet: PathSet | undefined
+  readonly further: Map<PathName, PathSet>
+}
+
 const RAW = 'raw'
 
 export class PathNames {
@@ -29,6 +42,8 @@ export class PathNames {
   #event = 0
   #raw = nameOf('')
   #ocsf = nameOf('')
+  #noPaths = setOf('', 0)
+  readonly #folded = new Map<string, string>()
   readonly #nameless = nameOf('')
 
   /** The names are told apart by the event that they were last met in. */
@@ -38,8 +53,43 @@ export class PathNames {
       this.#keyCount = 0
       this.#raw = nameOf('')
       this.#ocsf = nameOf('')
+      this.#noPaths = setOf('', 0)
     }
     return ++this.#event
+  }
+
+  /** A value of OCSF's form, folded and clipped: most are the names and numbers of its classes, again and again. */
+  folded(value: string): string {
+    return this.#folded.get(value) ?? this.#foldedNow(value)
+  }
+
+  #foldedNow(value: string): string {
+    const folded = clip(fold(value), MAX_VALUE_CHARS)
+    if (value.length > MAX_KEPT_CHARS) return folded
+    if (this.#folded.size >= MAX_KNOWN) this.#folded.clear()
+    this.#folded.set(value, folded)
+    return folded
+  }
+
+  /** Of an event of which nothing was met yet. */
+  get noPaths(): PathSet {
+    return this.#noPaths
+  }
+
+  /** The set with one more path. */
+  with(set: PathSet, name: PathName): PathSet {
+    if (set.lastName === name) return set.lastSet!
+    const further = set.further.get(name) ?? this.#enlarged(set, name)
+    set.lastName = name
+    set.lastSet = further
+    return further
+  }
+
+  #enlarged(set: PathSet, name: PathName): PathSet {
+    const further = setOf(`${set.paths === '' ? '\n' : set.paths}${name.path}\n`, set.count + 1)
+    set.further.set(name, further)
+    this.#keyCount++
+    return further
   }
 
   get raw(): PathName {
@@ -71,4 +121,8 @@ export class PathNames {
 
 function nameOf(path: string): PathName {
   return { path, members: new Map(), event: 0, number: 0 }
+}
+
+function setOf(paths: string, count: number): PathSet {
+  return { paths, count, lastName: undefined, lastSet: undefined, further: new Map() }
 }
