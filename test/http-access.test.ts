@@ -98,7 +98,7 @@ async function addedWitness(server: TestServer): Promise<string> {
 }
 
 async function outcome(server: TestServer, route: Route, ledger: string, token: string | undefined): Promise<string> {
-  if (route.operation === 'readExportSummary') {
+  if (route.operation === 'readExportSummary' && token !== undefined) {
     const asked = { token, method: 'GET' }
     await (await server.ask(`/v1/ledgers/${ledger}/events/export?name=x`, asked)).text()
   }
@@ -216,7 +216,11 @@ suite('the access matrix', () => {
     }
   })
 
-  test('whoever has no right on a name cannot tell whether such a ledger exists', async () => {
+  test('whoever has no right on a name cannot tell whether such a ledger exists', async (context) => {
+    // One of its own: so many attempts that fail within a minute are throttled.
+    const server = await startTestServer(context)
+    ListedIndex.of(server)
+    await server.createLedger('other')
     const bound = await server.token(['append', 'read', 'verify'], { ledgers: ['other'] })
     for (const route of routes.filter(isHeldOnLedger)) {
       const { path, ask } = await soundRequest(server, route, 'main')
