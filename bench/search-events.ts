@@ -200,7 +200,7 @@ function operationAt(share: number): Operation {
 }
 
 /** From 0 to `count - 1`, the share of each falling as 1/(rank + 10). */
-export function ranked(draw: Draw, count: number): number {
+function ranked(draw: Draw, count: number): number {
   return Math.floor(HEAD_RANKS * Math.pow((count + HEAD_RANKS) / HEAD_RANKS, draw.next())) - HEAD_RANKS
 }
 

@@ -22,7 +22,7 @@ export function isArray(field: FieldName): boolean {
   return field !== 'ledger' && !isCountedColumn(field)
 }
 
-export function isCountedColumn(field: FieldName): boolean {
+function isCountedColumn(field: FieldName): boolean {
   return countedColumns.some((column) => column === field)
 }
 

@@ -26,6 +26,9 @@ const AGAIN_AFTER_MS = 1_000
 /** Queries that began with the older table end within it. */
 const DROPPED_AFTER_MS = 15_000
 const PROGRESS_EVERY_MS = 500
+/** How long a check waits for the index to open, and how often it looks. */
+const KNOWN_WITHIN_MS = 5_000
+const ASKED_EVERY_MS = 50
 /** Entries that a check has looked at. */
 const TOLD_EVERY = 4_096
 
@@ -48,6 +51,8 @@ interface Table {
   indexed: Readonly<Record<string, number>>
   /** It was begun without a row, and has not caught up since. */
   isNew: boolean
+  /** Its feed has asked what it holds. */
+  isKnown: boolean
 }
 
 export class Follower {
@@ -193,6 +198,7 @@ export class Follower {
       onTrouble: (reason, fault) => this.#troubled(tableName(key), reason === undefined ? undefined : troubleOf(fault)),
       onProgress: (indexed, durable) => {
         table.indexed = indexed
+        table.isKnown = true
         table.isNew = !hasCaughtUp(indexed, durable.sizes) && (table.isNew || Object.keys(indexed).length === 0)
         if (table === this.#building) {
           if (this.#mayTakeOver(table, durable)) return this.#swap()
@@ -204,7 +210,7 @@ export class Follower {
       },
     })
     const { promise: ended, resolve: end } = Promise.withResolvers<void>()
-    const table: Table = { key, feed, ended, indexed, isNew: false }
+    const table: Table = { key, feed, ended, indexed, isNew: false, isKnown: false }
     void this.#run(table).finally(end)
     return table
   }
@@ -263,16 +269,16 @@ export class Follower {
     if (this.#checking) return
     this.#checking = true
     const { clock, send } = this.#options
-    const live = this.#live
-    const indexed = live?.indexed ?? {}
-    const size = sum(indexed)
+    let size = 0
     const begun = { findings: [], findingCount: 0, startedAt: timeText(clock.wallMs()) }
     const tell = (report: Partial<CheckReport> & Pick<CheckReport, 'state' | 'checked'>) =>
       send({ type: 'check', report: { ...begun, size, ...report } })
     let check: IndexCheck | undefined
     tell({ state: 'running', checked: 0 })
     try {
-      if (live === undefined) throw new Error('the index is not open yet')
+      const live = await this.#known()
+      const { indexed } = live
+      size = sum(indexed)
       check = new IndexCheck({
         ...this.#opened(),
         table: live.key,
@@ -295,6 +301,16 @@ export class Follower {
     } finally {
       this.#checking = false
     }
+  }
+
+  /** The searched table, once it is known what it holds: what a follower that was just started takes a moment for. */
+  async #known(): Promise<Table> {
+    const { clock } = this.#options
+    for (const untilMs = clock.monotonicMs() + KNOWN_WITHIN_MS; clock.monotonicMs() < untilMs;) {
+      if (this.#live?.isKnown === true) return this.#live
+      await clock.sleep(ASKED_EVERY_MS)
+    }
+    throw new Error('the index is not open yet')
   }
 
   #tell(durable?: Durable): void {

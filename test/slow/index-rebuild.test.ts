@@ -224,7 +224,9 @@ test('a table of other columns goes at once, and search says how far the new one
   const without = await startTestServer(t, { directory })
   await append(without, 300)
   const other = { installId: installOf(without), tableVersion: TABLE_VERSION - 1, mapperVersion: 1, generation: 5 }
-  await client.command({ query: createTable(tableName(other)).replace('`severity` UInt8, ', '') })
+  await client.command({
+    query: createTable(tableName(other)).replace('`country` Array(LowCardinality(String)), ', ''),
+  })
   await without.close()
 
   const held = new Held(6)
