@@ -5,12 +5,15 @@
 
 import assert from 'node:assert/strict'
 import { after, before, type TestContext, test } from 'node:test'
+import { createClient } from '@clickhouse/client'
 import { type CheckSchedule, DAILY_CHECK } from '../../src/index/background-check.ts'
 import type { Disagreement, Report } from '../../src/index/messages.ts'
 import { noClickHouse } from '../clickhouse-fixture.ts'
 import { byHand, type OwnedClickHouse, startOwnedClickHouse } from '../clickhouse-owner.ts'
+import { lastFirst } from '../embedded-ground.ts'
 import { type Followed, followed } from '../follower-ground.ts'
-import { eventually } from '../server-fixture.ts'
+import { agrees, append, caughtUp, childOf, finds, FOLLOWER } from '../index-children.ts'
+import { eventsOf, eventually, startTestServer } from '../server-fixture.ts'
 
 const skip = noClickHouse
 let server: OwnedClickHouse
@@ -54,7 +57,7 @@ async function passes({ reports }: Followed): Promise<void> {
   await eventually(() => reports.slice(known).filter(isOver).length > 1, 30_000)
 }
 
-async function agrees({ ground }: Followed): Promise<void> {
+async function isSound({ ground }: Followed): Promise<void> {
   const check = ground.checkOf(ground.table, (await ground.source.now()).sizes)
   await check.run()
   assert.deepEqual(check.result.findings, [])
@@ -98,7 +101,7 @@ test(
     assert.deepEqual([sum('missing'), sum('changed'), sum('doubled'), sum('invented')], [2, 1, 1, 2])
     await passes(here)
     await here.caughtUp()
-    await agrees(here)
+    await isSound(here)
     assert.deepEqual(await here.generations(), [1], 'the table was mended, and not made anew')
     assert.ok(repairs(here).length > 0)
   },
@@ -117,7 +120,7 @@ test(
     await byHand(client, `INSERT INTO ${sql} SELECT * FROM ${sql} WHERE ledger = 'main' AND index = 2000`)
     await byHand(client, `ALTER TABLE ${sql} DELETE WHERE ledger = 'main' AND index = 1024`)
     await eventually(() => repairs(here).length > 1 || (repairs(here)[0]?.to ?? 0) > 2_000, 30_000)
-    await agrees(here)
+    await isSound(here)
     await byHand(
       client,
       `INSERT INTO ${sql} SELECT * REPLACE ('none' AS ledger) FROM (SELECT * FROM ${sql} WHERE ledger = 'main')`,
@@ -126,7 +129,7 @@ test(
       () => repairs(here).some(({ ledger, rowCount }) => ledger === 'none' && rowCount === 2_500),
       30_000,
     )
-    await agrees(here)
+    await isSound(here)
   },
 )
 
@@ -184,3 +187,44 @@ test('P6: where most is gone the table is made anew beside, instead of piece by 
   await eventually(() => here.progress.at(-1)?.table.includes('_2_t') === true, 30_000)
   await here.caughtUp()
 })
+
+test(
+  'P6: a follower that is killed again and again while it repairs leaves an index that ends up right',
+  { skip },
+  async (context) => {
+    const t = lastFirst(context)
+    const running = await startTestServer(t, {
+      config: { indexUrl: `${server.url}/stele`, noIndex: false },
+      parts: { checking: AT_ONCE },
+    })
+    await append(running, 2_000)
+    await caughtUp(running)
+    const client = createClient({ url: server.url, username: 'default', database: 'stele' })
+    t.after(async () => await client.close())
+    const { installId } = running.administration.state.install
+    for (let kill = 0; kill < 5; kill++) {
+      const tables = await client.query({ query: 'SHOW TABLES', format: 'JSONEachRow' })
+      const names = (await tables.json<{ name: string }>()).map(({ name }) => name)
+      const newest = names
+        .filter((name) => name.includes(installId))
+        .toSorted()
+        .at(-1)
+      const { missing } = running.index.background.totals.disagreements
+      await byHand(client, `ALTER TABLE \`${newest}\` DELETE WHERE ledger = 'main' AND index = ${kill * 300}`)
+      await eventually(
+        () => running.index.background.totals.disagreements.missing > missing || running.index.status().generation > 1,
+        30_000,
+      )
+      const pid = childOf(FOLLOWER)
+      assert.ok(pid !== undefined)
+      process.kill(pid, 'SIGKILL')
+      await append(running, 20)
+      await eventually(() => childOf(FOLLOWER) !== undefined && childOf(FOLLOWER) !== pid, 30_000)
+      await caughtUp(running)
+    }
+    await agrees(running)
+    await finds(running, 300)
+    const recorded = (await eventsOf(running, 'system')).filter(({ type }) => type === 'index.disagreed')
+    assert.ok(recorded.length > 0)
+  },
+)
