@@ -214,6 +214,8 @@ test('a total is no less than what was found so far, and exact once all of it wa
   )
   const few = await related(server, 'main', 3, '?limit=3')
   assert.deepEqual([few.hits.length, few.total], [3, { count: 7, exact: false }])
+  index.counted = { count: 1, exact: true }
+  assert.deepEqual(await totals('events?q=actor:alice'), growing, 'a count below what was found is not exact')
   index.counted = { count: 5_000, exact: false }
   assert.deepEqual((await totals('events?q=actor:alice'))[0], [5_000, false])
 })

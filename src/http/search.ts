@@ -127,7 +127,7 @@ export function shownOf({ shown }: HitPage): LedgerRead[] {
 
 /** Counting may have been given up, or the index exchanged between its two answers: there are all that were found. */
 export function atLeast({ count, exact }: Cursor['total'], foundCount: number): Cursor['total'] {
-  return { count: Math.max(count, foundCount), exact }
+  return { count: Math.max(count, foundCount), exact: exact && count >= foundCount }
 }
 
 /** The durable sizes as the first page found them, or those of now: what is searched, and no more until the last page. */
