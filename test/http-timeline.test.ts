@@ -184,6 +184,42 @@ test('related events stand in order around the one that was asked about, each wi
   assert.deepEqual(indexesOf(await related(server, 'system', 0)), [0])
 })
 
+test('a total is no less than what was found so far, and exact once all of it was, where counting was given up', async (context) => {
+  const { server, index } = await ground(context)
+  await append(
+    server,
+    Array.from({ length: 7 }, (_, n) => eventAt(n, { session: 's' })),
+  )
+  index.counted = { count: 0, exact: false }
+  const totals = async (path: string) => {
+    const found: Json[] = []
+    for (let cursor = ''; ;) {
+      const page = await server.askJson(`/v1/ledgers/main/${path}&limit=3${cursor}`)
+      found.push([page.total.count, page.total.exact])
+      if (page.next === undefined) return found
+      cursor = `&cursor=${page.next}`
+    }
+  }
+  const growing = [
+    [4, false],
+    [7, false],
+    [7, true],
+  ]
+  assert.deepEqual(await totals('events?q=actor:alice'), growing)
+  assert.deepEqual(await totals('timeline?entity=alice'), growing)
+  assert.deepEqual(
+    (await related(server, 'main', 3)).total,
+    { count: 7, exact: true },
+    'both sides were seen to the end',
+  )
+  const few = await related(server, 'main', 3, '?limit=3')
+  assert.deepEqual([few.hits.length, few.total], [3, { count: 7, exact: false }])
+  index.counted = { count: 1, exact: true }
+  assert.deepEqual(await totals('events?q=actor:alice'), growing, 'a count below what was found is not exact')
+  index.counted = { count: 5_000, exact: false }
+  assert.deepEqual((await totals('events?q=actor:alice'))[0], [5_000, false])
+})
+
 test('P7: a timeline and related events are on record before their first byte, with the names, the ids and what was shown', async (context) => {
   const { server } = await ground(context)
   await append(server, [eventAt(1, { session: 's1' }), eventAt(2, { session: 's1' })])

@@ -55,6 +55,13 @@ test('a light question is asked once; a heavy one again, with all its time, in t
     { timeMs: 200, lane: 'quick' },
     { timeMs: 3_000, lane: 'slow' },
   ])
+  // What may take no longer than a quick try has all of its time nevertheless.
+  const count = question(700)
+  assert.equal(await all.of('a', gone)(1_000, count.ask), 700)
+  assert.deepEqual(count.asked, [
+    { timeMs: 200, lane: 'quick' },
+    { timeMs: 1_000, lane: 'slow' },
+  ])
   const other = question(4_000)
   await all.of('b', gone)(10_000, other.ask)
   assert.equal(other.asked[0]?.timeMs, 1_000)

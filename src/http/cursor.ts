@@ -27,13 +27,15 @@ export interface Cursor {
   /** Unix milliseconds of the first page: what relative times of the query are relative to. */
   readonly nowMs: number
   readonly total: { readonly count: number; readonly exact: boolean }
+  /** How many hits the pages before had. */
+  readonly seenCount: number
   /** Size of each ledger, in the order of the names. */
   readonly sizes: readonly number[]
   /** The last hit of the page before: position of its ledger among the sizes, index, time. */
   readonly last: { readonly ledger: number; readonly index: number; readonly timeMs: number }
 }
 
-const VERSION = 1
+const VERSION = 2
 const DIGEST_CHARS = 11
 
 const whole = z.int().nonnegative()
@@ -45,12 +47,13 @@ const form = z.tuple([
   z.boolean(),
   whole,
   whole,
+  whole,
   z.int(),
   z.array(whole).min(1),
 ])
 
 export function formatCursor(question: Question, names: readonly string[], cursor: Cursor): string {
-  const { nowMs, total, last, sizes } = cursor
+  const { nowMs, total, seenCount, last, sizes } = cursor
   const { ledger, index, timeMs } = last
   const digest = digestOf(question, names)
   const parts: z.infer<typeof form> = [
@@ -59,6 +62,7 @@ export function formatCursor(question: Question, names: readonly string[], curso
     nowMs,
     total.count,
     total.exact,
+    seenCount,
     ledger,
     index,
     timeMs,
@@ -74,10 +78,13 @@ export function formatCursor(question: Question, names: readonly string[], curso
 export function parseCursor(text: string, question: Question, names: readonly string[]): Cursor {
   const parts = form.safeParse(jsonOf(text))
   if (!parts.success) throw foreign()
-  const [, digest, nowMs, count, exact, ledger, index, timeMs, sizes] = parts.data
+  const [, digest, nowMs, count, exact, seenCount, ledger, index, timeMs, sizes] = parts.data
   const isOurs = sizes.length <= names.length && digest === digestOf(question, names.slice(0, sizes.length))
-  if (!isOurs || index >= (sizes[ledger] ?? 0) || timeMs < MIN_TIME_MS || timeMs > MAX_TIME_MS) throw foreign()
-  return { nowMs, total: { count, exact }, sizes, last: { ledger, index, timeMs } }
+  // No page shows an entry twice.
+  const mostCount = sizes.reduce((sum, size) => sum + size, 0)
+  if (!isOurs || seenCount > mostCount || index >= (sizes[ledger] ?? 0) || timeMs < MIN_TIME_MS || timeMs > MAX_TIME_MS)
+    throw foreign()
+  return { nowMs, total: { count, exact }, seenCount, sizes, last: { ledger, index, timeMs } }
 }
 
 function jsonOf(text: string): unknown {

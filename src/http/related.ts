@@ -19,7 +19,7 @@ import { demandSearched, ledgersOf, reachOf, recordOf, scopeOf, sizesNow } from 
 import type { Answer, Call, Services } from './route.ts'
 import type { eventParams } from './schemas.ts'
 import type { RELATIONS, relatedQuery } from './search-schemas.ts'
-import { hitSources, pageBody, shownOf } from './search.ts'
+import { atLeast, hitSources, pageBody, shownOf } from './search.ts'
 import type { Searching } from './searches.ts'
 
 type RelatedCall = Call<z.output<typeof eventParams>, z.output<typeof relatedQuery>, undefined>
@@ -76,10 +76,12 @@ async function answerAround(
       return Buffer.from(JSON.stringify({ ...hitMembers(hit, question.ledger === EVERY_LEDGER), by }))
     },
   })
-  const counted = isAlone ? { count: 1, exact: true } : await search.count(scope, gone)
+  const isAll = before.length === earlier.length && after.length === later.length
+  const foundCount = before.length + 1 + after.length
+  const counted = isAll ? { count: foundCount, exact: true } : await search.count(scope, gone)
   const read = await reader.read(finds)
   services.metrics.disagreed(read.disagreements)
-  const total = { ...counted, count: Math.max(counted.count, read.texts.length) }
+  const total = atLeast(counted, foundCount)
   const besides = {
     ids,
     earlier: before.length > earlier.length,

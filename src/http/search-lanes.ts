@@ -70,7 +70,7 @@ export class SearchLanes {
       try {
         return await token.quick.run(name, async () => await this.#timed(token, ask, quickMs, 'quick'), gone)
       } catch (error) {
-        const isSlow = error instanceof SearchFault && error.isOfTime && timeMs > QUICK_MS
+        const isSlow = error instanceof SearchFault && error.isOfTime && timeMs > quickMs
         if (!isSlow) throw error
         token.heavyMs += quickMs
       }

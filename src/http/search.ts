@@ -82,18 +82,19 @@ async function pageOf(page: Page, { search, gone }: Searching, call: AnyCall, se
     { limit: limit + 1, order, ...(after === undefined ? {} : { after }) },
     gone,
   )
-  // A first page that holds all of them has counted them; else they are counted while they are read.
-  const isAll = cursor === undefined && hits.length <= limit
-  const known = isAll ? { count: hits.length, exact: true } : cursor?.total
+  // Pages that hold all of them have counted them; else they are counted while they are read.
+  const foundCount = (cursor?.seenCount ?? 0) + hits.length
+  const all = hits.length <= limit ? { count: foundCount, exact: true } : undefined
+  const known = cursor?.total.exact === true ? cursor.total : (all ?? cursor?.total)
   const counting = known === undefined ? search.count(scope, gone) : Promise.resolve(known)
   // Where it fails, that is told below, once nothing is being read any more.
   counting.catch(() => {})
   const read = await reader.read(hits.slice(0, limit))
   const total = await counting
   services.metrics.disagreed(read.disagreements)
-  const told = atLeast(total, read.seenCount)
+  const told = atLeast(total, foundCount)
   const isMore = read.seenCount < hits.length && read.last !== undefined
-  const next = isMore ? formatCursor(question, names, followOn(page, told, read.last)) : undefined
+  const next = isMore ? formatCursor(question, names, followOn(page, told, read, read.last)) : undefined
   return {
     body: pageBody(
       read,
@@ -124,9 +125,9 @@ export function shownOf({ shown }: HitPage): LedgerRead[] {
   return [...shown].map(([ledger, indexes]) => ({ ledger, indexes }))
 }
 
-/** Counting may have been given up, or the index exchanged between its two answers. */
-function atLeast({ count, exact }: Cursor['total'], seenCount: number): Cursor['total'] {
-  return { count: Math.max(count, seenCount), exact }
+/** Counting may have been given up, or the index exchanged between its two answers: there are all that were found. */
+export function atLeast({ count, exact }: Cursor['total'], foundCount: number): Cursor['total'] {
+  return { count: Math.max(count, foundCount), exact: exact && count >= foundCount }
 }
 
 /** The durable sizes as the first page found them, or those of now: what is searched, and no more until the last page. */
@@ -144,9 +145,11 @@ function lastOf({ last }: Cursor, names: readonly string[]): Found {
   return { ledger: names[last.ledger] ?? '', index: last.index, timeMs: last.timeMs }
 }
 
-function followOn({ names, scope, nowMs }: Page, total: Cursor['total'], { ledger, index, timeMs }: Found): Cursor {
+function followOn({ names, scope, nowMs, cursor }: Page, total: Cursor['total'], read: HitPage, last: Found): Cursor {
   const sizes = scope.ledgers.map(({ size }) => size)
-  return { nowMs, total, sizes, last: { ledger: names.indexOf(ledger), index, timeMs } }
+  const seenCount = (cursor?.seenCount ?? 0) + read.texts.length
+  const { ledger, index, timeMs } = last
+  return { nowMs, total, seenCount, sizes, last: { ledger: names.indexOf(ledger), index, timeMs } }
 }
 
 /** Hits are JSON already; `rest` stands behind how many of them were left out. */

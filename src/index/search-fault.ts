@@ -16,12 +16,15 @@ export class SearchFault extends Error {
   readonly reason: SearchFaultReason
   /** It would have needed more time than it was given. */
   readonly isOfTime: boolean
+  /** How many hits it had found by then. */
+  readonly foundCount: number
 
   /** For `too-heavy` the message is whole sentences; for `unavailable` a reason that goes on in a sentence. */
-  constructor(reason: SearchFaultReason, message: string, isOfTime = false) {
+  constructor(reason: SearchFaultReason, message: string, isOfTime = false, foundCount = 0) {
     super(message)
     this.reason = reason
     this.isOfTime = isOfTime
+    this.foundCount = foundCount
   }
 }
 

@@ -124,20 +124,16 @@ export class Search {
     const parameters = new Parameters()
     const where = scopeConditions(scope, parameters).join(' AND ')
     const most = parameters.bind('UInt64', MAX_EXACT_COUNT + 1)
-    const sql = `SELECT count() FROM (SELECT 1 FROM ${this.#from()} WHERE ${where} LIMIT ${most})`
-    const settings = { max_execution_time: this.#limits.countTimeMs / 1_000 }
-    const rows = await this.#ask<[number]>(scope, ['count'], sql, parameters, signal, settings).catch(
-      (error: unknown) => {
-        if (error instanceof SearchFault && error.reason === 'too-heavy') return undefined
-        throw error
-      },
-    )
-    if (rows === undefined) return { count: 0, exact: false }
-    if (rows.length === 0 && searched(scope).length > 0) {
-      throw new SearchFault('unavailable', 'the search server answers nothing')
+    // Rows come as they are found, which a sum would not: what was found in time is counted.
+    const sql = `SELECT 1 FROM ${this.#from()} WHERE ${where} LIMIT ${most}`
+    const settings = { max_execution_time: this.#limits.countTimeMs / 1_000, timeout_overflow_mode: 'break' } as const
+    try {
+      const { length } = await this.#ask<[number]>(scope, ['count'], sql, parameters, signal, settings)
+      return { count: Math.min(length, MAX_EXACT_COUNT), exact: length <= MAX_EXACT_COUNT }
+    } catch (error) {
+      if (error instanceof SearchFault && error.reason === 'too-heavy') return { count: error.foundCount, exact: false }
+      throw error
     }
-    const count = rows[0]?.[0] ?? 0
-    return { count: Math.min(count, MAX_EXACT_COUNT), exact: count <= MAX_EXACT_COUNT }
   }
 
   /** Of each field the most frequent values, and how many events have them; exact. */
@@ -252,13 +248,15 @@ export class Search {
     return await this.#turn(seconds * 1_000, async (limits) => {
       const client = this.#client()
       try {
-        const { stream } = await client.exec({
+        const { stream, summary } = await client.exec({
           query: `${query} FORMAT JSONCompactEachRow`,
           query_params: parameters.values,
           abort_signal: signal,
           clickhouse_settings: { ...this.#settings(), ...others, ...this.#shareOf(limits) },
         })
-        return await readRows<Row>(stream, cells)
+        const rows = await readRows<Row>(stream, cells)
+        if (settings.timeout_overflow_mode === 'break') demandWhole(rows.length, summary?.elapsed_ns, limits)
+        return rows
       } catch (error) {
         // Whoever does not wait any more is told what they said themselves.
         signal.throwIfAborted()
@@ -298,6 +296,12 @@ export class Search {
       enable_unaligned_array_join: 1,
     }
   }
+}
+
+/** An answer that may end early does not say that it did; only the time that it took does. Throws SearchFault. */
+function demandWhole(foundCount: number, elapsedNs: string | undefined, { timeMs }: AskLimits): void {
+  if (foundCount > MAX_EXACT_COUNT || Number(elapsedNs) < timeMs * 1e6) return
+  throw new SearchFault('too-heavy', 'Counting takes longer than it may.', true, foundCount)
 }
 
 /** Behind a hit in the order of hits. */

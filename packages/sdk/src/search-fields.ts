@@ -7,11 +7,14 @@ import { untrustworthy } from './error.ts'
 import { Fields } from './fields.ts'
 import { type Reach, readCounts, readReach, type ValueCount } from './search.ts'
 
+const FIELD_KINDS = ['text', 'ip', 'number', 'source', 'keyword'] as const
+const PATH_KINDS = ['source', 'ocsf'] as const
+
 export interface SearchField {
   readonly name: string
   readonly title: string
   /** How its values are written: whole text, an address or network, a name or number, a source; a keyword is no field. */
-  readonly kind: string
+  readonly kind: (typeof FIELD_KINDS)[number]
   /** The OCSF attributes that it reads. */
   readonly paths?: readonly string[]
   /** A query. */
@@ -24,7 +27,7 @@ export interface SearchPath {
   /** As it is written in a query. */
   readonly path: string
   /** A field of the source's own, or an attribute of OCSF. */
-  readonly kind: string
+  readonly kind: (typeof PATH_KINDS)[number]
   /** Events that have a value there. */
   readonly count: number
   /** A value there, folded. */
@@ -43,10 +46,13 @@ export function readSearchFields(value: unknown, ledger: string, limit: number):
   const answer = new Fields('the fields', value)
   const paths = answer.list('paths').map(readPath)
   if (paths.length > limit) throw untrustworthy(`${limit} paths were asked for, and ${paths.length} came`)
+  const more = answer.has('more')
+  if (more && !answer.flag('more'))
+    throw untrustworthy('it says that there are no more paths, where it says nothing then')
   return {
     fields: answer.list('fields').map(readField),
     paths,
-    more: answer.has('more') && answer.flag('more'),
+    more,
     ...readReach(answer, ledger),
   }
 }
@@ -56,7 +62,7 @@ function readField(value: unknown): SearchField {
   return {
     name: fields.text('name'),
     title: fields.text('title'),
-    kind: fields.text('kind'),
+    kind: fields.oneOf('kind', FIELD_KINDS),
     example: fields.text('example'),
     ...(fields.has('paths') ? { paths: fields.texts('paths') } : {}),
     ...(fields.has('values') ? { values: readCounts(fields.list('values')) } : {}),
@@ -65,6 +71,6 @@ function readField(value: unknown): SearchField {
 
 function readPath(value: unknown): SearchPath {
   const fields = new Fields('a path', value)
-  const path = { path: fields.anyText('path'), kind: fields.text('kind'), count: fields.whole('count') }
+  const path = { path: fields.anyText('path'), kind: fields.oneOf('kind', PATH_KINDS), count: fields.whole('count') }
   return fields.has('example') ? { ...path, example: fields.anyText('example') } : path
 }

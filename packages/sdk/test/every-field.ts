@@ -68,6 +68,7 @@ const seldom: Readonly<Record<string, { readonly [name: string]: Json }>> = {
   readRelated: { heldUp: 'the disk is full', disagreements: 2 },
   readFacets: { heldUp: 'the disk is full' },
   readHistogram: { heldUp: 'the disk is full' },
+  readFields: { heldUp: 'the disk is full' },
   readIndex: { reason: 'it was killed' },
   rebuildIndex: { reason: 'it was killed' },
   startIndexCheck: { state: 'failed', reason: 'it was killed' },
@@ -132,6 +133,9 @@ export async function scenarios(context: TestContext): Promise<readonly Recorded
   const witness = { name: 'w', vkey: witnessSigner('witness.test/w').vkey, url: NOBODY }
   await client.addWitness(witness)
   prepare(ListedIndex.of(server))
+  const reached = { startedAt: at, checked: 2, size: 3 }
+  server.index.background.passed({ ...reached, state: 'failed', endedAt: later, reason: 'it was killed' })
+  server.index.background.passed({ ...reached, startedAt: later, state: 'running' })
   const last = {
     running: { startedAt: later, isRequested: false, doneBytes: 10, totalBytes: 20 },
     requestedAt: at,
@@ -274,6 +278,8 @@ const counting: readonly (readonly [string, Scenario])[] = [
     async (to) => await between(to, async () => await to.histogram('main', { buckets: 3, by: 'severity' })),
   ],
   ['a histogram of all', async (to) => await between(to, async () => await to.histogram('*', { buckets: 3 }), LEDGERS)],
+  ['the fields', async (to) => await between(to, async () => await to.fields('main', { limit: 3 }))],
+  ['the fields of all', async (to) => await between(to, async () => await to.fields('*', { limit: 1 }), LEDGERS)],
   ['the index', async (to) => [await to.indexStatus(), await to.rebuildIndex()]],
   ['a check of the index', async (to) => [await to.startIndexCheck(), await to.indexCheck()]],
 ]

@@ -22,6 +22,10 @@ const verification = [
 const indexStatus = [
   named('reason mapperVersion generation rebuild rebuild.indexed rebuild.size'),
   named('ledgers ledgers.* ledgers.*.indexed ledgers.*.size'),
+  named('background background.running background.last background.repairedRows'),
+  named('startedAt checked size', 'background.running.'),
+  named('startedAt endedAt checked size reason', 'background.last.'),
+  named('missing changed invented doubled', 'background.disagreements.'),
 ].flat()
 const indexCheck = [
   named('checked size startedAt endedAt reason findings findingCount'),
@@ -55,6 +59,12 @@ export const WORDS: Readonly<Record<string, Fields>> = {
     readTimeline: named('hits total.count total.exact indexed heldUp disagreements ledgers.*'),
     readRelated: named('total.count total.exact indexed heldUp disagreements ledgers.* earlier later'),
     readFacets: [named('indexed heldUp ledgers.* facets.*'), named('value name count', 'facets.*[].')].flat(),
+    readFields: [
+      named('fields paths more indexed heldUp ledgers.*'),
+      named('name title paths paths[] example values', 'fields[].'),
+      named('value name count', 'fields[].values[].'),
+      named('path count example', 'paths[].'),
+    ].flat(),
     readHistogram: [
       named('indexed heldUp ledgers.* buckets[].count buckets[].by'),
       named('value name count', 'buckets[].by[].'),
