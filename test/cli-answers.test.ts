@@ -76,6 +76,53 @@ test('timeline prints in which direction each event goes, with old and new value
   assert.equal((await stele(world, 'timeline')).code, 2)
 })
 
+test('in a terminal of 80 columns a timeline shows all of the sentence, outcome, address, old and new value, without what Entra repeats', async (context) => {
+  const server = await startTestServer(context)
+  ListedIndex.of(server)
+  const modified = (displayName: string, old: string, now: string) => ({
+    displayName,
+    oldValue: JSON.stringify([old]),
+    newValue: JSON.stringify([now]),
+  })
+  const [old, now] = ['Procurement and Facilities of the Northern Region', 'Finance and Controlling of the Holding']
+  const update = (modifiedProperties: readonly object[], id: string) => {
+    return JSON.stringify({
+      id,
+      category: 'UserManagement',
+      correlationId: id,
+      result: 'success',
+      resultReason: '',
+      activityDisplayName: 'Update user',
+      activityDateTime: '2026-01-05T00:01:00Z',
+      loggedByService: 'Core Directory',
+      operationType: 'Update',
+      initiatedBy: { app: null, user: { id: 'a', userPrincipalName: 'alice@contoso.com', ipAddress: '192.0.2.200' } },
+      targetResources: [{ id: 'b', type: 'User', userPrincipalName: 'bob@contoso.com', modifiedProperties }],
+      additionalDetails: [],
+    })
+  }
+  const list = modified('Included Updated Properties', '', 'Department')
+  const repeated = [list, modified('TargetId.UserType', '', 'Member')]
+  await append(server, [
+    update([modified('Department', old, now), ...repeated], 'one'),
+    update([list], 'two'),
+    eventAt(9, {
+      action: 'user.update',
+      target: 'bob@contoso.com',
+      changes: { modifiedDateTime: { old: '1', new: '2' } },
+    }),
+  ])
+  const world = { variables: variablesFor(server), columns: 80, isTerminal: true }
+  const { out } = await stele(world, 'timeline', 'bob@contoso.com')
+  for (const line of out.split('\n')) assert.ok(line.length <= 80, line)
+  const words = out.replaceAll(/\s+/g, ' ')
+  assert.ok(words.includes(`Department: ${old} → ${now}`), out)
+  assert.match(words, / · success · 192\.0\.2\.200 Department:/)
+  assert.ok(!/UserType|…/.test(out), out)
+  assert.equal(out.split('Included Updated Properties').length, 2, 'told where nothing else is')
+  assert.match(out, /modifiedDateTime: 1 → 2/, 'a name of another source')
+})
+
 test('related prints what came with an event, in order, with the one that was asked about marked', async (context) => {
   const { world } = await ground(context)
   const { code, out, err } = await stele(world, 'related', '1')

@@ -1,28 +1,31 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-import { type Change, EVERY_LEDGER, SteleError, type Timeline, type TimelineHit } from '@stele/sdk'
+import { EVERY_LEDGER, SteleError, type Timeline, type TimelineHit } from '@stele/sdk'
 
 import { defineCommand } from './command.ts'
 import { connect, DEFAULT_LEDGER, serverOptions } from './connect.ts'
-import { clipped, counted, hitJson, jsonLine, printable, wrapped } from './display.ts'
+import { counted, hitJson, jsonLine, printable, wrapped } from './display.ts'
 import type { Environment } from './environment.ts'
 import { usageFailure } from './failure.ts'
 import { limitOf, searchFailure } from './search/asking.ts'
+import { changeLines } from './search/change-lines.ts'
 import { footText, leftOutText } from './search/foot.ts'
 import { wordsOf } from './search/hit-words.ts'
 
 const DEFAULT_LIMIT = 50
 const MAX_PAGE = 1_000
 const MIN_COLUMNS = 60
-const INDENT = 34
+/** Of a change: the values have nearly the whole width. */
+const INDENT = 10
+const MIN_WRAPPED_CHARS = 30
 const MAX_ALIASES_TOLD = 8
 
 export const timeline = defineCommand({
   name: 'timeline',
   summary: 'Shows what somebody did and what was done to them',
   description:
-    'Everything whose actor or target is the NAME, a whole one: a sign-in name, an id, a display name, of a user, a group or an application. Below an event stands what it changed: the old value → the new one; + came, - went; of an attempt that failed it is what was to change. Several NAMEs are names of one. What else the events call it is told at the end and not searched for: an event says what its sender likes. Each event is read from the ledger and checked against it; that it was read is recorded in the ledger access. Times are UTC.',
+    'Everything whose actor or target is the NAME, a whole one: a sign-in name, an id, a display name, of a user, a group or an application. Below an event stands what it changed: the old value → the new one; + came, - went; of an attempt that failed it is what was to change. What Entra adds to every change is left out, but of --json. Several NAMEs are names of one. What else the events call it is told at the end and not searched for: an event says what its sender likes. Each event is read from the ledger and checked against it; that it was read is recorded in the ledger access. Times are UTC.',
   operands: 'NAME…',
   options: {
     ledger: {
@@ -144,18 +147,14 @@ const ways = { did: 'did', 'done-to': 'done to', both: 'both' } as const
 
 /** The event, and what it changed below it. */
 function hitText(hit: TimelineHit, ledger: string | undefined, columns: number): string {
-  const { index, time, direction, changes, moreChanges } = hit
+  const { index, time, direction } = hit
   const { sentence, outcome, address } = wordsOf(hit)
   const where = ledger === undefined ? '' : `${printable(ledger)}  `
-  const lead = `${where}${String(index).padStart(6)}  ${time.slice(0, 10)} ${time.slice(11, 19)}  ${ways[direction].padEnd(7)}`
+  const lead = `${where}${String(index).padStart(6)}  ${time.slice(0, 10)} ${time.slice(11, 19)}  ${ways[direction].padEnd(7)}  `
   const words = [sentence, outcome, address].filter((part) => part !== '').map(printable)
-  const lines = changes.map((change) => `${' '.repeat(INDENT + 4)}${changeText(change)}`)
-  if (moreChanges > 0) lines.push(`${' '.repeat(INDENT + 4)}… and ${counted(moreChanges, 'more change')}`)
-  return [`${lead}  ${words.join(' · ')}`, ...lines].map((line) => `${clipped(line, columns)}\n`).join('')
-}
-
-function changeText({ target, name, old, new: now }: Change): string {
-  const whose = target === undefined ? '' : `${target}: `
-  const values = old === undefined ? `+ ${now ?? ''}` : now === undefined ? `- ${old}` : `${old} → ${now}`
-  return printable(`${whose}${name}: ${values}`)
+  const [first = '', ...rest] = wrapped(words.join(' · '), Math.max(MIN_WRAPPED_CHARS, columns - lead.length))
+  const changes = changeLines(hit, columns - INDENT).map((line) => ' '.repeat(INDENT) + line)
+  return [lead + first, ...rest.map((line) => ' '.repeat(lead.length) + line), ...changes]
+    .map((line) => `${line}\n`)
+    .join('')
 }
