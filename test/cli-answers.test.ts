@@ -10,12 +10,12 @@ import { test, type TestContext } from 'node:test'
 
 import type { Fetch } from '@stele/sdk'
 
-import { stele, steleOk, variablesFor, type World } from './cli-fixture.ts'
+import { stele, steleFound, steleOk, variablesFor, type World } from './cli-fixture.ts'
 import { ListedIndex } from './listed-index.ts'
 import { csvRecords } from './csv-records.ts'
 import { scratch } from './scratch.ts'
 import { append, eventAt } from './search-ground.ts'
-import { type Json, startTestServer, type TestServer } from './server-fixture.ts'
+import { startTestServer, type TestServer } from './server-fixture.ts'
 
 interface Ground {
   readonly server: TestServer
@@ -66,9 +66,14 @@ test('timeline prints in which direction each event goes, with old and new value
     bob.out.split('\n').flatMap((line) => /^ {5}(\d) {2}\S+ \S+ {2}(did|done to|both) /.exec(line)?.slice(1, 3) ?? []),
     ['0', 'done to', '1', 'did', '2', 'done to'],
   )
-  const [json] = (await steleOk(world, 'timeline', 'bob', '--json', '--limit', '1')).trimEnd().split('\n')
-  const { direction, changes, index } = JSON.parse(json!)
-  assert.deepEqual([direction, changes, index], ['done-to', [], 2])
+  const { hits, foot } = await steleFound(world, 'timeline', 'bob', '--limit', '1')
+  assert.deepEqual(
+    hits.map(({ direction, changes, index }) => [direction, changes, index]),
+    [['done-to', [], 2]],
+  )
+  assert.deepEqual([foot.shown, foot.more, foot.size, foot.aliases], [1, true, 3, []])
+  const { foot: named } = await steleFound(world, 'timeline', 'alice@contoso.com')
+  assert.deepEqual(named.aliases, [{ value: 'id-1', attribute: 'uid', count: 1 }])
   const none = await stele(world, 'timeline', 'nobody')
   assert.deepEqual([none.code, none.out, none.err], [1, '', '0 of 0 events · indexed up to 3 of 3\n'])
   const bad = await stele(world, 'timeline', 'bob', '--query', 'acter:x')
@@ -129,9 +134,11 @@ test('related prints what came with an event, in order, with the one that was as
   assert.equal(code, 0)
   assert.match(out, /^ {2}INDEX .*\n {6}0 {2}.*\n> {5}1 {2}.*\n$/)
   assert.match(err, /^2 of 2 events · indexed up to 3 of 3 · by session s1\n$/)
-  const lines = (await steleOk(world, 'related', '1', '--json')).trimEnd().split('\n')
+  const { hits, foot } = await steleFound(world, 'related', '1', '--limit', '2')
+  const whole = { shown: 2, total: { count: 2, exact: true }, indexed: 3, size: 3 }
+  assert.deepEqual(foot, { ...whole, ids: { session: ['s1'] }, earlier: false, later: false })
   assert.deepEqual(
-    lines.map((line): Json => JSON.parse(line)).map(({ index, by }) => [index, by]),
+    hits.map(({ index, by }) => [index, by]),
     [
       [0, ['session']],
       [1, ['session']],

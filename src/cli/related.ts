@@ -9,7 +9,7 @@ import { hitJson, jsonLine, printable } from './display.ts'
 import type { Environment } from './environment.ts'
 import { usageFailure } from './failure.ts'
 import { limitOf } from './search/asking.ts'
-import { footText, leftOutText } from './search/foot.ts'
+import { footJson, footText, leftOutText } from './search/foot.ts'
 import { headText, layoutOf, rowOf, rowText } from './search/table.ts'
 
 const DEFAULT_LIMIT = 100
@@ -29,7 +29,10 @@ export const related = defineCommand({
     'every-ledger': { type: 'boolean', help: 'looks in all ledgers that the token may read, but access and system' },
     limit: { type: 'string', value: 'N', help: `shows N events at most, those next to it; else ${DEFAULT_LIMIT}` },
     ...serverOptions,
-    json: { type: 'boolean', help: 'prints a line of JSON an event, as stele search, with by: the ids that it shares' },
+    json: {
+      type: 'boolean',
+      help: 'prints a line of JSON an event, as stele search, with by: the ids that it shares; then on standard error one of totals, ids, earlier, later',
+    },
   },
   examples: [
     { command: 'stele related 1203', does: 'shows what came with event 1203 of the ledger main' },
@@ -53,10 +56,13 @@ export const related = defineCommand({
       return await client.related(ledger, Number(text), { ...by, limit, everyLedger, signal: environment.interrupted })
     })
     if (options.json === true) {
-      const { stdout } = environment
+      const { stdout, stderr } = environment
       for (const hit of found.hits) {
         await stdout.write(jsonLine({ ...hitJson(hit, everyLedger ? hit.ledger : undefined), by: hit.by }))
       }
+      const { ids, earlier, later } = found
+      await stderr.write(footJson(found.hits.length, found, { ids, earlier, later }))
+      if (found.disagreements > 0) await stderr.write(leftOutText(found.disagreements))
       return 0
     }
     await show(found, { ledger, index: Number(text), everyLedger }, environment)

@@ -10,7 +10,7 @@ import type { Environment } from './environment.ts'
 import { usageFailure } from './failure.ts'
 import { limitOf, searchFailure } from './search/asking.ts'
 import { changeLines } from './search/change-lines.ts'
-import { footText, leftOutText } from './search/foot.ts'
+import { footJson, footText, leftOutText } from './search/foot.ts'
 import { wordsOf } from './search/hit-words.ts'
 
 const DEFAULT_LIMIT = 50
@@ -39,7 +39,10 @@ export const timeline = defineCommand({
     limit: { type: 'string', value: 'N', help: `shows N events at most; else ${DEFAULT_LIMIT}` },
     oldest: { type: 'boolean', help: 'begins with the oldest, else with the newest' },
     ...serverOptions,
-    json: { type: 'boolean', help: 'prints a line of JSON an event, as stele search, with direction and changes' },
+    json: {
+      type: 'boolean',
+      help: 'prints a line of JSON an event, as stele search, with direction and changes; then on standard error one of totals and aliases',
+    },
   },
   examples: [
     { command: 'stele timeline alice@contoso.com --since 7d', does: 'shows the week of a user' },
@@ -118,24 +121,29 @@ class Shown {
 
   async end(): Promise<void> {
     const { stderr } = this.#environment
-    if (!this.#isJson && this.#last !== undefined) {
-      await stderr.write(`${footText(this.count, this.#last, this.#isMore)}\n${this.#aliasText(stderr.columns)}`)
-    }
+    if (this.#last !== undefined) await stderr.write(this.#foot(this.#last, stderr.columns))
     if (this.#disagreements > 0) await stderr.write(leftOutText(this.#disagreements))
   }
 
-  #aliasText(columns: number): string {
-    const all = [...this.#aliases].toSorted(([, one], [, other]) => other.count - one.count)
-    if (all.length === 0) return ''
-    const told = all.slice(0, MAX_ALIASES_TOLD).map(([value, { attribute, count }]) => {
-      return `${printable(value)} (${printable(attribute)} in ${counted(count, 'event')})`
-    })
-    const more = all.length > told.length ? ` and ${all.length - told.length} more` : ''
-    const text = `stele: these events also call it ${told.join(', ')}${more}. What happened under such a name alone is not shown: add the name to the command line if it is the same one.`
-    return wrapped(text, Math.max(MIN_COLUMNS, columns))
-      .map((line) => `${line}\n`)
-      .join('')
+  #foot(page: Timeline, columns: number): string {
+    const aliases = [...this.#aliases]
+      .map(([value, { attribute, count }]) => ({ value, attribute, count }))
+      .toSorted((one, other) => other.count - one.count)
+    if (this.#isJson) return footJson(this.count, page, { more: this.#isMore, aliases })
+    return `${footText(this.count, page, this.#isMore)}\n${aliasText(aliases, columns)}`
   }
+}
+
+function aliasText(all: Timeline['aliases'], columns: number): string {
+  if (all.length === 0) return ''
+  const told = all.slice(0, MAX_ALIASES_TOLD).map(({ value, attribute, count }) => {
+    return `${printable(value)} (${printable(attribute)} in ${counted(count, 'event')})`
+  })
+  const more = all.length > told.length ? ` and ${all.length - told.length} more` : ''
+  const text = `stele: these events also call it ${told.join(', ')}${more}. What happened under such a name alone is not shown: add the name to the command line if it is the same one.`
+  return wrapped(text, Math.max(MIN_COLUMNS, columns))
+    .map((line) => `${line}\n`)
+    .join('')
 }
 
 function timelineJson(hit: TimelineHit, ledger: string | undefined): object {
