@@ -74,8 +74,17 @@ test('timeline prints in which direction each event goes, with old and new value
   assert.deepEqual([foot.shown, foot.more, foot.size, foot.aliases], [1, true, 3, []])
   const { foot: named } = await steleFound(world, 'timeline', 'alice@contoso.com')
   assert.deepEqual(named.aliases, [{ value: 'id-1', attribute: 'uid', count: 1 }])
-  const none = await stele(world, 'timeline', 'nobody')
-  assert.deepEqual([none.code, none.out, none.err], [1, '', '0 of 0 events · indexed up to 3 of 3\n'])
+  const none = await stele(world, 'timeline', 'Ali', "o'hara x", '--ledger', 'main')
+  assert.deepEqual([none.code, none.out], [1, ''])
+  const [first, hint, ...rest] = none.err.split('\n')
+  assert.equal(first, '0 of 0 events · indexed up to 3 of 3')
+  assert.match(rest[0]!, /^stele: the ledger main alone was searched/)
+  const words = `'actor:ali* OR target:ali* OR actor:"o'\\''hara x*" OR target:"o'\\''hara x*"'`
+  assert.equal(
+    hint,
+    `stele: a NAME is compared as a whole; where it is a part of one: stele search --ledger main ${words}`,
+  )
+  assert.equal((await stele(world, 'search', words.slice(1, -1).replaceAll(`'\\''`, "'"))).code, 0)
   const bad = await stele(world, 'timeline', 'bob', '--query', 'acter:x')
   assert.deepEqual([bad.code, /acter:x\n {2,}\^/.test(bad.err)], [2, true])
   assert.equal((await stele(world, 'timeline')).code, 2)

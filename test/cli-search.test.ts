@@ -92,17 +92,22 @@ test('--json prints hits as the server gives them, all pages of them, and how ma
 
 test('nothing found is exit code 1 with what may have been meant, and a lag of the index is said', async (context) => {
   const { world, index } = await ground(context)
-  assert.deepEqual(await stele(world, 'search', 'nobody'), { code: 1, out: '', err: foot(0, 0, 3) })
+  const unnamed =
+    "stele: the ledger main was searched, as none was named: --ledger NAME searches another, --ledger '*' all that the token may read\n"
+  assert.deepEqual(await stele(world, 'search', 'nobody'), { code: 1, out: '', err: foot(0, 0, 3) + unnamed })
+  const named = "stele: the ledger main alone was searched, --ledger '*' searches all that the token may read\n"
+  assert.equal((await stele(world, 'search', 'nobody', '--ledger', 'main')).err, foot(0, 0, 3) + named)
+  assert.doesNotMatch((await stele(world, 'search', 'nobody', '--ledger', '*')).err, /stele:/)
   const none = '{"shown":0,"total":{"count":0,"exact":true},"indexed":3,"size":3,"more":false}\n'
-  assert.deepEqual(await stele(world, 'search', 'nobody', '--json'), { code: 1, out: '', err: none })
+  assert.deepEqual(await stele(world, 'search', 'nobody', '--json'), { code: 1, out: '', err: none + unnamed })
   const whole = await stele(world, 'search', 'actor:alice', '--since', '+1h')
   const [foot0, ...hints] = whole.err.trimEnd().split('\n')
   assert.equal(`${foot0}\n`, foot(0, 0, 3))
   assert.match(
     hints.join('\n'),
-    /^stele: actor:alice is compared as a whole: try actor:alice\*\nstele: \S+Z, after which .* has not come yet$/,
+    /^stele: actor:alice is compared as a whole: try actor:alice\*\nstele: \S+Z, after which .* has not come yet\nstele: the ledger main was/,
   )
-  assert.equal((await stele(world, 'search', 'actor:alice', '--json')).err, `${none}${hints[0]}\n`)
+  assert.equal((await stele(world, 'search', 'actor:alice', '--json')).err, `${none}${hints[0]}\n${unnamed}`)
   index.indexed = 1
   const { err } = await stele(world, 'search')
   assert.equal(err, '1 of 1 events · indexed up to 1 of 3, the rest is on its way\n')

@@ -14,6 +14,7 @@ import { usageFailure } from './failure.ts'
 import { limitOf, searchFailure, wholeOf } from './search/asking.ts'
 import { exportToFile } from './search/export-file.ts'
 import { footJson, footText, leftOutText } from './search/foot.ts'
+import { ledgerHint } from './search/nothing-found.ts'
 import { headText, type Layout, layoutOf, rowOf, rowText } from './search/table.ts'
 
 const DEFAULT_LIMIT = 50
@@ -105,7 +106,10 @@ export const search = defineCommand({
       throw searchFailure(error, query, { url, hasToken, safe: '' })
     }
     await shown.end()
-    if (shown.count === 0) await environment.stderr.write(hintText(query, environment.clock.wallMs(), since))
+    if (shown.count === 0) {
+      const hints = hintText(query, environment.clock.wallMs(), since)
+      await environment.stderr.write(`${hints}${ledgerHint(options.ledger)}`)
+    }
     return shown.count > 0 ? 0 : 1
   },
 })

@@ -12,6 +12,7 @@ import { limitOf, searchFailure } from './search/asking.ts'
 import { changeLines } from './search/change-lines.ts'
 import { footJson, footText, leftOutText } from './search/foot.ts'
 import { wordsOf } from './search/hit-words.ts'
+import { ledgerHint, partOfNameHint } from './search/nothing-found.ts'
 
 const DEFAULT_LIMIT = 50
 const MAX_PAGE = 1_000
@@ -78,6 +79,10 @@ export const timeline = defineCommand({
       throw searchFailure(error, query, { url, hasToken, safe: '' })
     }
     await shown.end()
+    if (shown.count === 0) {
+      const hints = `${partOfNameHint(options.ledger, operands)}${ledgerHint(options.ledger)}`
+      await environment.stderr.write(hints)
+    }
     return shown.count > 0 ? 0 : 1
   },
 })
