@@ -193,7 +193,9 @@ test('an export is a file and its signed summary, which verify offline with the 
 
   await steleOk(world, 'search', '--export', 'all.csv')
   assert.equal(csvRecords(await readFile(join(cwd, 'all.csv'), 'utf8')).length, 4)
-  assert.match(await steleOk(offline, 'verify', 'all.csv', 'all.csv.summary', ...key), /not checked +the events: /)
+  const table = await steleOk(offline, 'verify', 'all.csv', 'all.csv.summary', ...key)
+  assert.match(table, /holds +the events: each of the 3 is what its entry commits to, in order, each once/)
+  assert.match(table, /not checked +the entries: .*export NDJSON with --receipts/)
   const none = await stele(world, 'search', 'nobody', '--export', 'none.ndjson')
   assert.deepEqual([none.code, /holds 0 events/.test(none.out)], [1, true])
   await steleOk(offline, 'verify', 'none.ndjson', 'none.ndjson.summary', ...key)
@@ -241,6 +243,44 @@ test('an export that was changed, cut, reordered or is of other events is refuse
   assert.equal((await stele(world, ...after.slice(0, 5))).code, 1)
 })
 
+test('of a CSV export each event is held against its entry, too, whatever a spreadsheet had to be protected from', async (context) => {
+  const { world, cwd, key, server } = await ground(context)
+  await append(
+    server,
+    ['=1+1 "quoted", and\r\ntwo lines', "'", '+'].map((text, n) => eventAt(n, { text })),
+  )
+  const octets = { body: Buffer.from([0xff, 0x22, 0x0a]), type: 'application/octet-stream' }
+  await server.ask('/v1/ledgers/main/events', { ...octets, method: 'POST' })
+  for (const text of ['"a cell that is quoted"', "'=x", '-1']) {
+    await server.ask('/v1/ledgers/main/events', { body: text, type: 'text/plain', method: 'POST' })
+  }
+  await steleOk(world, 'search', '--export', 'e.csv')
+  const file = join(cwd, 'e.csv')
+  const whole = await readFile(file, 'utf8')
+  const count = csvRecords(whole).length - 1
+  const verify = async () => await stele(world, 'verify', 'e.csv', 'e.csv.summary', ...key)
+  assert.match((await verify()).out, new RegExp(`holds +the events: each of the ${count} is what its entry commits to`))
+  const verdict = async (text: string): Promise<string> => {
+    await writeFile(file, text)
+    const { code, out } = await verify()
+    assert.equal(code, 1)
+    return out
+  }
+  const rows = whole.split(/(?<="\r\n)(?=")/)
+  const behind = (...more: readonly string[]) => [rows[0], ...more, ...rows.slice(1)].join('')
+  assert.match(
+    await verdict(whole.replace('""actor"":""carol""', '""actor"":""caron""')),
+    /row \d+: the event is not what/,
+  )
+  assert.match(await verdict(behind(rows[1]!)), /row 2: it is not newest first/)
+  assert.match(await verdict(behind('"a"\r\n')), /row 1: it has not as many cells/)
+  assert.match(await verdict(behind('a,b\r\n')), /row 1: a cell is not in quotes/)
+  assert.match(await verdict(rows.slice(1).join('')), /there is no column|is no number/)
+  assert.match(await verdict(`x${whole}`), /the header: a cell is not in quotes/)
+  assert.match(await verdict(`${whole}"`), /the events: there are/)
+  assert.match(await verdict(''), /the events: there are 0/)
+})
+
 test('an export that breaks off leaves no file, says why, and is exit code 3', async (context) => {
   const { world, cwd, index, server } = await ground(context)
   await append(
@@ -278,10 +318,12 @@ test('an export that breaks off leaves no file, says why, and is exit code 3', a
     ['--export', 'x', '--ledger', '*'],
     ['--export', 'x', '--format', 'xml'],
     ['--export', 'x.csv', '--receipts'],
+    ['--export', '-'],
     ['--format', 'csv'],
     ['acter:x', '--export', 'x'],
   ]) {
     assert.equal((await stele(world, 'search', ...wrong)).code, 2, wrong.join(' '))
   }
+  assert.deepEqual(await readdir(cwd), [])
   assert.equal((await stele(world, 'search', '--export', 'nowhere/x')).code, 3)
 })
