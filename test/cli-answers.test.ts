@@ -154,7 +154,9 @@ test('related prints what came with an event, in order, with the one that was as
     ],
   )
   const alone = await stele(world, 'related', '2', '--every-ledger')
-  assert.match(alone.err, /by the event bears no such id\n$/)
+  assert.match(alone.err, / · the event bears no correlation or session id\n$/)
+  const one = await stele(world, 'related', '1', '--by', 'correlation')
+  assert.match(one.err, / · the event bears no correlation id\n$/)
   for (const wrong of [['related'], ['related', 'x'], ['related', '1', '--by', 'actor'], ['related', '9']]) {
     assert.equal((await stele(world, ...wrong)).code, 2, wrong.join(' '))
   }

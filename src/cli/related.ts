@@ -50,10 +50,10 @@ export const related = defineCommand({
     const limit = limitOf(options.limit, DEFAULT_LIMIT)
     if (limit > MAX_LIMIT) throw usageFailure(`--limit is at most ${MAX_LIMIT}`, 'stele search shows all: session:ID')
     const everyLedger = options['every-ledger'] === true
-    const by = options.by === undefined ? {} : { by: [relationOf(options.by)] }
+    const by: readonly Relation[] = options.by === undefined ? ['correlation', 'session'] : [relationOf(options.by)]
     const connection = await connect(options, environment)
     const found = await connection.call({ safe: '' }, async (client) => {
-      return await client.related(ledger, Number(text), { ...by, limit, everyLedger, signal: environment.interrupted })
+      return await client.related(ledger, Number(text), { by, limit, everyLedger, signal: environment.interrupted })
     })
     if (options.json === true) {
       const { stdout, stderr } = environment
@@ -65,7 +65,7 @@ export const related = defineCommand({
       if (found.disagreements > 0) await stderr.write(leftOutText(found.disagreements))
       return 0
     }
-    await show(found, { ledger, index: Number(text), everyLedger }, environment)
+    await show(found, { ledger, index: Number(text), everyLedger, by }, environment)
     return 0
   },
 })
@@ -79,6 +79,7 @@ interface Asked {
   readonly ledger: string
   readonly index: number
   readonly everyLedger: boolean
+  readonly by: readonly Relation[]
 }
 
 async function show(found: Related, asked: Asked, { stdout, stderr }: Environment): Promise<void> {
@@ -93,9 +94,9 @@ async function show(found: Related, asked: Asked, { stdout, stderr }: Environmen
   await stdout.write(`${indented(headText(layout), '  ')}${lines.join('')}`)
   const named = Object.entries(ids).map(([relation, values]) => `${relation} ${values.map(printable).join(', ')}`)
   const sides = [...(earlier ? ['before'] : []), ...(later ? ['after'] : [])].join(' and ')
-  const what = named.length === 0 ? 'the event bears no such id' : named.join('; ')
+  const what = named.length === 0 ? `the event bears no ${asked.by.join(' or ')} id` : `by ${named.join('; ')}`
   const more = sides === '' ? '' : ` · there are more ${sides} these`
-  await stderr.write(`${footText(hits.length, found, false)} · by ${what}${more}\n`)
+  await stderr.write(`${footText(hits.length, found, false)} · ${what}${more}\n`)
   if (disagreements > 0) await stderr.write(leftOutText(disagreements))
 }
 
