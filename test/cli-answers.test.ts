@@ -10,12 +10,12 @@ import { test, type TestContext } from 'node:test'
 
 import type { Fetch } from '@stele/sdk'
 
-import { stele, steleOk, variablesFor, type World } from './cli-fixture.ts'
+import { stele, steleFound, steleOk, variablesFor, type World } from './cli-fixture.ts'
 import { ListedIndex } from './listed-index.ts'
 import { csvRecords } from './csv-records.ts'
 import { scratch } from './scratch.ts'
 import { append, eventAt } from './search-ground.ts'
-import { type Json, startTestServer, type TestServer } from './server-fixture.ts'
+import { startTestServer, type TestServer } from './server-fixture.ts'
 
 interface Ground {
   readonly server: TestServer
@@ -66,14 +66,75 @@ test('timeline prints in which direction each event goes, with old and new value
     bob.out.split('\n').flatMap((line) => /^ {5}(\d) {2}\S+ \S+ {2}(did|done to|both) /.exec(line)?.slice(1, 3) ?? []),
     ['0', 'done to', '1', 'did', '2', 'done to'],
   )
-  const [json] = (await steleOk(world, 'timeline', 'bob', '--json', '--limit', '1')).trimEnd().split('\n')
-  const { direction, changes, index } = JSON.parse(json!)
-  assert.deepEqual([direction, changes, index], ['done-to', [], 2])
-  const none = await stele(world, 'timeline', 'nobody')
-  assert.deepEqual([none.code, none.out, none.err], [1, '', '0 of 0 events · indexed up to 3 of 3\n'])
+  const { hits, foot } = await steleFound(world, 'timeline', 'bob', '--limit', '1')
+  assert.deepEqual(
+    hits.map(({ direction, changes, index }) => [direction, changes, index]),
+    [['done-to', [], 2]],
+  )
+  assert.deepEqual([foot.shown, foot.more, foot.size, foot.aliases], [1, true, 3, []])
+  const { foot: named } = await steleFound(world, 'timeline', 'alice@contoso.com')
+  assert.deepEqual(named.aliases, [{ value: 'id-1', attribute: 'uid', count: 1 }])
+  const none = await stele(world, 'timeline', 'Ali', "o'hara x", '--ledger', 'main')
+  assert.deepEqual([none.code, none.out], [1, ''])
+  const [first, hint, ...rest] = none.err.split('\n')
+  assert.equal(first, '0 of 0 events · indexed up to 3 of 3')
+  assert.match(rest[0]!, /^stele: the ledger main alone was searched/)
+  const words = `'actor:ali* OR target:ali* OR actor:"o'\\''hara x*" OR target:"o'\\''hara x*"'`
+  assert.equal(
+    hint,
+    `stele: a NAME is compared as a whole; where it is a part of one: stele search --ledger main ${words}`,
+  )
+  assert.equal((await stele(world, 'search', words.slice(1, -1).replaceAll(`'\\''`, "'"))).code, 0)
   const bad = await stele(world, 'timeline', 'bob', '--query', 'acter:x')
   assert.deepEqual([bad.code, /acter:x\n {2,}\^/.test(bad.err)], [2, true])
   assert.equal((await stele(world, 'timeline')).code, 2)
+})
+
+test('in a terminal of 80 columns a timeline shows all of the sentence, outcome, address, old and new value, without what Entra repeats', async (context) => {
+  const server = await startTestServer(context)
+  ListedIndex.of(server)
+  const modified = (displayName: string, old: string, now: string) => ({
+    displayName,
+    oldValue: JSON.stringify([old]),
+    newValue: JSON.stringify([now]),
+  })
+  const [old, now] = ['Procurement and Facilities of the Northern Region', 'Finance and Controlling of the Holding']
+  const update = (modifiedProperties: readonly object[], id: string) => {
+    return JSON.stringify({
+      id,
+      category: 'UserManagement',
+      correlationId: id,
+      result: 'success',
+      resultReason: '',
+      activityDisplayName: 'Update user',
+      activityDateTime: '2026-01-05T00:01:00Z',
+      loggedByService: 'Core Directory',
+      operationType: 'Update',
+      initiatedBy: { app: null, user: { id: 'a', userPrincipalName: 'alice@contoso.com', ipAddress: '192.0.2.200' } },
+      targetResources: [{ id: 'b', type: 'User', userPrincipalName: 'bob@contoso.com', modifiedProperties }],
+      additionalDetails: [],
+    })
+  }
+  const list = modified('Included Updated Properties', '', 'Department')
+  const repeated = [list, modified('TargetId.UserType', '', 'Member')]
+  await append(server, [
+    update([modified('Department', old, now), ...repeated], 'one'),
+    update([list], 'two'),
+    eventAt(9, {
+      action: 'user.update',
+      target: 'bob@contoso.com',
+      changes: { modifiedDateTime: { old: '1', new: '2' } },
+    }),
+  ])
+  const world = { variables: variablesFor(server), columns: 80, isTerminal: true }
+  const { out } = await stele(world, 'timeline', 'bob@contoso.com')
+  for (const line of out.split('\n')) assert.ok(line.length <= 80, line)
+  const words = out.replaceAll(/\s+/g, ' ')
+  assert.ok(words.includes(`Department: ${old} → ${now}`), out)
+  assert.match(words, / · success · 192\.0\.2\.200 Department:/)
+  assert.ok(!/UserType|…/.test(out), out)
+  assert.equal(out.split('Included Updated Properties').length, 2, 'told where nothing else is')
+  assert.match(out, /modifiedDateTime: 1 → 2/, 'a name of another source')
 })
 
 test('related prints what came with an event, in order, with the one that was asked about marked', async (context) => {
@@ -82,16 +143,20 @@ test('related prints what came with an event, in order, with the one that was as
   assert.equal(code, 0)
   assert.match(out, /^ {2}INDEX .*\n {6}0 {2}.*\n> {5}1 {2}.*\n$/)
   assert.match(err, /^2 of 2 events · indexed up to 3 of 3 · by session s1\n$/)
-  const lines = (await steleOk(world, 'related', '1', '--json')).trimEnd().split('\n')
+  const { hits, foot } = await steleFound(world, 'related', '1', '--limit', '2')
+  const whole = { shown: 2, total: { count: 2, exact: true }, indexed: 3, size: 3 }
+  assert.deepEqual(foot, { ...whole, ids: { session: ['s1'] }, earlier: false, later: false })
   assert.deepEqual(
-    lines.map((line): Json => JSON.parse(line)).map(({ index, by }) => [index, by]),
+    hits.map(({ index, by }) => [index, by]),
     [
       [0, ['session']],
       [1, ['session']],
     ],
   )
   const alone = await stele(world, 'related', '2', '--every-ledger')
-  assert.match(alone.err, /by the event bears no such id\n$/)
+  assert.match(alone.err, / · the event bears no correlation or session id\n$/)
+  const one = await stele(world, 'related', '1', '--by', 'correlation')
+  assert.match(one.err, / · the event bears no correlation id\n$/)
   for (const wrong of [['related'], ['related', 'x'], ['related', '1', '--by', 'actor'], ['related', '9']]) {
     assert.equal((await stele(world, ...wrong)).code, 2, wrong.join(' '))
   }
@@ -130,7 +195,9 @@ test('an export is a file and its signed summary, which verify offline with the 
 
   await steleOk(world, 'search', '--export', 'all.csv')
   assert.equal(csvRecords(await readFile(join(cwd, 'all.csv'), 'utf8')).length, 4)
-  assert.match(await steleOk(offline, 'verify', 'all.csv', 'all.csv.summary', ...key), /not checked +the events: /)
+  const table = await steleOk(offline, 'verify', 'all.csv', 'all.csv.summary', ...key)
+  assert.match(table, /holds +the events: each of the 3 is what its entry commits to, in order, each once/)
+  assert.match(table, /not checked +the entries: .*export NDJSON with --receipts/)
   const none = await stele(world, 'search', 'nobody', '--export', 'none.ndjson')
   assert.deepEqual([none.code, /holds 0 events/.test(none.out)], [1, true])
   await steleOk(offline, 'verify', 'none.ndjson', 'none.ndjson.summary', ...key)
@@ -178,6 +245,44 @@ test('an export that was changed, cut, reordered or is of other events is refuse
   assert.equal((await stele(world, ...after.slice(0, 5))).code, 1)
 })
 
+test('of a CSV export each event is held against its entry, too, whatever a spreadsheet had to be protected from', async (context) => {
+  const { world, cwd, key, server } = await ground(context)
+  await append(
+    server,
+    ['=1+1 "quoted", and\r\ntwo lines', "'", '+'].map((text, n) => eventAt(n, { text })),
+  )
+  const octets = { body: Buffer.from([0xff, 0x22, 0x0a]), type: 'application/octet-stream' }
+  await server.ask('/v1/ledgers/main/events', { ...octets, method: 'POST' })
+  for (const text of ['"a cell that is quoted"', "'=x", '-1']) {
+    await server.ask('/v1/ledgers/main/events', { body: text, type: 'text/plain', method: 'POST' })
+  }
+  await steleOk(world, 'search', '--export', 'e.csv')
+  const file = join(cwd, 'e.csv')
+  const whole = await readFile(file, 'utf8')
+  const count = csvRecords(whole).length - 1
+  const verify = async () => await stele(world, 'verify', 'e.csv', 'e.csv.summary', ...key)
+  assert.match((await verify()).out, new RegExp(`holds +the events: each of the ${count} is what its entry commits to`))
+  const verdict = async (text: string): Promise<string> => {
+    await writeFile(file, text)
+    const { code, out } = await verify()
+    assert.equal(code, 1)
+    return out
+  }
+  const rows = whole.split(/(?<="\r\n)(?=")/)
+  const behind = (...more: readonly string[]) => [rows[0], ...more, ...rows.slice(1)].join('')
+  assert.match(
+    await verdict(whole.replace('""actor"":""carol""', '""actor"":""caron""')),
+    /row \d+: the event is not what/,
+  )
+  assert.match(await verdict(behind(rows[1]!)), /row 2: it is not newest first/)
+  assert.match(await verdict(behind('"a"\r\n')), /row 1: it has not as many cells/)
+  assert.match(await verdict(behind('a,b\r\n')), /row 1: a cell is not in quotes/)
+  assert.match(await verdict(rows.slice(1).join('')), /there is no column|is no number/)
+  assert.match(await verdict(`x${whole}`), /the header: a cell is not in quotes/)
+  assert.match(await verdict(`${whole}"`), /the events: there are/)
+  assert.match(await verdict(''), /the events: there are 0/)
+})
+
 test('an export that breaks off leaves no file, says why, and is exit code 3', async (context) => {
   const { world, cwd, index, server } = await ground(context)
   await append(
@@ -215,10 +320,12 @@ test('an export that breaks off leaves no file, says why, and is exit code 3', a
     ['--export', 'x', '--ledger', '*'],
     ['--export', 'x', '--format', 'xml'],
     ['--export', 'x.csv', '--receipts'],
+    ['--export', '-'],
     ['--format', 'csv'],
     ['acter:x', '--export', 'x'],
   ]) {
     assert.equal((await stele(world, 'search', ...wrong)).code, 2, wrong.join(' '))
   }
+  assert.deepEqual(await readdir(cwd), [])
   assert.equal((await stele(world, 'search', '--export', 'nowhere/x')).code, 3)
 })

@@ -12,6 +12,7 @@ import { NodeDisk } from '../src/platform/disk.ts'
 import { NodeFiles } from '../src/platform/files.ts'
 import { SystemRandom } from '../src/platform/random.ts'
 import { readVerifierPage } from '../src/verifier-page.ts'
+import type { Json } from './server-fixture.ts'
 
 export interface World {
   readonly cwd?: string
@@ -80,6 +81,18 @@ export async function steleOk(world: World, ...argv: readonly string[]): Promise
   const { code, out, err } = await stele(world, ...argv)
   assert.deepEqual({ code, err }, { code: 0, err: '' })
   return out
+}
+
+/** The lines of JSON on standard output, and the one on standard error that sums them up. */
+export async function steleFound(
+  world: World,
+  name: string,
+  ...rest: readonly string[]
+): Promise<{ hits: Json[]; foot: Json }> {
+  const { code, out, err } = await stele(world, name, '--json', ...rest)
+  assert.equal(code, 0, err)
+  const hits = out.trimEnd().split('\n')
+  return { hits: hits.map((line): Json => JSON.parse(line)), foot: JSON.parse(err) }
 }
 
 /** The variables that lead client commands to a server. */

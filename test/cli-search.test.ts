@@ -8,9 +8,9 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { CheckReport } from '../src/index/messages.ts'
-import { Cli, stele, steleOk, variablesFor, type World } from './cli-fixture.ts'
+import { Cli, stele, steleFound, steleOk, variablesFor, type World } from './cli-fixture.ts'
 import { ListedIndex } from './listed-index.ts'
-import { eventsOf, type Json, startTestServer, type TestServer } from './server-fixture.ts'
+import { eventsOf, startTestServer, type TestServer } from './server-fixture.ts'
 
 const EVENTS = '/v1/ledgers/main/events'
 const foot = (shown: number, found: number, size: number) =>
@@ -60,11 +60,7 @@ test('search prints a table of what was found, newest first, with the index to p
 
 test('words are one query, and one that begins with a dash leaves out what it says', async (context) => {
   const { world } = await ground(context)
-  const found = async (...argv: string[]) =>
-    (await steleOk(world, 'search', '--json', ...argv))
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line).index)
+  const found = async (...argv: string[]) => (await steleFound(world, 'search', ...argv)).hits.map(({ index }) => index)
   assert.deepEqual(await found('bob@contoso.com'), [1])
   assert.deepEqual(await found('-outcome:failure'), [2, 0])
   assert.deepEqual(await found('-outcome:failure', '-actor:alice@contoso.com'), [2])
@@ -76,39 +72,47 @@ test('words are one query, and one that begins with a dash leaves out what it sa
   assert.deepEqual(await found('--', '-outcome:success'), [1])
 })
 
-test('--json prints hits as the server gives them, all pages of them, and nothing besides', async (context) => {
+test('--json prints hits as the server gives them, all pages of them, and how many there are and how far the index is on standard error', async (context) => {
   const { world, server } = await ground(context)
   await server.createLedger('other')
   const body = Array.from({ length: 1_200 }, (_, n) => JSON.stringify({ n, word: 'many' })).join('\n')
   await server.askJson('/v1/ledgers/other/events', { body, type: 'application/x-ndjson' })
-  const hits = (await steleOk(world, 'search', 'many', '--ledger', 'other', '--limit', '5000', '--json'))
-    .trimEnd()
-    .split('\n')
-    .map((line): Json => JSON.parse(line))
+  const { hits, foot: all1200 } = await steleFound(world, 'search', 'many', '--ledger', 'other', '--limit', '5000')
   assert.equal(hits.length, 1_200)
+  const reach = { indexed: 1_200, size: 1_200 }
+  assert.deepEqual(all1200, { shown: 1_200, total: { count: 1_200, exact: true }, ...reach, more: false })
   assert.deepEqual(hits[7], await server.askJson(`/v1/ledgers/other/events/${hits[7].index}`))
   const token = await server.token(['read'], { ledgers: ['main', 'other'] })
   const all = ['search', 'many', '--ledger', '*', '--limit', '1', '--token', token]
-  assert.equal(JSON.parse(await steleOk(world, ...all, '--json')).ledger, 'other')
+  const one = await steleFound(world, 'search', ...all.slice(1))
+  assert.deepEqual([one.hits[0].ledger, one.foot.more, one.foot.size], ['other', true, 1_203])
   const [head = ''] = (await stele(world, ...all)).out.split('\n')
   assert.match(head, /^LEDGER {2}INDEX/)
 })
 
 test('nothing found is exit code 1 with what may have been meant, and a lag of the index is said', async (context) => {
   const { world, index } = await ground(context)
-  assert.deepEqual(await stele(world, 'search', 'nobody'), { code: 1, out: '', err: foot(0, 0, 3) })
-  assert.deepEqual(await stele(world, 'search', 'nobody', '--json'), { code: 1, out: '', err: '' })
+  const unnamed =
+    "stele: the ledger main was searched, as none was named: --ledger NAME searches another, --ledger '*' all that the token may read\n"
+  assert.deepEqual(await stele(world, 'search', 'nobody'), { code: 1, out: '', err: foot(0, 0, 3) + unnamed })
+  const named = "stele: the ledger main alone was searched, --ledger '*' searches all that the token may read\n"
+  assert.equal((await stele(world, 'search', 'nobody', '--ledger', 'main')).err, foot(0, 0, 3) + named)
+  assert.doesNotMatch((await stele(world, 'search', 'nobody', '--ledger', '*')).err, /stele:/)
+  const none = '{"shown":0,"total":{"count":0,"exact":true},"indexed":3,"size":3,"more":false}\n'
+  assert.deepEqual(await stele(world, 'search', 'nobody', '--json'), { code: 1, out: '', err: none + unnamed })
   const whole = await stele(world, 'search', 'actor:alice', '--since', '+1h')
   const [foot0, ...hints] = whole.err.trimEnd().split('\n')
   assert.equal(`${foot0}\n`, foot(0, 0, 3))
   assert.match(
     hints.join('\n'),
-    /^stele: actor:alice is compared as a whole: try actor:alice\*\nstele: \S+Z, after which .* has not come yet$/,
+    /^stele: actor:alice is compared as a whole: try actor:alice\*\nstele: \S+Z, after which .* has not come yet\nstele: the ledger main was/,
   )
-  assert.equal((await stele(world, 'search', 'actor:alice', '--json')).err, `${hints[0]}\n`)
+  assert.equal((await stele(world, 'search', 'actor:alice', '--json')).err, `${none}${hints[0]}\n${unnamed}`)
   index.indexed = 1
   const { err } = await stele(world, 'search')
   assert.equal(err, '1 of 1 events · indexed up to 1 of 3, the rest is on its way\n')
+  const { foot: behind } = await steleFound(world, 'search')
+  assert.deepEqual([behind.indexed, behind.size], [1, 3])
 })
 
 test('where counting was given up, or the ledger bears out fewer, the last line says more only where there is more', async (context) => {
@@ -145,7 +149,7 @@ test('what the index claimed and the ledger did not bear out is said, also where
   index.lie = (found) => [...found, { ledger: 'main', index: 99, timeMs: 0 }]
   const { code, err } = await stele(world, 'search', 'bob@contoso.com', '--json')
   assert.equal(code, 0)
-  assert.match(err, /^stele: 1 hit of the index was left out: .* 'stele check index' says/)
+  assert.match(err, /^{.*}\nstele: 1 hit of the index was left out: .* 'stele check index' says/)
 })
 
 test('a query that cannot be read is shown with a mark and a suggestion, and other failures as ever', async (context) => {

@@ -232,6 +232,8 @@ test('an export that cannot go on breaks off its connection, whatever the reason
   index.state = 'unavailable'
   await problemOf(await server.ask(EXPORT), 503, 'search-unavailable')
   index.state = 'ready'
+  const { detail } = await problemOf(await server.ask('/v1/ledgers/*/events/export'), 404, 'ledger-unknown')
+  assert.match(detail, /asked of one ledger, not of all: put the name of one/)
   await problemOf(await server.ask(`${EXPORT}?format=csv&receipts=true`), 422, 'invalid-field')
   await problemOf(await server.ask(`${EXPORT}?name=${'x'.repeat(65)}`), 422, 'invalid-field')
   await problemOf(await server.ask('/v1/ledgers/heads/events/export'), 403, 'ledger-reserved')

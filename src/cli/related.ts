@@ -9,7 +9,7 @@ import { hitJson, jsonLine, printable } from './display.ts'
 import type { Environment } from './environment.ts'
 import { usageFailure } from './failure.ts'
 import { limitOf } from './search/asking.ts'
-import { footText, leftOutText } from './search/foot.ts'
+import { footJson, footText, leftOutText } from './search/foot.ts'
 import { headText, layoutOf, rowOf, rowText } from './search/table.ts'
 
 const DEFAULT_LIMIT = 100
@@ -29,7 +29,10 @@ export const related = defineCommand({
     'every-ledger': { type: 'boolean', help: 'looks in all ledgers that the token may read, but access and system' },
     limit: { type: 'string', value: 'N', help: `shows N events at most, those next to it; else ${DEFAULT_LIMIT}` },
     ...serverOptions,
-    json: { type: 'boolean', help: 'prints a line of JSON an event, as stele search, with by: the ids that it shares' },
+    json: {
+      type: 'boolean',
+      help: 'prints a line of JSON an event, as stele search, with by: the ids that it shares; then on standard error one of totals, ids, earlier, later',
+    },
   },
   examples: [
     { command: 'stele related 1203', does: 'shows what came with event 1203 of the ledger main' },
@@ -47,19 +50,22 @@ export const related = defineCommand({
     const limit = limitOf(options.limit, DEFAULT_LIMIT)
     if (limit > MAX_LIMIT) throw usageFailure(`--limit is at most ${MAX_LIMIT}`, 'stele search shows all: session:ID')
     const everyLedger = options['every-ledger'] === true
-    const by = options.by === undefined ? {} : { by: [relationOf(options.by)] }
+    const by: readonly Relation[] = options.by === undefined ? ['correlation', 'session'] : [relationOf(options.by)]
     const connection = await connect(options, environment)
     const found = await connection.call({ safe: '' }, async (client) => {
-      return await client.related(ledger, Number(text), { ...by, limit, everyLedger, signal: environment.interrupted })
+      return await client.related(ledger, Number(text), { by, limit, everyLedger, signal: environment.interrupted })
     })
     if (options.json === true) {
-      const { stdout } = environment
+      const { stdout, stderr } = environment
       for (const hit of found.hits) {
         await stdout.write(jsonLine({ ...hitJson(hit, everyLedger ? hit.ledger : undefined), by: hit.by }))
       }
+      const { ids, earlier, later } = found
+      await stderr.write(footJson(found.hits.length, found, { ids, earlier, later }))
+      if (found.disagreements > 0) await stderr.write(leftOutText(found.disagreements))
       return 0
     }
-    await show(found, { ledger, index: Number(text), everyLedger }, environment)
+    await show(found, { ledger, index: Number(text), everyLedger, by }, environment)
     return 0
   },
 })
@@ -73,6 +79,7 @@ interface Asked {
   readonly ledger: string
   readonly index: number
   readonly everyLedger: boolean
+  readonly by: readonly Relation[]
 }
 
 async function show(found: Related, asked: Asked, { stdout, stderr }: Environment): Promise<void> {
@@ -87,9 +94,9 @@ async function show(found: Related, asked: Asked, { stdout, stderr }: Environmen
   await stdout.write(`${indented(headText(layout), '  ')}${lines.join('')}`)
   const named = Object.entries(ids).map(([relation, values]) => `${relation} ${values.map(printable).join(', ')}`)
   const sides = [...(earlier ? ['before'] : []), ...(later ? ['after'] : [])].join(' and ')
-  const what = named.length === 0 ? 'the event bears no such id' : named.join('; ')
+  const what = named.length === 0 ? `the event bears no ${asked.by.join(' or ')} id` : `by ${named.join('; ')}`
   const more = sides === '' ? '' : ` · there are more ${sides} these`
-  await stderr.write(`${footText(hits.length, found, false)} · by ${what}${more}\n`)
+  await stderr.write(`${footText(hits.length, found, false)} · ${what}${more}\n`)
   if (disagreements > 0) await stderr.write(leftOutText(disagreements))
 }
 

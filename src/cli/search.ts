@@ -13,7 +13,8 @@ import type { Environment } from './environment.ts'
 import { usageFailure } from './failure.ts'
 import { limitOf, searchFailure, wholeOf } from './search/asking.ts'
 import { exportToFile } from './search/export-file.ts'
-import { footText, leftOutText } from './search/foot.ts'
+import { footJson, footText, leftOutText } from './search/foot.ts'
+import { ledgerHint } from './search/nothing-found.ts'
 import { headText, type Layout, layoutOf, rowOf, rowText } from './search/table.ts'
 
 const DEFAULT_LIMIT = 50
@@ -51,7 +52,7 @@ export const search = defineCommand({
     ...serverOptions,
     json: {
       type: 'boolean',
-      help: 'prints a line of JSON an event: ledger (of all), index, at, time, source, event (or eventBase64), entry, salt, ocsf',
+      help: 'prints a line of JSON an event: ledger (of all), index, at, time, source, event (or eventBase64), entry, salt, ocsf; then on standard error one of shown, total, indexed, size, more',
     },
   },
   examples: [
@@ -105,7 +106,10 @@ export const search = defineCommand({
       throw searchFailure(error, query, { url, hasToken, safe: '' })
     }
     await shown.end()
-    if (shown.count === 0) await environment.stderr.write(hintText(query, environment.clock.wallMs(), since))
+    if (shown.count === 0) {
+      const hints = hintText(query, environment.clock.wallMs(), since)
+      await environment.stderr.write(`${hints}${ledgerHint(options.ledger)}`)
+    }
     return shown.count > 0 ? 0 : 1
   },
 })
@@ -146,9 +150,14 @@ class Shown {
   /** What people have to know besides; in a file there is only data. */
   async end(): Promise<void> {
     const { stderr } = this.#environment
-    if (!this.#isJson && this.#last !== undefined)
-      await stderr.write(`${footText(this.count, this.#last, this.#isMore)}\n`)
+    if (this.#last !== undefined) await stderr.write(this.#foot(this.#last))
     if (this.#disagreements > 0) await stderr.write(leftOutText(this.#disagreements))
+  }
+
+  #foot(page: SearchPage): string {
+    return this.#isJson
+      ? footJson(this.count, page, { more: this.#isMore })
+      : `${footText(this.count, page, this.#isMore)}\n`
   }
 
   #table(hits: readonly Hit[]): string {

@@ -1,28 +1,32 @@
 // SPDX-FileCopyrightText: The Stele authors
 // SPDX-License-Identifier: Apache-2.0
 
-import { type Change, EVERY_LEDGER, SteleError, type Timeline, type TimelineHit } from '@stele/sdk'
+import { EVERY_LEDGER, SteleError, type Timeline, type TimelineHit } from '@stele/sdk'
 
 import { defineCommand } from './command.ts'
 import { connect, DEFAULT_LEDGER, serverOptions } from './connect.ts'
-import { clipped, counted, hitJson, jsonLine, printable, wrapped } from './display.ts'
+import { counted, hitJson, jsonLine, printable, wrapped } from './display.ts'
 import type { Environment } from './environment.ts'
 import { usageFailure } from './failure.ts'
 import { limitOf, searchFailure } from './search/asking.ts'
-import { footText, leftOutText } from './search/foot.ts'
+import { changeLines } from './search/change-lines.ts'
+import { footJson, footText, leftOutText } from './search/foot.ts'
 import { wordsOf } from './search/hit-words.ts'
+import { ledgerHint, partOfNameHint } from './search/nothing-found.ts'
 
 const DEFAULT_LIMIT = 50
 const MAX_PAGE = 1_000
 const MIN_COLUMNS = 60
-const INDENT = 34
+/** Of a change: the values have nearly the whole width. */
+const INDENT = 10
+const MIN_WRAPPED_CHARS = 30
 const MAX_ALIASES_TOLD = 8
 
 export const timeline = defineCommand({
   name: 'timeline',
   summary: 'Shows what somebody did and what was done to them',
   description:
-    'Everything whose actor or target is the NAME, a whole one: a sign-in name, an id, a display name, of a user, a group or an application. Below an event stands what it changed: the old value → the new one; + came, - went; of an attempt that failed it is what was to change. Several NAMEs are names of one. What else the events call it is told at the end and not searched for: an event says what its sender likes. Each event is read from the ledger and checked against it; that it was read is recorded in the ledger access. Times are UTC.',
+    'Everything whose actor or target is the NAME, a whole one: a sign-in name, an id, a display name, of a user, a group or an application. Below an event stands what it changed: the old value → the new one; + came, - went; of an attempt that failed it is what was to change. What Entra adds to every change is left out, but of --json. Several NAMEs are names of one. What else the events call it is told at the end and not searched for: an event says what its sender likes. Each event is read from the ledger and checked against it; that it was read is recorded in the ledger access. Times are UTC.',
   operands: 'NAME…',
   options: {
     ledger: {
@@ -36,7 +40,10 @@ export const timeline = defineCommand({
     limit: { type: 'string', value: 'N', help: `shows N events at most; else ${DEFAULT_LIMIT}` },
     oldest: { type: 'boolean', help: 'begins with the oldest, else with the newest' },
     ...serverOptions,
-    json: { type: 'boolean', help: 'prints a line of JSON an event, as stele search, with direction and changes' },
+    json: {
+      type: 'boolean',
+      help: 'prints a line of JSON an event, as stele search, with direction and changes; then on standard error one of totals and aliases',
+    },
   },
   examples: [
     { command: 'stele timeline alice@contoso.com --since 7d', does: 'shows the week of a user' },
@@ -72,6 +79,10 @@ export const timeline = defineCommand({
       throw searchFailure(error, query, { url, hasToken, safe: '' })
     }
     await shown.end()
+    if (shown.count === 0) {
+      const hints = `${partOfNameHint(options.ledger, operands)}${ledgerHint(options.ledger)}`
+      await environment.stderr.write(hints)
+    }
     return shown.count > 0 ? 0 : 1
   },
 })
@@ -115,24 +126,29 @@ class Shown {
 
   async end(): Promise<void> {
     const { stderr } = this.#environment
-    if (!this.#isJson && this.#last !== undefined) {
-      await stderr.write(`${footText(this.count, this.#last, this.#isMore)}\n${this.#aliasText(stderr.columns)}`)
-    }
+    if (this.#last !== undefined) await stderr.write(this.#foot(this.#last, stderr.columns))
     if (this.#disagreements > 0) await stderr.write(leftOutText(this.#disagreements))
   }
 
-  #aliasText(columns: number): string {
-    const all = [...this.#aliases].toSorted(([, one], [, other]) => other.count - one.count)
-    if (all.length === 0) return ''
-    const told = all.slice(0, MAX_ALIASES_TOLD).map(([value, { attribute, count }]) => {
-      return `${printable(value)} (${printable(attribute)} in ${counted(count, 'event')})`
-    })
-    const more = all.length > told.length ? ` and ${all.length - told.length} more` : ''
-    const text = `stele: these events also call it ${told.join(', ')}${more}. What happened under such a name alone is not shown: add the name to the command line if it is the same one.`
-    return wrapped(text, Math.max(MIN_COLUMNS, columns))
-      .map((line) => `${line}\n`)
-      .join('')
+  #foot(page: Timeline, columns: number): string {
+    const aliases = [...this.#aliases]
+      .map(([value, { attribute, count }]) => ({ value, attribute, count }))
+      .toSorted((one, other) => other.count - one.count)
+    if (this.#isJson) return footJson(this.count, page, { more: this.#isMore, aliases })
+    return `${footText(this.count, page, this.#isMore)}\n${aliasText(aliases, columns)}`
   }
+}
+
+function aliasText(all: Timeline['aliases'], columns: number): string {
+  if (all.length === 0) return ''
+  const told = all.slice(0, MAX_ALIASES_TOLD).map(({ value, attribute, count }) => {
+    return `${printable(value)} (${printable(attribute)} in ${counted(count, 'event')})`
+  })
+  const more = all.length > told.length ? ` and ${all.length - told.length} more` : ''
+  const text = `stele: these events also call it ${told.join(', ')}${more}. What happened under such a name alone is not shown: add the name to the command line if it is the same one.`
+  return wrapped(text, Math.max(MIN_COLUMNS, columns))
+    .map((line) => `${line}\n`)
+    .join('')
 }
 
 function timelineJson(hit: TimelineHit, ledger: string | undefined): object {
@@ -144,18 +160,14 @@ const ways = { did: 'did', 'done-to': 'done to', both: 'both' } as const
 
 /** The event, and what it changed below it. */
 function hitText(hit: TimelineHit, ledger: string | undefined, columns: number): string {
-  const { index, time, direction, changes, moreChanges } = hit
+  const { index, time, direction } = hit
   const { sentence, outcome, address } = wordsOf(hit)
   const where = ledger === undefined ? '' : `${printable(ledger)}  `
-  const lead = `${where}${String(index).padStart(6)}  ${time.slice(0, 10)} ${time.slice(11, 19)}  ${ways[direction].padEnd(7)}`
+  const lead = `${where}${String(index).padStart(6)}  ${time.slice(0, 10)} ${time.slice(11, 19)}  ${ways[direction].padEnd(7)}  `
   const words = [sentence, outcome, address].filter((part) => part !== '').map(printable)
-  const lines = changes.map((change) => `${' '.repeat(INDENT + 4)}${changeText(change)}`)
-  if (moreChanges > 0) lines.push(`${' '.repeat(INDENT + 4)}… and ${counted(moreChanges, 'more change')}`)
-  return [`${lead}  ${words.join(' · ')}`, ...lines].map((line) => `${clipped(line, columns)}\n`).join('')
-}
-
-function changeText({ target, name, old, new: now }: Change): string {
-  const whose = target === undefined ? '' : `${target}: `
-  const values = old === undefined ? `+ ${now ?? ''}` : now === undefined ? `- ${old}` : `${old} → ${now}`
-  return printable(`${whose}${name}: ${values}`)
+  const [first = '', ...rest] = wrapped(words.join(' · '), Math.max(MIN_WRAPPED_CHARS, columns - lead.length))
+  const changes = changeLines(hit, columns - INDENT).map((line) => ' '.repeat(INDENT) + line)
+  return [lead + first, ...rest.map((line) => ' '.repeat(lead.length) + line), ...changes]
+    .map((line) => `${line}\n`)
+    .join('')
 }

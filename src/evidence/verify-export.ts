@@ -3,8 +3,8 @@
 
 /**
  * Verifies the export of a result with its signed summary, offline and in bounded memory: the ledger's key has signed the
- * summary, the file is the one that it is of, and of NDJSON each event is what its entry commits to, in the place that the
- * summary allows, and, where the lines prove that, in the tree whose root it names. That nothing else matched is not
+ * summary, the file is the one that it is of, and each event is what its entry commits to, in the place that the summary
+ * allows, and, where lines of NDJSON prove that, in the tree whose root it names. That nothing else matched is not
  * shown by any of it.
  */
 import { createHash } from 'node:crypto'
@@ -26,7 +26,7 @@ import {
   verifyInclusion,
   verifyRotations,
 } from '@stele/proof'
-import { z } from 'zod'
+import { csvCells, type ExportedHit, ExportRecords, hitOfCells, hitOfLine, RecordFault } from './export-records.ts'
 import { type KnownLog, type KnownLogs, type RetiredKey, retiredKeys } from './known-logs.ts'
 import { readCheckpoint } from './signatures.ts'
 import { NoKeyError } from './verify-receipt.ts'
@@ -55,9 +55,6 @@ export interface ExportOptions {
   readonly rotations: (origin: string) => readonly string[]
   readonly knownLogs: KnownLogs
 }
-
-/** A hit of 16 MiB, escaped at its worst. */
-const MAX_LINE_BYTES = 128 * 1024 * 1024
 
 /** Throws a NoKeyError where only the key is missing. */
 export async function verifyExport({
@@ -137,80 +134,64 @@ function headChecks({ size, root, origin }: ExportSummary, known: KnownLog | und
 
 async function fileChecks(chunks: AsyncIterable<Uint8Array>, summary: ExportSummary): Promise<ExportCheck[]> {
   const digest = createHash('sha256')
-  const lines = summary.format === 'ndjson' ? new Lines(summary) : undefined
+  const { format } = summary
+  const events = format === 'ndjson' || format === 'csv' ? new Events(summary, format) : undefined
   let bytes = 0
   for await (const chunk of chunks) {
     digest.update(chunk)
     bytes += chunk.length
-    lines?.add(chunk)
+    events?.add(chunk)
   }
   const isSame = bytes === summary.bytes && equalBytes(digest.digest(), summary.sha256)
   const detail = isSame
     ? 'it is byte for byte what the server gave'
     : 'it is not what the server gave: it was changed or cut'
-  return [{ what: 'the file', ok: isSame, detail }, ...(lines?.end() ?? [tableCheck])]
+  return [{ what: 'the file', ok: isSame, detail }, ...(events?.end() ?? [unknownForm])]
 }
 
-const tableCheck: ExportCheck = {
+const unknownForm: ExportCheck = {
   what: 'the events',
   ok: undefined,
-  detail: 'the rows of a table are not looked into; in NDJSON each event is held against its entry',
+  detail: 'this version of Stele does not know the format of the file',
 }
 
-const lineForm = z.object({
-  index: z.int().nonnegative(),
-  at: z.string(),
-  time: z.string(),
-  source: z.string(),
-  event: z.string().optional(),
-  eventBase64: z.string().optional(),
-  entry: z.string(),
-  salt: z.string(),
-  proof: z.array(z.string()).optional(),
-})
-type Line = z.infer<typeof lineForm>
-
-class LineFault extends Error {
-  override readonly name = 'LineFault'
-}
-
-/** The events of an NDJSON export, checked as they come. */
-class Lines {
+/** The events of an export, checked as they come. */
+class Events {
   readonly #summary: ExportSummary
-  #parts: Uint8Array[] = []
-  #partBytes = 0
+  readonly #isCsv: boolean
+  readonly #records: ExportRecords
+  #header: readonly string[] | undefined
   #count = 0
   #provenCount = 0
   #first = Infinity
   #last = -1
-  #before: Pick<Line, 'time' | 'index'> | undefined
+  #before: Pick<ExportedHit, 'time' | 'index'> | undefined
   #fault: string | undefined
 
-  constructor(summary: ExportSummary) {
+  constructor(summary: ExportSummary, format: 'ndjson' | 'csv') {
     this.#summary = summary
+    this.#isCsv = format === 'csv'
+    this.#records = new ExportRecords(format)
   }
 
+  /** What is behind a fault is not looked at. */
   add(chunk: Uint8Array): void {
-    let rest = chunk
-    while (this.#fault === undefined && rest.length > 0) {
-      const end = rest.indexOf(0x0a)
-      const part = end === -1 ? rest : rest.subarray(0, end)
-      this.#partBytes += part.length
-      if (this.#partBytes > MAX_LINE_BYTES) this.#fault = `line ${this.#count + 1} does not end`
-      // What is handed in may be overwritten.
-      this.#parts.push(part.slice())
-      if (end === -1) return
-      rest = rest.subarray(end + 1)
-      this.#line(Buffer.concat(this.#parts).toString('utf8'))
-      this.#parts = []
-      this.#partBytes = 0
+    if (this.#fault !== undefined) return
+    try {
+      for (const text of this.#records.add(chunk)) this.#record(text)
+    } catch (error) {
+      if (!(error instanceof RecordFault) && !(error instanceof ProofError)) throw error
+      const isHeader = this.#isCsv && this.#header === undefined
+      this.#fault = `${isHeader ? 'the header' : `${this.#isCsv ? 'row' : 'line'} ${this.#count + 1}`}: ${error.message}`
     }
   }
 
   end(): ExportCheck[] {
     const what = 'the events'
+    const isHeaded = !this.#isCsv || this.#header !== undefined
     const { count, first = Infinity, last = -1, size } = this.#summary
-    const isAll = this.#count === count && this.#first === first && this.#last === last && this.#partBytes === 0
+    const isAll =
+      this.#count === count && this.#first === first && this.#last === last && isHeaded && !this.#records.hasRest
     const fault = this.#fault ?? (isAll ? undefined : `there are ${this.#count}, and not those that the summary counts`)
     if (fault !== undefined) return [{ what, ok: false, detail: fault }]
     const held = { what, ok: true, detail: `each of the ${count} is what its entry commits to, in order, each once` }
@@ -218,30 +199,25 @@ class Lines {
     const proven = `each entry is proven to be in the tree of ${size} entries`
     if (this.#provenCount === count) return [held, { what: 'the entries', ok: true, detail: proven }]
     const detail =
-      'that they are in the tree is the word of its signer: the lines carry no proofs (export with --receipts)'
+      'that they are in the tree is the word of its signer: no proofs stand beside them (export NDJSON with --receipts)'
     return [held, { what: 'the entries', ok: undefined, detail }]
   }
 
-  #line(text: string): void {
-    try {
-      this.#check(text)
+  #record(text: string): void {
+    if (this.#isCsv && this.#header === undefined) this.#header = csvCells(text)
+    else {
+      this.#check(this.#header === undefined ? hitOfLine(text) : hitOfCells(this.#header, csvCells(text)))
       this.#count++
-    } catch (error) {
-      const isFault = error instanceof LineFault || error instanceof ProofError || error instanceof SyntaxError
-      if (!isFault && !(error instanceof z.ZodError)) throw error
-      const why = error instanceof z.ZodError ? 'it is no hit' : error.message
-      this.#fault = `line ${this.#count + 1}: ${why}`
     }
   }
 
-  #check(text: string): void {
-    const line = lineForm.parse(JSON.parse(text))
-    const { index, time, proof } = line
-    const entry = checkContent(line)
+  #check(hit: ExportedHit): void {
+    const { index, time, proof } = hit
+    const entry = checkContent(hit)
     const before = this.#before
     const isBehind = before === undefined || time < before.time || (time === before.time && index < before.index)
-    if (!isBehind) throw new LineFault('it is not newest first, each once')
-    if (index >= this.#summary.size) throw new LineFault('its index is beyond what was searched')
+    if (!isBehind) throw new RecordFault('it is not newest first, each once')
+    if (index >= this.#summary.size) throw new RecordFault('its index is beyond what was searched')
     if (proof !== undefined) {
       const { size, root } = this.#summary
       verifyInclusion(hashLeaf(entry), index, size, proof.map(fromBase64), root)
@@ -254,15 +230,15 @@ class Lines {
 }
 
 /** The bytes of the entry, which commits to the event. */
-function checkContent({ entry: text, at, source, salt, event, eventBase64 }: Line): Uint8Array {
+function checkContent({ entry: text, at, source, salt, event, eventBase64 }: ExportedHit): Uint8Array {
   const bytes = utf8(text)
   const entry = parseEntry(bytes)
   if ((event === undefined) === (eventBase64 === undefined))
-    throw new LineFault('the event is there twice, or not at all')
+    throw new RecordFault('the event is there twice, or not at all')
   const content = event === undefined ? fromBase64(eventBase64 ?? '') : utf8(event)
   const isCommitted =
     entry.size === content.length && equalBytes(contentHash(fromBase64(salt), content), fromBase64Url(entry.sha256))
-  if (!isCommitted) throw new LineFault('the event is not what its entry commits to')
-  if (entry.at !== at || entry.source !== source) throw new LineFault('the event is not what its entry says')
+  if (!isCommitted) throw new RecordFault('the event is not what its entry commits to')
+  if (entry.at !== at || entry.source !== source) throw new RecordFault('the event is not what its entry says')
   return bytes
 }

@@ -76,7 +76,11 @@ function demand(
     throw new Problem('scope-missing', `This needs a token with the scope ${scopes.join(' or ')}${where}.`)
   }
   if (permission.ledger === 'path' && record === undefined && !isEvery) {
-    throw new Problem('ledger-unknown', 'There is no ledger of that name. Writing to one does not create it.')
+    const detail =
+      ledger === EVERY_LEDGER
+        ? 'This is asked of one ledger, not of all: put the name of one in place of *.'
+        : 'There is no ledger of that name. Writing to one does not create it.'
+    throw new Problem('ledger-unknown', detail)
   }
 }
 

@@ -47,6 +47,9 @@ export async function exportToFile(
   const { disk, stdout, stderr } = environment
   const { ledger, q } = asked
   if (ledger === EVERY_LEDGER) throw usageFailure('an export is of one ledger', 'Name it with --ledger')
+  if (file === '-') {
+    throw usageFailure('an export is a file and its summary', 'Name a file; --json writes hits to standard output')
+  }
   const format = formatOf(asked.format, file)
   if (asked.receipts && format === 'csv') throw usageFailure('--receipts stand in NDJSON only', 'Add --format ndjson')
   const path = pathOf(environment, file)

@@ -5,7 +5,7 @@
 
 import type { SearchPage } from '@stele/sdk'
 
-import { count, counted, printable } from '../display.ts'
+import { count, counted, jsonLine, printable } from '../display.ts'
 
 /** `12 of 12 events · indexed up to 1,064 of 1,064`. */
 export function footText(
@@ -18,6 +18,18 @@ export function footText(
   const rest = heldUp === undefined ? 'the rest is on its way' : `the rest is held up: ${printable(heldUp)}`
   const lag = indexed < size ? `, ${rest}` : ''
   return `${count(shownCount)} of ${found} events · indexed up to ${count(indexed)} of ${count(size)}${lag}${more}`
+}
+
+/**
+ * The same for programs, as a line of JSON on standard error: standard output has events alone. `besides` is what an
+ * answer has of its own. Without it a script could not tell that nothing matches from an index that is far behind.
+ */
+export function footJson(
+  shown: number,
+  { total, indexed, size, heldUp }: Pick<SearchPage, 'total' | 'indexed' | 'size' | 'heldUp'>,
+  besides: object,
+): string {
+  return jsonLine({ shown, total, indexed, size, ...(heldUp === undefined ? {} : { heldUp }), ...besides })
 }
 
 export function leftOutText(disagreements: number): string {
