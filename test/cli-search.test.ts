@@ -76,6 +76,21 @@ test('words are one query, and one that begins with a dash leaves out what it sa
   assert.deepEqual(await found('--', '-outcome:success'), [1])
 })
 
+test('a query that is too long is refused for its length, and never sent', async (context) => {
+  const { world } = await ground(context)
+  const query = `(${Array.from({ length: 10_000 }, (_, n) => `actor:user-${n}`).join(' OR ')})`
+  const asks = [
+    ['search', query],
+    ['search', query, '--export', 'x.csv'],
+    ['timeline', 'alice', '--query', query],
+  ]
+  for (const argv of asks) {
+    const { code, err } = await stele({ variables: { ...world.variables, STELE_URL: 'http://127.0.0.1:1' } }, ...argv)
+    assert.equal(code, 2)
+    assert.match(err, /a query has at most 8,192 characters, this one has \d{3},\d{3}\./)
+  }
+})
+
 test('--json prints hits as the server gives them, all pages of them, and nothing besides', async (context) => {
   const { world, server } = await ground(context)
   await server.createLedger('other')

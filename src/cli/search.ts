@@ -11,7 +11,7 @@ import { connect, DEFAULT_LEDGER, serverOptions } from './connect.ts'
 import { hitJson, jsonLine, printable } from './display.ts'
 import type { Environment } from './environment.ts'
 import { usageFailure } from './failure.ts'
-import { limitOf, searchFailure, wholeOf } from './search/asking.ts'
+import { demandQueryLength, limitOf, searchFailure, wholeOf } from './search/asking.ts'
 import { exportToFile } from './search/export-file.ts'
 import { footText, leftOutText } from './search/foot.ts'
 import { headText, type Layout, layoutOf, rowOf, rowText } from './search/table.ts'
@@ -74,6 +74,7 @@ export const search = defineCommand({
   run: async ({ options, operands }, environment) => {
     const { ledger = DEFAULT_LEDGER, since, until } = options
     const query = operands.join(' ')
+    demandQueryLength(query)
     if (options.export !== undefined) {
       for (const other of ['limit', 'wait', 'json'] as const) {
         if (options[other] !== undefined) throw usageFailure(`--${other} does not go with --export`, 'Leave it out')
