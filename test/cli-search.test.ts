@@ -76,6 +76,25 @@ test('words are one query, and one that begins with a dash leaves out what it sa
   assert.deepEqual(await found('--', '-outcome:success'), [1])
 })
 
+test('where nothing is found, the values and paths that events have are named, and commands are ready to run', async (context) => {
+  const { world, server } = await ground(context)
+  await server.createLedger('other')
+  await server.askJson('/v1/ledgers/other/events', { body: '{"actor":"dave","kind of":{"thing":"x"}}' })
+  const hints = async (...argv: string[]) => (await stele(world, 'search', ...argv)).err.split('\n').slice(1, -1)
+  assert.deepEqual(await hints('actor:alise@contoso.com', 'outcome:sucess'), [
+    'stele: actor:alise@contoso.com: did you mean actor:alice@contoso.com',
+    'stele: outcome:sucess: did you mean outcome:success',
+  ])
+  assert.deepEqual(await hints('--ledger', 'other', 'raw."kind of".thng:x'), [
+    'stele: raw."kind of.thng" is not among the fields that most events have: did you mean raw."kind of.thing"',
+  ])
+  const asJson = await stele(world, 'search', '--json', '--ledger', 'other', 'raw."kind of".thng:>5')
+  assert.equal(
+    asJson.err,
+    "stele: whether events have such a field, this says: stele fields 'raw.kind of.thng' --ledger other\n",
+  )
+})
+
 test('a query that is too long is refused for its length, and never sent', async (context) => {
   const { world } = await ground(context)
   const query = `(${Array.from({ length: 10_000 }, (_, n) => `actor:user-${n}`).join(' OR ')})`
