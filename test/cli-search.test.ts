@@ -72,6 +72,41 @@ test('words are one query, and one that begins with a dash leaves out what it sa
   assert.deepEqual(await found('--', '-outcome:success'), [1])
 })
 
+test('where nothing is found, the values and paths that events have are named, and commands are ready to run', async (context) => {
+  const { world, server } = await ground(context)
+  await server.createLedger('other')
+  await server.askJson('/v1/ledgers/other/events', { body: '{"actor":"dave","kind of":{"thing":"x"}}' })
+  const hints = async (...argv: string[]) => (await stele(world, 'search', ...argv)).err.split('\n').slice(1, -1)
+  assert.deepEqual(await hints('actor:alise@contoso.com', 'outcome:sucess'), [
+    'stele: actor:alise@contoso.com: did you mean actor:alice@contoso.com',
+    'stele: outcome:sucess: did you mean outcome:success',
+    "stele: the ledger main was searched, as none was named: --ledger NAME searches another, --ledger '*' all that the token may read",
+  ])
+  assert.deepEqual(await hints('--ledger', 'other', 'raw."kind of".thng:x'), [
+    'stele: raw."kind of.thng" is not among the fields that most events have: did you mean raw."kind of.thing"',
+  ])
+  const asJson = await stele(world, 'search', '--json', '--ledger', 'other', 'raw."kind of".thng:>5')
+  assert.equal(
+    asJson.err,
+    "stele: whether events have such a field, this says: stele fields 'raw.kind of.thng' --ledger other\n",
+  )
+})
+
+test('a query that is too long is refused for its length, and never sent', async (context) => {
+  const { world } = await ground(context)
+  const query = `(${Array.from({ length: 10_000 }, (_, n) => `actor:user-${n}`).join(' OR ')})`
+  const asks = [
+    ['search', query],
+    ['search', query, '--export', 'x.csv'],
+    ['timeline', 'alice', '--query', query],
+  ]
+  for (const argv of asks) {
+    const { code, err } = await stele({ variables: { ...world.variables, STELE_URL: 'http://127.0.0.1:1' } }, ...argv)
+    assert.equal(code, 2)
+    assert.match(err, /a query has at most 8,192 characters, this one has \d{3},\d{3}\./)
+  }
+})
+
 test('--json prints hits as the server gives them, all pages of them, and how many there are and how far the index is on standard error', async (context) => {
   const { world, server } = await ground(context)
   await server.createLedger('other')
@@ -118,7 +153,7 @@ test('nothing found is exit code 1 with what may have been meant, and a lag of t
 test('where counting was given up, or the ledger bears out fewer, the last line says more only where there is more', async (context) => {
   const { world, index } = await ground(context)
   index.counted = { count: 0, exact: false }
-  assert.match((await stele(world, 'search', '--limit', '2')).err, /^2 of at least 2 events .* · --limit shows more\n$/)
+  assert.match((await stele(world, 'search', '--limit', '2')).err, /^2 of at least 3 events .* · --limit shows more\n$/)
   assert.doesNotMatch((await stele(world, 'search')).err, /--limit/)
   index.counted = { count: 7, exact: true }
   assert.doesNotMatch((await stele(world, 'search')).err, /--limit/)

@@ -66,11 +66,15 @@ test(
         `${ledger}/histogram?${asked}&since=2026-01-04&until=2026-01-07`,
       ])
     })
+    const fields = ['', 'r', 'raw.', 'raw.note', 'time', 'a', 'actor.user.name', 'zz'].map(
+      (begin) => `fields?begin=${begin}`,
+    )
+    const asked = [...paths.map((path) => `ledgers/${path}`), ...fields]
     const all = async () => {
       const answers = new Map<string, Json>()
-      for (const path of paths) {
+      for (const path of asked) {
         // A cursor holds when it was made, and where nothing is found a histogram is of that moment.
-        const { next, from, ...answer } = await server.askJson(`/v1/ledgers/${path}`, { token })
+        const { next, from, ...answer } = await server.askJson(`/v1/${path}`, { token })
         if (answer.buckets?.length === 0) delete answer.to
         answers.set(path, { ...answer, isMore: next !== undefined })
         assert.ok(from === undefined || from.endsWith('Z'))
@@ -87,8 +91,8 @@ test(
     }
     ListedIndex.of(server)
     const expected = await all()
-    for (const path of paths) assert.deepEqual(found.get(path), expected.get(path), path)
-    assert.deepEqual(hits, expected.get('*/events?q=&limit=1000').hits)
+    for (const path of asked) assert.deepEqual(found.get(path), expected.get(path), path)
+    assert.deepEqual(hits, expected.get('ledgers/*/events?q=&limit=1000').hits)
     assert.equal(hits.length, 200)
   },
 )

@@ -279,6 +279,10 @@ test('a question that cannot be asked is refused, with the place in the query an
   assert.match(problem.detail, /^[A-Z].*\.$/)
   const long = await server.ask(`${EVENTS}?${new URLSearchParams({ q: '"é" '.repeat(2_049) }).toString()}`)
   assert.match((await problemOf(long, 400, 'query-malformed')).detail, /at most 8192 characters/)
+  const endless = await server.ask(`${EVENTS}?q=${'actor:alice+OR+'.repeat(5_000)}x`)
+  const head = await problemOf(endless, 431, 'request-head-too-large')
+  assert.match(head.detail, /have 40960 bytes together at most; a query has at most 8192 characters/)
+  assert.equal(head.limit, 40_960)
   const wrong: readonly (readonly [path: string, said: RegExp])[] = [
     ['/events?limit=1001', /^limit: is not a number from 1 to 1000\.$/],
     ['/events?limit=1e3', /^limit: /],

@@ -3,17 +3,15 @@
 
 import { EVERY_LEDGER, type Hit, type SearchPage, SteleError } from '@stele/sdk'
 
-import { QueryFault } from '../query/fault.ts'
-import { hintsOf } from '../query/hints.ts'
-import { parseQuery } from '../query/parse.ts'
 import { defineCommand } from './command.ts'
 import { connect, DEFAULT_LEDGER, serverOptions } from './connect.ts'
-import { hitJson, jsonLine, printable } from './display.ts'
+import { hitJson, jsonLine } from './display.ts'
 import type { Environment } from './environment.ts'
 import { usageFailure } from './failure.ts'
-import { limitOf, searchFailure, wholeOf } from './search/asking.ts'
+import { demandQueryLength, limitOf, searchFailure, wholeOf } from './search/asking.ts'
 import { exportToFile } from './search/export-file.ts'
 import { footJson, footText, leftOutText } from './search/foot.ts'
+import { hintText } from './search/hints.ts'
 import { ledgerHint } from './search/nothing-found.ts'
 import { headText, type Layout, layoutOf, rowOf, rowText } from './search/table.ts'
 
@@ -75,6 +73,7 @@ export const search = defineCommand({
   run: async ({ options, operands }, environment) => {
     const { ledger = DEFAULT_LEDGER, since, until } = options
     const query = operands.join(' ')
+    demandQueryLength(query)
     if (options.export !== undefined) {
       for (const other of ['limit', 'wait', 'json'] as const) {
         if (options[other] !== undefined) throw usageFailure(`--${other} does not go with --export`, 'Leave it out')
@@ -106,11 +105,12 @@ export const search = defineCommand({
       throw searchFailure(error, query, { url, hasToken, safe: '' })
     }
     await shown.end()
-    if (shown.count === 0) {
-      const hints = hintText(query, environment.clock.wallMs(), since)
-      await environment.stderr.write(`${hints}${ledgerHint(options.ledger)}`)
-    }
-    return shown.count > 0 ? 0 : 1
+    if (shown.count > 0) return 0
+    const asked = options.json === true ? undefined : client
+    const nowMs = environment.clock.wallMs()
+    const empty = { ledger, query, since, nowMs, client: asked, signal: environment.interrupted }
+    await environment.stderr.write(`${await hintText(empty)}${ledgerHint(options.ledger)}`)
+    return 1
   },
 })
 
@@ -168,16 +168,5 @@ class Shown {
     const head = this.#layout === undefined
     const layout = (this.#layout ??= layoutOf(rows, columns, this.#withLedger))
     return `${head ? headText(layout) : ''}${rows.map((row) => rowText(layout, row)).join('')}`
-  }
-}
-
-/** What may have been meant. The server has read the query: a version that reads more than this one is not hindered. */
-function hintText(query: string, nowMs: number, since: string | undefined): string {
-  try {
-    const hints = hintsOf(parseQuery(query, nowMs), nowMs, since)
-    return hints.map((hint) => `stele: ${printable(hint)}\n`).join('')
-  } catch (error) {
-    if (error instanceof QueryFault) return ''
-    throw error
   }
 }

@@ -8,7 +8,7 @@ import { connect, DEFAULT_LEDGER, serverOptions } from './connect.ts'
 import { counted, hitJson, jsonLine, printable, wrapped } from './display.ts'
 import type { Environment } from './environment.ts'
 import { usageFailure } from './failure.ts'
-import { limitOf, searchFailure } from './search/asking.ts'
+import { demandQueryLength, limitOf, searchFailure } from './search/asking.ts'
 import { changeLines } from './search/change-lines.ts'
 import { footJson, footText, leftOutText } from './search/foot.ts'
 import { wordsOf } from './search/hit-words.ts'
@@ -60,6 +60,7 @@ export const timeline = defineCommand({
   run: async ({ options, operands }, environment) => {
     if (operands.length === 0) throw usageFailure('timeline needs a NAME', 'As in: stele timeline alice@contoso.com')
     const { ledger = DEFAULT_LEDGER, since, until, query = '' } = options
+    demandQueryLength(query)
     const limit = limitOf(options.limit, DEFAULT_LIMIT)
     const { client, url, hasToken } = await connect(options, environment)
     const shown = new Shown(environment, limit, options.json === true, ledger === EVERY_LEDGER)

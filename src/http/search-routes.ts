@@ -31,7 +31,13 @@ import {
 import { searchEvents } from './search.ts'
 import { readTimeline } from './timeline.ts'
 
-const searchRefusals = ['query-malformed', 'query-too-heavy', 'search-unavailable', 'overloaded'] as const
+const searchRefusals = [
+  'query-malformed',
+  'query-too-heavy',
+  'request-head-too-large',
+  'search-unavailable',
+  'overloaded',
+] as const
 
 export const searchRoutes: readonly Route[] = [
   route({

@@ -8,6 +8,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Rates } from '../access/rates.ts'
 import type { DamagedError } from '../ledger/read.ts'
+import { MAX_QUERY_CHARS } from '../query/parse.ts'
 import { Problem } from '../schema/problem.ts'
 import { ByteBudget } from './budget.ts'
 import { Connections } from './connections.ts'
@@ -198,13 +199,20 @@ function noCompiler(): never {
 /** What is not HTTP never becomes a request. */
 function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const problem = new Problem(
-    'malformed-request',
-    'What arrived is not HTTP/1.1 as it is written down, or took too long.',
-  )
-  const body = JSON.stringify(problemAnswer(problem, ''))
+  const answer = problemAnswer(connectionProblem(error.code), '')
+  const body = JSON.stringify(answer)
   socket.end(
-    `HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+    `HTTP/1.1 ${answer.status} ${answer.title}\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
       `Connection: close\r\n\r\n${body}`,
   )
+}
+
+function connectionProblem(code: string | undefined): Problem {
+  if (code !== 'HPE_HEADER_OVERFLOW') {
+    return new Problem('malformed-request', 'What arrived is not HTTP/1.1 as it is written down, or took too long.')
+  }
+  const detail =
+    `The address and the headers of a request have ${MAX_HEADER_BYTES} bytes together at most; ` +
+    `a query has at most ${MAX_QUERY_CHARS} characters. Ask for less at a time.`
+  return new Problem('request-head-too-large', detail, { limit: MAX_HEADER_BYTES })
 }

@@ -143,6 +143,8 @@ export class Search {
     top: number,
     signal: AbortSignal,
   ): Promise<Record<F, readonly ValueCount[]>> {
+    // A union of nothing is no statement.
+    if (fields.length === 0) return {} as Record<F, readonly ValueCount[]>
     const parameters = new Parameters()
     const where = scopeConditions(scope, parameters).join(' AND ')
     const { sql, fieldOf } = facetsStatement(this.#table(), fields, where, parameters.bind('UInt64', top))

@@ -17,6 +17,23 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   return best?.name
 }
 
+const MAX_NEAR = 3
+
+/** The known texts, three at most, that hardly differ from one that is not known; the nearest first. */
+export function nearestFew(text: string, known: Iterable<string>): readonly string[] {
+  const mostEdits = Math.max(1, Math.min(3, Math.floor(text.length / 4)))
+  const near: { readonly name: string; readonly edits: number }[] = []
+  for (const name of new Set(known)) {
+    if (Math.abs(name.length - text.length) > mostEdits) continue
+    const edits = editCount(text, name)
+    if (edits <= mostEdits) near.push({ name, edits })
+  }
+  return near
+    .toSorted((one, other) => one.edits - other.edits)
+    .slice(0, MAX_NEAR)
+    .map(({ name }) => name)
+}
+
 /** Insertions, deletions, replacements and swaps of neighbours that lead from one word to the other. */
 export function editCount(from: string, to: string): number {
   const rows = [Array.from({ length: to.length + 1 }, (_, column) => column)]

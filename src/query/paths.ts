@@ -84,6 +84,12 @@ export function kindOf(path: string): string | undefined {
   return kind
 }
 
+/** Whether it begins as attributes of OCSF do. */
+export function isWithinOcsf(path: string): boolean {
+  const [first = '', ...rest] = path.split('.')
+  return rest.length > 0 && kindOf(first) !== undefined
+}
+
 function isValue(kind: string | undefined): boolean {
   return kind === 'text' || kind === 'number' || kind === 'boolean'
 }
@@ -96,10 +102,8 @@ export function nearestPath(asked: string): string | undefined {
     const table = tables[kind]
     if (table === undefined) break
     const known = Object.hasOwn(table, name) ? name : nearest(name, Object.keys(table))
-    if (known === undefined) {
-      if (names.length === 0) return undefined
-      break
-    }
+    // Another attribute of the same object would be a guess.
+    if (known === undefined) return undefined
     names.push(known)
     kind = table[known]!
   }

@@ -20,7 +20,7 @@ import { fold, foldWithin, MAX_VALUE_CHARS } from './fold.ts'
 import { piecesOf } from './match.ts'
 import { nearest } from './nearest.ts'
 import { pathTest, timeTerm } from './path-term.ts'
-import { existingPathOf, kindOf, nearestPath, pathInQuotes, pathOf } from './paths.ts'
+import { existingPathOf, isWithinOcsf, kindOf, nearestPath, pathInQuotes, pathOf } from './paths.ts'
 import { comparisonOf } from './range.ts'
 import { parseTime, TIME_FORMS } from './time.ts'
 import { type Parenthesis, quoted, type Value } from './tokens.ts'
@@ -105,7 +105,8 @@ function existing(token: Value): Query {
   if (asked.toLowerCase() === 'time') throw alwaysThere('time', token)
   const path = token.isQuoted ? pathInQuotes(asked) : existingPathOf(asked)
   if (path !== undefined) return { kind: 'path', path, test: { kind: 'exists' } }
-  throw new QueryFault('there is no such field', token.valueStart, token.end, nearestField(asked))
+  const message = isExplained(asked) ? unknownMessage(asked) : 'there is no such field'
+  throw new QueryFault(message, token.valueStart, token.end, nearestField(asked))
 }
 
 function existsTerm(field: FieldName, token: Value): Query {
@@ -201,15 +202,31 @@ export function unknownField(
   const address = [whole, text.slice(nameEnd + ':'.length, end)].find((one) => canonicalAddress(one) !== undefined)
   const instead = address === undefined ? quoted(whole) : `ip:${address}`
   const asText = new QueryFault(`${message}; text with a colon stands in quotes`, start, end, instead)
-  return meant === undefined ? asText : new QueryFault(message, start, nameEnd, meant, asText)
+  // An address of the web, whatever its scheme is near to.
+  const isUrl = text.startsWith('://', nameEnd)
+  return meant === undefined || isUrl ? asText : new QueryFault(message, start, nameEnd, meant, asText)
+}
+
+/** Whether there is more to say of it than that it is not there. */
+function isExplained(name: string): boolean {
+  return kindOf(fold(name)) === 'json' || isUnfilled(fold(name))
+}
+
+/** Whether OCSF may have it, while none that is near is ever filled. */
+function isUnfilled(path: string): boolean {
+  return isWithinOcsf(path) && nearestPath(path) === undefined
 }
 
 function unknownMessage(field: string): string {
   if (/^raw(?:\.|$)/i.test(field)) {
     return `there is no field ${field}: a path of the source’s own is written raw.name.name, a name with other signs in quotes`
   }
-  const kind = field.includes('.') ? kindOf(fold(field)) : undefined
+  const path = fold(field)
+  const kind = field.includes('.') || kindOf(path) === 'json' ? kindOf(path) : undefined
   if (kind === 'json') return `${field} is of the source’s own making: look for it by its own path, as raw.name`
+  if (kind === undefined && isUnfilled(path)) {
+    return `${field} is no attribute that events are read into: of OCSF's there are those alone that Stele fills`
+  }
   return kind === undefined ? `there is no field ${field}` : `${field} has no value of its own, its attributes have`
 }
 

@@ -40,6 +40,7 @@ export const problemStatus = {
   'idempotency-mismatch': 422,
   'too-many-requests': 429,
   'rate-limited': 429,
+  'request-head-too-large': 431,
   'internal-error': 500,
   'content-damaged': 500,
   'audit-unavailable': 503,

@@ -5,7 +5,8 @@
 
 import type { SteleError } from '@stele/sdk'
 
-import { printable } from '../display.ts'
+import { MAX_QUERY_CHARS } from '../../query/parse.ts'
+import { count, printable } from '../display.ts'
 import { callFailure, type Circumstances, Failure, usageFailure } from '../failure.ts'
 import { markedQuery } from './query-fault.ts'
 
@@ -16,6 +17,13 @@ export function searchFailure(error: SteleError, query: string, circumstances: C
     return callFailure(error, circumstances)
   const below = markedQuery(query, { column, length, suggestion })
   return new Failure(2, `the query cannot be read: ${lowered(printable(error.message))}`).withBelow(below)
+}
+
+/** Before it is sent: a request that is far too long is no query any more to the server. */
+export function demandQueryLength(query: string): void {
+  if (query.length <= MAX_QUERY_CHARS) return
+  const most = `a query has at most ${count(MAX_QUERY_CHARS)} characters, this one has ${count(query.length)}`
+  throw usageFailure(most, 'Ask for less at a time, or for what all of it has in common')
 }
 
 export function wholeOf(name: string, text: string | undefined, value: string): number | undefined {
