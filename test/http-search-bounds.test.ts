@@ -157,6 +157,18 @@ test('a histogram has every bucket, begins and ends where it is told or where th
   assert.deepEqual((await ask('q=actor:nobody')).buckets, [])
 })
 
+test('what a histogram leaves out of a bucket it counts: its numbers add up to those of the events', async (context) => {
+  const { server } = await ground(context)
+  const actors = Array.from({ length: 97 }, (_, at) => eventAt(at % 2, { actor: `a${at % 60}` }))
+  await append(server, [...actors, eventAt(2)])
+  const path = '/v1/ledgers/main/histogram?buckets=1&by=actor'
+  const { buckets } = histogramSchema.parse(await server.askJson(path))
+  const [all] = buckets
+  assert.deepEqual([all?.count, all?.by?.length, all?.moreValues, all?.moreCount], [98, 20, 41, 98 - 20 * 2])
+  const few = histogramSchema.parse(await server.askJson(`${path}&q=actor:(a1 OR a2)`))
+  assert.deepEqual(Object.keys(few.buckets[0]!), ['time', 'count', 'by'])
+})
+
 test('making the index anew and checking it are acts on record, and their state can be asked for', async (context) => {
   const { server, index } = await ground(context)
   await append(server, [eventAt(1)])

@@ -81,6 +81,34 @@ test('what else somebody is called is told with counts, and searched for only wh
   assert.deepEqual(wider.aliases, [{ value: 'id-mallory', attribute: 'uid', count: 1 }])
 })
 
+test('a timeline takes every query that a search takes, and as many names as it says, whatever they are made of', async (context) => {
+  const { server } = await ground(context)
+  const names = Array.from({ length: 16 }, (_, at) => String(at).padStart(1_024, 'n'))
+  await append(server, [
+    eventAt(1, { action: 'user.update', note: 'this or that', target: person(names[15]!) }),
+    eventAt(2, { actor: 'bob', action: 'user.update', note: 'that', target: person(names[0]!) }),
+    eventAt(3, { actor: 'carol', note: 'that' }),
+  ])
+  const words = Array.from({ length: 254 }, (_, at) => `-x${at}`).join(' ')
+  for (const [entity, q, found] of [
+    ['alice', 'or', [0]],
+    ['alice', '"', undefined],
+    ['alice', `${words} or that`, [0]],
+    ['alice', ' ', [0]],
+    ['or', 'that', []],
+  ] as const) {
+    const asked: Parameters = [
+      ['entity', entity],
+      ['q', q],
+    ]
+    if (found !== undefined) assert.deepEqual(indexesOf(await timeline(server, 'main', asked)), found, q)
+    const search = await server.ask(`${EVENTS}?${new URLSearchParams({ q }).toString()}`)
+    assert.equal(search.status, found === undefined ? 400 : 200, q)
+  }
+  const all = names.map((name): [string, string] => ['entity', name])
+  assert.deepEqual(indexesOf(await timeline(server, 'main', [...all, ['q', `${words} that`]])), [1, 0])
+})
+
 test('pages of a timeline are those of one moment in both orders, while events arrive', async (context) => {
   for (const [order, ledger] of [
     ['oldest', 'main'],
@@ -235,7 +263,7 @@ test('P7: a timeline and related events are on record before their first byte, w
   }
   assert.deepEqual(await last('/v1/ledgers/main/timeline?entity=alice&entity=A%22&q=-x&limit=1'), [
     'timeline.read',
-    '(actor:("alice" OR "a\\"") OR target:("alice" OR "a\\"")) (-x)',
+    '(actor:alice OR actor:"a\\"" OR target:alice OR target:"a\\"") (-x)',
     [{ ledger: 'main', indexes: [1] }],
     2,
   ])

@@ -7,6 +7,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { MAX_BUCKET_VALUES } from '../src/index/histogram.ts'
 import type { CheckReport } from '../src/index/messages.ts'
 import type { Bucket, Found, HitOrder, Search, SearchScope, Shape, ValueCount } from '../src/index/search.ts'
 import type { SearchFault } from '../src/index/search-fault.ts'
@@ -130,11 +131,15 @@ export class ListedIndex {
     ): Promise<Bucket[]> => {
       const rows = await this.#found(scope, signal)
       const groups = Map.groupBy(rows, ({ document }) => Math.floor((document.timeMs - fromMs) / stepMs))
-      return [...groups].map(([bucket, members]) => ({
-        startMs: fromMs + bucket * stepMs,
-        count: members.length,
-        by: by === undefined ? [] : countsOf(members, by),
-      }))
+      return [...groups].map(([bucket, members]) => {
+        const values = by === undefined ? [] : countsOf(members, by)
+        return {
+          startMs: fromMs + bucket * stepMs,
+          count: members.length,
+          by: values.slice(0, MAX_BUCKET_VALUES),
+          ...beyond(values, MAX_BUCKET_VALUES),
+        }
+      })
     },
   } as unknown as Search
 
@@ -177,6 +182,12 @@ function order(one: Found, other: Found): number {
   if (one.timeMs !== other.timeMs) return other.timeMs - one.timeMs
   if (one.ledger !== other.ledger) return one.ledger < other.ledger ? -1 : 1
   return other.index - one.index
+}
+
+/** Of a bucket, what the values beyond those that are shown come to. */
+export function beyond(values: readonly ValueCount[], maxCount: number): Pick<Bucket, 'moreValues' | 'moreCount'> {
+  const left = values.slice(maxCount)
+  return { moreValues: left.length, moreCount: left.reduce((sum, { count }) => sum + count, 0) }
 }
 
 function countsOf(rows: readonly Row[], field: FieldName): ValueCount[] {

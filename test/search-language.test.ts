@@ -19,6 +19,7 @@ import { formatQuery } from '../src/query/format.ts'
 import { MAX_QUERY_CHARS, parseQuery } from '../src/query/parse.ts'
 import { fillTable, noClickHouse, startClickHouse, type TestClickHouse } from './clickhouse-fixture.ts'
 import { countedValues } from './counted-values.ts'
+import { beyond } from './listed-index.ts'
 import { documents, NOW_MS, oddTexts, queryTexts } from './search-arbitraries.ts'
 
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
@@ -187,23 +188,20 @@ describe('the search language in ClickHouse', { skip: noClickHouse }, () => {
           times.length === 0 ? undefined : { firstMs: Math.min(...times), lastMs: Math.max(...times) },
         )
         const [fromMs, toMs] = [NOW_MS + from, NOW_MS + 5_000]
-        const buckets = await search.histogram(scope, { fromMs, toMs, stepMs, by: 'outcome' }, signal)
-        const wanted = Map.groupBy(
-          found.filter(({ document: { timeMs } }) => timeMs >= fromMs && timeMs < toMs),
-          ({ document: { timeMs } }) => fromMs + Math.floor((timeMs - fromMs) / stepMs) * stepMs,
-        )
-        assert.deepEqual(
-          buckets,
-          [...wanted]
-            .toSorted(([one], [other]) => one - other)
-            .map(([startMs, group]) => ({
-              startMs,
-              count: group.length,
-              by: countsOf(group, 'outcome', true)
-                .toSorted((one, other) => other.count - one.count || byValue(one, other))
-                .slice(0, 20),
-            })),
-        )
+        const within = found.filter(({ document: { timeMs } }) => timeMs >= fromMs && timeMs < toMs)
+        const startOf = ({ document: { timeMs } }: Row) => fromMs + Math.floor((timeMs - fromMs) / stepMs) * stepMs
+        const wanted = [...Map.groupBy(within, startOf)].toSorted(([one], [other]) => one - other)
+        for (const by of ['outcome', 'actor'] as const) {
+          assert.deepEqual(
+            await search.histogram(scope, { fromMs, toMs, stepMs, by }, signal),
+            wanted.map(([startMs, group]) => {
+              const values = countsOf(group, by, true).toSorted(
+                (one, other) => other.count - one.count || byValue(one, other),
+              )
+              return { startMs, count: group.length, by: values.slice(0, 20), ...beyond(values, 20) }
+            }),
+          )
+        }
       }),
       { seed: SEED, numRuns: Math.ceil(RUNS / 4) },
     )

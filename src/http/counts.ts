@@ -76,7 +76,9 @@ async function histogramOf(
     const startMs = fromMs + position * stepMs
     const bucket = found.get(startMs)
     const values = by === undefined ? {} : { by: (bucket?.by ?? []).map((one) => named(by, one)) }
-    return { time: timeText(startMs), count: bucket?.count ?? 0, ...values }
+    const { moreValues = 0, moreCount } = bucket ?? {}
+    const more = moreValues === 0 ? {} : { moreValues, moreCount }
+    return { time: timeText(startMs), count: bucket?.count ?? 0, ...values, ...more }
   })
   return { from: timeText(fromMs), to: timeText(toMs), stepSeconds: stepMs / 1_000, buckets }
 }

@@ -11,12 +11,15 @@ import { hash } from 'node:crypto'
 import { z } from 'zod'
 import type { HitOrder } from '../index/search.ts'
 import { MAX_TIME_MS, MIN_TIME_MS } from '../query/time.ts'
+import type { Query } from '../query/tree.ts'
 import { Problem } from '../schema/problem.ts'
 
 /** What is asked, as it was written; `ledgers` in the order in which they were created. */
 export interface Question {
   readonly ledger: string
   readonly q: string
+  /** What a hit must be besides. A tree, so that no text that somebody wrote is read in the midst of another. */
+  readonly about?: Query
   readonly since: string | undefined
   readonly until: string | undefined
   /** Newest first, where it is not said. */
@@ -97,8 +100,8 @@ function jsonOf(text: string): unknown {
   }
 }
 
-function digestOf({ ledger, q, since, until, order = 'newest' }: Question, names: readonly string[]): string {
-  const text = JSON.stringify([ledger, q, since ?? null, until ?? null, names, order])
+function digestOf({ ledger, q, about, since, until, order = 'newest' }: Question, names: readonly string[]): string {
+  const text = JSON.stringify([ledger, q, about ?? null, since ?? null, until ?? null, names, order])
   return hash('sha256', text, 'base64url').slice(0, DIGEST_CHARS)
 }
 

@@ -7,6 +7,7 @@ import type { Asked } from '../access/audit.ts'
 import { isIndexed } from '../index/ledger-source.ts'
 import type { SearchScope } from '../index/search.ts'
 import { QueryFault } from '../query/fault.ts'
+import { formatQuery } from '../query/format.ts'
 import { matchesWhole } from '../query/match.ts'
 import { parseQuery } from '../query/parse.ts'
 import { parseTime, TIME_FORMS } from '../query/time.ts'
@@ -82,7 +83,7 @@ export function questionOf(ledger: string, { q, since, until }: AskedFor): Quest
 
 /** Throws `query-malformed`, or `invalid-field` for a time that is none or a range that is reversed. */
 export function scopeOf(
-  { q, since, until }: Question,
+  { q, about, since, until }: Question,
   names: readonly string[],
   sizes: readonly number[],
   nowMs: number,
@@ -92,9 +93,10 @@ export function scopeOf(
   if (sinceMs !== undefined && untilMs !== undefined && sinceMs > untilMs) {
     throw new Problem('invalid-field', 'since: it is later than until, so that nothing lies between them.')
   }
+  const query = queryOf(q, nowMs)
   return {
     ledgers: names.map((name, position) => ({ name, size: sizes[position] ?? 0 })),
-    query: queryOf(q, nowMs),
+    query: about === undefined ? query : { kind: 'and', of: [about, query] },
     ...(sinceMs === undefined ? {} : { sinceMs }),
     ...(untilMs === undefined ? {} : { untilMs }),
   }
@@ -121,8 +123,10 @@ function momentOf(name: string, text: string, nowMs: number): number {
 }
 
 /** What of a question goes on record. */
-export function recordOf({ q, since, until }: Question, fields?: readonly string[]): Asked {
-  return { query: q, since, until, ...(fields === undefined ? {} : { fields }) }
+export function recordOf({ q, about, since, until }: Question, fields?: readonly string[]): Asked {
+  const besides = about === undefined ? '' : formatQuery(about)
+  const query = besides === '' ? q : q.trim() === '' ? besides : `(${besides}) (${q})`
+  return { query, since, until, ...(fields === undefined ? {} : { fields }) }
 }
 
 /** How many entries of a ledger the index holds as the ledger has them, as far as is known. */

@@ -3,6 +3,7 @@
 
 /** What goes into a search and comes out of it, and what the index says of itself. */
 import { z } from 'zod'
+import { MAX_BUCKET_VALUES } from '../index/histogram.ts'
 import { EXPORT_FORMATS } from './export-rows.ts'
 import { flag, hitSchema, index, INDEX_STATES, indexText, searchedName, size, time } from './schemas.ts'
 
@@ -303,7 +304,12 @@ export const histogramSchema = z
         z.strictObject({
           time: time.meta({ description: 'Begin of the bucket.' }),
           count: z.int().nonnegative(),
-          by: z.array(valueCount).optional(),
+          by: z
+            .array(valueCount)
+            .optional()
+            .meta({ description: `The ${MAX_BUCKET_VALUES} most frequent values.` }),
+          moreValues: z.int().positive().optional().meta({ description: 'How many values there are besides.' }),
+          moreCount: z.int().positive().optional().meta({ description: 'What these count together.' }),
         }),
       )
       .meta({ description: 'All of them, the empty ones too, as the index counts; none where nothing is found.' }),

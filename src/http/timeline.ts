@@ -9,13 +9,13 @@
  */
 import type { z } from 'zod'
 import { Aliases, foldedName } from '../query/aliases.ts'
-import { quoted } from '../query/tokens.ts'
 import { MAX_VALUE_CHARS } from '../query/fold.ts'
+import type { Query } from '../query/tree.ts'
 import { Problem } from '../schema/problem.ts'
 import { changesOf } from '../sources/changes.ts'
 import { EVERY_LEDGER } from './admission.ts'
 import { hitMembers, type ReadHit } from './hits.ts'
-import { questionOf, scopeOf } from './question.ts'
+import { questionOf } from './question.ts'
 import type { Answer, Call, Services } from './route.ts'
 import type { searchParams } from './schemas.ts'
 import type { timelineQuery } from './search-schemas.ts'
@@ -26,13 +26,11 @@ type TimelineCall = Call<z.output<typeof searchParams>, z.output<typeof timeline
 export async function readTimeline(call: TimelineCall, services: Services): Promise<Answer> {
   const { params, query } = call
   const { ledger } = params
-  const { limit, cursor, order, since, until, q } = query
+  const { limit, cursor, order } = query
   const names = new Set(query.entity.map(demandName))
-  // By itself first, so that a fault in it is told by its own columns.
-  scopeOf(questionOf(ledger, query), [], [], services.clock.wallMs())
   const aliases = new Aliases(names)
   return await answerPage(call, services, {
-    question: { ledger, q: timelineText(names, q), since, until, order },
+    question: { ...questionOf(ledger, query), about: eitherSide(names), order },
     limit,
     cursor,
     form: (hit) => {
@@ -48,14 +46,12 @@ export async function readTimeline(call: TimelineCall, services: Services): Prom
   })
 }
 
-/** The same as a search, which is also what goes on record. */
-function timelineText(names: ReadonlySet<string>, q: string): string {
-  const sides = (['actor', 'target'] as const).map((field) => {
-    const values = [...names].map((name) => quoted(name, 'literal'))
-    return `${field}:${values.length === 1 ? values.join('') : `(${values.join(' OR ')})`}`
-  })
-  const either = `(${sides.join(' OR ')})`
-  return q.trim() === '' ? either : `${either} (${q})`
+/** The names as values of a whole, each folded. */
+function eitherSide(names: ReadonlySet<string>): Query {
+  const of = (['actor', 'target'] as const).flatMap((field) =>
+    [...names].map((name) => ({ kind: 'field', field, pattern: [name] }) as const),
+  )
+  return { kind: 'or', of }
 }
 
 function demandName(name: string): string {

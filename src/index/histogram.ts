@@ -18,9 +18,9 @@ export interface HistogramRequest {
   readonly by?: FieldName
 }
 
-const MAX_BUCKET_VALUES = 20
+export const MAX_BUCKET_VALUES = 20
 
-/** Rows of bucket, count, the bucket's count of all values, and where there is a field its value. */
+/** Rows of bucket, count, the bucket's count of all values, and where there is a field its value and how many the bucket has. */
 export function histogramStatement(
   table: string,
   scope: SearchScope,
@@ -35,8 +35,8 @@ export function histogramStatement(
     : ofRows(table, scope, request, facet, groupBy, parameters)
   if (by === undefined) return `SELECT bucket, events, events FROM (${counts}) ORDER BY bucket`
   return (
-    `SELECT bucket, events, sum(events) OVER (PARTITION BY bucket), facet FROM (${counts}) ` +
-    `ORDER BY bucket, events DESC, facet LIMIT ${MAX_BUCKET_VALUES} BY bucket`
+    `SELECT bucket, events, sum(events) OVER (PARTITION BY bucket), facet, count() OVER (PARTITION BY bucket) ` +
+    `FROM (${counts}) ORDER BY bucket, events DESC, facet LIMIT ${MAX_BUCKET_VALUES} BY bucket`
   )
 }
 

@@ -51,6 +51,9 @@ export interface Bucket {
   readonly count: number
   /** The most frequent values of the field that was asked for; events without one have the empty value. */
   readonly by: readonly ValueCount[]
+  /** How many values there are besides, and what they count together. */
+  readonly moreValues: number
+  readonly moreCount: number
 }
 
 export interface SearchLimits {
@@ -209,27 +212,36 @@ export class Search {
     const isOne = by !== undefined && !isArray(by)
     const counts = isOne ? [] : await this.#buckets(scope, request, undefined, signal)
     const values = by === undefined ? [] : await this.#buckets(scope, request, by, signal)
-    const buckets = new Map<number, { startMs: number; count: number; by: ValueCount[] }>()
-    for (const [bucket, , count] of isOne ? values : counts) {
-      buckets.set(bucket, { startMs: fromMs + bucket * stepMs, count, by: [] })
-    }
-    for (const [bucket, count, , value] of values) {
-      buckets.get(bucket)?.by.push({ value: spelled(by ?? 'outcome', value), count })
-    }
-    return [...buckets.values()]
+    const shown = Map.groupBy(values, ([bucket]) => bucket)
+    const buckets = new Map((isOne ? values : counts).map(([bucket, , count]) => [bucket, count]))
+    return Array.from(buckets, ([bucket, count]) => {
+      const rows = shown.get(bucket) ?? []
+      const [, , allCount, , valueCount] = rows[0] ?? [bucket, 0, 0, '', 0]
+      const moreCount = rows.reduce((left, [, one]) => left - one, allCount)
+      const moreValues = valueCount - rows.length
+      if (moreValues < 0 || moreCount < moreValues) throw nonsense('fewer values than it shows')
+      const each = rows.map(([, one, , value]) => ({ value: spelled(by ?? 'outcome', value), count: one }))
+      return { startMs: fromMs + bucket * stepMs, count, by: each, moreValues, moreCount }
+    })
   }
 
-  /** Rows of bucket, count, the bucket's count of all values, and where there is a field its value. */
+  /** Rows as of `histogramStatement`. */
   async #buckets(
     scope: SearchScope,
     request: HistogramRequest,
     by: FieldName | undefined,
     signal: AbortSignal,
-  ): Promise<readonly [number, number, number, string | number][]> {
+  ): Promise<readonly [number, number, number, string | number, number][]> {
     const parameters = new Parameters()
     const sql = histogramStatement(this.#table(), scope, request, by, parameters)
     const counts: readonly Cell[] = ['integer', 'count', 'count']
-    return await this.#ask(scope, by === undefined ? counts : [...counts, 'text or integer'], sql, parameters, signal)
+    return await this.#ask(
+      scope,
+      by === undefined ? counts : [...counts, 'text or integer', 'count'],
+      sql,
+      parameters,
+      signal,
+    )
   }
 
   #from(): string {

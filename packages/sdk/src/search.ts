@@ -86,7 +86,11 @@ export interface HistogramBucket {
   /** Begin, RFC 3339. */
   readonly time: string
   readonly count: number
+  /** The most frequent values. */
   readonly by?: readonly ValueCount[]
+  /** How many values there are besides, and what these count together; absent where there are none. */
+  readonly moreValues?: number
+  readonly moreCount?: number
 }
 
 /** What stands where among hits. */
@@ -187,7 +191,15 @@ export function readHistogram(value: unknown, ledger: string): Histogram {
 function readBucket(value: unknown): HistogramBucket {
   const fields = new Fields('a bucket', value)
   const by = fields.has('by') ? readCounts(fields.list('by')) : undefined
-  return { time: fields.time('time'), count: fields.whole('count'), ...(by === undefined ? {} : { by }) }
+  const bucket = { time: fields.time('time'), count: fields.whole('count'), ...(by === undefined ? {} : { by }) }
+  if (!fields.has('moreValues') && !fields.has('moreCount')) return bucket
+  const moreValues = fields.whole('moreValues')
+  const moreCount = fields.whole('moreCount')
+  const mostCount = moreValues * (by?.at(-1)?.count ?? 0)
+  if (moreValues === 0 || moreCount < moreValues || moreCount > mostCount) {
+    throw untrustworthy('values that are left out of a bucket are less frequent than those in it')
+  }
+  return { ...bucket, moreValues, moreCount }
 }
 
 /** Values, each once, the most frequent first. */

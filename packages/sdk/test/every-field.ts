@@ -147,7 +147,9 @@ export async function scenarios(context: TestContext): Promise<readonly Recorded
   const auditor = { ...options, token: await server.token(['verify']) }
   const ask = (name: string, scenario: Scenario, rest: Partial<Recorded> = {}) => ({ name, options, scenario, ...rest })
   const amend = (operation: string, value: Json) =>
-    seldom[operation] === undefined ? value : { ...(value as object), ...seldom[operation] }
+    seldom[operation] === undefined
+      ? value
+      : { ...(value as object), ...seldom[operation], ...(operation === 'readHistogram' ? withMore(value) : {}) }
   return [
     ...appending.map(([name, scenario]) => ask(name, scenario)),
     ask('an event with its receipt', async (to) => await to.receipt('main', 1)),
@@ -250,6 +252,13 @@ async function shown(to: SteleClient, ask: () => Promise<Shown>): Promise<unknow
   const { hits, ...rest } = await between(to, ask)
   await confirmed(to, hits)
   return [hits, { ...rest, next: undefined }]
+}
+
+/** As if there were more values than are shown. */
+function withMore(value: Json): object {
+  const { buckets } = value as unknown as { readonly buckets: readonly { readonly by?: Json[] }[] }
+  const more = { moreValues: 2, moreCount: 2 }
+  return { buckets: buckets.map((one) => (one.by === undefined || one.by.length === 0 ? one : { ...one, ...more })) }
 }
 
 function amendAround(operation: string, value: Json): Json {

@@ -66,7 +66,7 @@ export const WORDS: Readonly<Record<string, Fields>> = {
       named('path count example', 'paths[].'),
     ].flat(),
     readHistogram: [
-      named('indexed heldUp ledgers.* buckets[].count buckets[].by'),
+      named('indexed heldUp ledgers.* buckets[].count buckets[].by buckets[].moreValues buckets[].moreCount'),
       named('value name count', 'buckets[].by[].'),
     ].flat(),
     listLedgers: ['ledgers'],
