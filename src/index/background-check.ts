@@ -96,6 +96,8 @@ export class BackgroundCheck {
   #quickMs: number
   #lookedMs = -Infinity
   #isLoaded = false
+  /** The table that is to be made anew. */
+  #hopelessTable = ''
 
   constructor(options: BackgroundCheckOptions) {
     this.#options = options
@@ -126,7 +128,7 @@ export class BackgroundCheck {
   async found(key: TableKey, ranges: readonly DisagreeingRange[]): Promise<void> {
     try {
       const slabs = Map.groupBy(ranges, ({ ledger, from }) => `${ledger} ${Math.floor(from / SLAB_ROWS)}`)
-      if (slabs.size > MAX_SUSPECTS) return this.#hopeless(ranges)
+      if (slabs.size > MAX_SUSPECTS) return this.#hopeless(key, ranges)
       for (const slab of slabs.values()) await this.#mend(key, slab, this.#brisk())
       await this.#quick(key)
     } catch (error) {
@@ -247,21 +249,22 @@ export class BackgroundCheck {
     const found = await quickPass(opened().store, key, source, indexed, QUIET)
     const suspects = found.suspects.filter((range) => !doubts.isLeft(range))
     if (suspects.length > MAX_SUSPECTS || found.invented.length > MAX_INVENTED_LEDGERS) {
-      return this.#hopeless(suspects.map((range) => ({ ...range, missing: 0, changed: 0, doubled: 0 })))
+      return this.#hopeless(key, suspects, found.invented)
     }
     doubts.settleBeyond(found.invented.map(({ ledger }) => ledger))
     for (const rows of found.invented) await this.#uninvent(key, rows)
     for (const range of suspects) await this.#look(key, range, this.#brisk())
   }
 
-  async #uninvent(key: TableKey, { ledger, first, last, count }: InventedRows): Promise<void> {
+  async #uninvent(key: TableKey, rows: InventedRows): Promise<void> {
     const { onDisagreed, onRepaired, doubts } = this.#options
+    const { ledger, count } = rows
     if (doubts.isLeft(beyond(ledger)) || !doubts.mayRepair(beyond(ledger))) return
-    const range = { ledger, from: first, to: last + 1 }
-    onDisagreed({ ...range, missing: 0, changed: 0, doubled: 0, invented: count })
+    const found = inventedIn(ledger, [rows])
+    onDisagreed(found)
     try {
       await this.#turns.run(async () => await deleteInvented(ledger, this.#repairing(key)))
-      onRepaired({ ...range, rowCount: count })
+      onRepaired({ ledger, from: found.from, to: found.to, rowCount: count })
     } catch (error) {
       if (!(error instanceof GivenUp)) throw error
       this.#current(key)
@@ -270,11 +273,16 @@ export class BackgroundCheck {
   }
 
   /** Too much to be mended piece by piece. */
-  #hopeless(ranges: readonly DisagreeingRange[]): void {
+  #hopeless(key: TableKey, ranges: readonly DisagreeingRange[], invented: readonly InventedRows[] = []): void {
     const { doubts, onDisagreed, onHopeless } = this.#options
+    this.#hopelessTable = tableName(key)
     doubts.raise(ranges)
     for (const [ledger, of] of Map.groupBy(ranges, (range) => range.ledger)) {
       onDisagreed({ ledger, from: of[0]!.from, to: of.at(-1)!.to, ...summed(of) })
+    }
+    // All that is of no ledger is told of as one: whoever makes names up could fill the log.
+    for (const of of Map.groupBy(invented, ({ ledger, size }) => (size === 0 ? '' : ledger)).entries()) {
+      onDisagreed(inventedIn(...of))
     }
     onHopeless()
   }
@@ -286,7 +294,8 @@ export class BackgroundCheck {
 
   #current(key: TableKey): CheckedTable {
     const live = this.#options.live()
-    if (live === undefined || tableName(live.key) !== tableName(key)) throw new Displaced()
+    const name = tableName(key)
+    if (live === undefined || tableName(live.key) !== name || name === this.#hopelessTable) throw new Displaced()
     return live
   }
 
@@ -309,6 +318,13 @@ export class BackgroundCheck {
 
 function isPassing(error: unknown): boolean {
   return error instanceof Displaced || error instanceof StoreFault || error instanceof DataFault
+}
+
+function inventedIn(ledger: string, rows: readonly InventedRows[]): Disagreement {
+  const from = rows.reduce((lowest, { first }) => Math.min(lowest, first), Number.MAX_SAFE_INTEGER)
+  const to = rows.reduce((highest, { last }) => Math.max(highest, last), 0) + 1
+  const invented = rows.reduce((sum, { count }) => sum + count, 0)
+  return { ledger, from, to, missing: 0, changed: 0, doubled: 0, invented }
 }
 
 function summed(ranges: readonly DisagreeingRange[]): Omit<Disagreement, keyof IndexRange> {

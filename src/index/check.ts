@@ -264,7 +264,8 @@ class RangeHashes {
   #hash: Hash | undefined
 
   add(index: number, row: Buffer): void {
-    const isFull = index - this.#from >= RANGE_COUNT || this.#bytes + row.length > RANGE_BYTES
+    // At multiples, so that no range reaches from one part that is checked by itself into another.
+    const isFull = index % RANGE_COUNT === 0 || this.#bytes + row.length > RANGE_BYTES
     if (isFull) this.end()
     if (this.#hash === undefined) {
       this.#hash = createHash('sha256')

@@ -18,11 +18,13 @@ export function beyond(ledger: string): IndexRange {
 }
 
 interface Doubt {
-  readonly range: IndexRange
+  range: IndexRange
   repairedMs: number[]
   /** Why it is not repaired. */
   left: string | undefined
   isOpen: boolean
+  /** Of the comparison by which it ends soon, unless it is raised again before. */
+  ending: object | undefined
 }
 
 export class Doubts {
@@ -38,16 +40,20 @@ export class Doubts {
   /** Entries of each ledger that are in doubt. */
   get counts(): Readonly<Record<string, number>> {
     const counts = new Map<string, number>()
-    for (const { ledger, from, to } of this.#open()) counts.set(ledger, (counts.get(ledger) ?? 0) + to - from)
+    for (const { range } of this.#opened()) {
+      const { ledger, from, to } = range
+      counts.set(ledger, (counts.get(ledger) ?? 0) + to - from)
+    }
     return Object.fromEntries(counts)
   }
 
   /** What is to be said of it; undefined where nothing is in doubt. */
   get reason(): string | undefined {
-    const [first] = this.#open()
+    const opened = this.#opened()
+    const [first] = opened
     if (first === undefined) return undefined
-    const left = [...this.#doubts.values()].find((doubt) => doubt.isOpen && doubt.left !== undefined)
-    const { ledger, from, to } = left?.range ?? first
+    const left = opened.find((doubt) => doubt.left !== undefined)
+    const { ledger, from, to } = (left ?? first).range
     const where =
       from === to
         ? 'the index has rows that no entry has made'
@@ -56,7 +62,7 @@ export class Doubts {
   }
 
   raise(ranges: readonly IndexRange[]): void {
-    for (const range of ranges) this.#of(range).isOpen = true
+    for (const range of ranges) this.#open(range)
     this.#onChange()
   }
 
@@ -75,14 +81,12 @@ export class Doubts {
 
   /** They stay in doubt. */
   leave(ranges: readonly IndexRange[], reason: string): void {
-    for (const range of ranges) Object.assign(this.#of(range), { left: reason, isOpen: true })
+    for (const range of ranges) this.#open(range).left = reason
     this.#onChange()
   }
 
   isLeft(range: IndexRange): boolean {
-    return [...this.#doubts.values()].some(
-      (doubt) => doubt.left !== undefined && doubt.isOpen && overlaps(doubt, range),
-    )
+    return this.#opened().some((doubt) => doubt.left !== undefined && overlaps(doubt.range, range))
   }
 
   /** Only of these ledgers there are rows that no entry has made. */
@@ -95,15 +99,15 @@ export class Doubts {
   }
 
   /** What was compared agrees; queries that began before end within that time. */
-  settle(range: IndexRange, afterMs: number): void {
-    const settled = [...this.#doubts.values()].filter((doubt) => doubt.isOpen && overlaps(doubt, range))
-    for (const doubt of settled) doubt.left = undefined
-    void this.#clock.sleep(afterMs).then(() => this.#end(settled.filter(({ left }) => left === undefined)))
+  settle(compared: IndexRange, afterMs: number): void {
+    const settled = this.#opened().filter(({ range, ending }) => ending === undefined && isWithin(range, compared))
+    for (const doubt of settled) Object.assign(doubt, { left: undefined, ending: settled })
+    void this.#clock.sleep(afterMs).then(() => this.#end(settled.filter(({ ending }) => ending === settled)))
   }
 
   #end(settled: readonly Doubt[]): void {
     if (!settled.some(({ isOpen }) => isOpen)) return
-    for (const doubt of settled) Object.assign(doubt, { isOpen: false, left: undefined })
+    for (const doubt of settled) Object.assign(doubt, { isOpen: false, ending: undefined, left: undefined })
     this.#onChange()
   }
 
@@ -113,20 +117,33 @@ export class Doubts {
     this.#onChange()
   }
 
-  #open(): IndexRange[] {
-    return [...this.#doubts.values()].filter(({ isOpen }) => isOpen).map(({ range }) => range)
+  #opened(): Doubt[] {
+    return [...this.#doubts.values()].filter(({ isOpen }) => isOpen)
+  }
+
+  #open(range: IndexRange): Doubt {
+    const doubt = this.#of(range)
+    // The last range of a ledger grows with it.
+    const to = doubt.isOpen ? Math.max(doubt.range.to, range.to) : range.to
+    return Object.assign(doubt, { range: { ...range, to }, isOpen: true, ending: undefined })
   }
 
   #of(range: IndexRange): Doubt {
     const key = `${range.ledger} ${range.from}`
     const known = this.#doubts.get(key)
     if (known !== undefined) return known
-    const doubt = { range, repairedMs: [], left: undefined, isOpen: false }
+    const doubt = { range, repairedMs: [], left: undefined, isOpen: false, ending: undefined }
     this.#doubts.set(key, doubt)
     return doubt
   }
 }
 
-function overlaps({ range }: Doubt, { ledger, from, to }: IndexRange): boolean {
-  return range.ledger === ledger && range.from < to && from < range.to
+function overlaps(one: IndexRange, other: IndexRange): boolean {
+  if (one.ledger !== other.ledger) return false
+  // What was invented lies where there are no entries, so its range has none.
+  return isWithin(one, other) || (one.from < other.to && other.from < one.to)
+}
+
+function isWithin(part: IndexRange, whole: IndexRange): boolean {
+  return part.ledger === whole.ledger && part.from >= whole.from && part.to <= whole.to
 }

@@ -86,7 +86,7 @@ export interface BackgroundPass {
   readonly reason?: string
 }
 
-/** Entries from `from` on and before `to`, of which so many were not as they must be. */
+/** Entries from `from` on and before `to`, of which so many were not as they must be; of ledger '': of many that there are not. */
 export interface Disagreement extends IndexRange {
   readonly missing: number
   readonly changed: number

@@ -8,7 +8,7 @@
  * a row says: the hashes (check.ts) do.
  */
 import type { ClickHouseSettings } from '@clickhouse/client'
-import { countBeyond, type IndexRange, sizeOf } from './check.ts'
+import { countBeyond, type DisagreeingRange, sizeOf } from './check.ts'
 import { countIn, type LedgerSource } from './ledger-source.ts'
 import type { IndexStore } from './store.ts'
 import { quoted, type TableKey, tableName } from './tables.ts'
@@ -36,8 +36,8 @@ interface Slab {
 }
 
 export interface QuickPass {
-  /** At most a slab each; to be compared. */
-  readonly suspects: readonly IndexRange[]
+  /** At most a slab each, with what counting says is the least that is wrong; to be compared. */
+  readonly suspects: readonly DisagreeingRange[]
   readonly invented: readonly InventedRows[]
 }
 
@@ -59,12 +59,13 @@ export async function quickPass(
   // Asked behind the question, so that what came meanwhile is not taken for invented.
   const { sizes } = await source.now()
   const held = new Map(slabs.map((slab) => [`${slab.ledger} ${slab.slab}`, slab]))
-  const suspects: IndexRange[] = []
+  const suspects: DisagreeingRange[] = []
   for (const [ledger, count] of Object.entries(indexed)) {
     for (let from = 0; from < count; from += SLAB_ROWS) {
       const to = Math.min(from + SLAB_ROWS, count)
       const slab = held.get(`${ledger} ${from / SLAB_ROWS}`)
-      if (!isRun(slab, from, to, countIn(sizes, ledger))) suspects.push({ ledger, from, to })
+      const size = countIn(sizes, ledger)
+      if (!isRun(slab, from, to, size)) suspects.push({ ledger, from, to, ...leastWrong(slab, from, to, size) })
     }
   }
   return { suspects, invented: await findInvented(store, table, slabs, sizes) }
@@ -80,6 +81,17 @@ function isRun(slab: Slab | undefined, from: number, to: number, size: number): 
   const sum = sumBelow(end) - sumBelow(from)
   const squares = squaresBelow(end) - squaresBelow(from)
   return BigInt(slab.sum) === BigInt.asUintN(64, sum) && BigInt(slab.squares) === BigInt.asUintN(64, squares)
+}
+
+/** Of rows that are no run. */
+function leastWrong(slab: Slab | undefined, from: number, to: number, size: number) {
+  const [count, end] = slab === undefined ? [0, from] : [Number(slab.count), Number(slab.last) + 1]
+  const missing = Math.max(0, to - from - count)
+  const doubled = Math.max(0, count - (Math.min(end, size) - from))
+  // What is invented may be all; else there is a gap, or there are as many doubles as gaps.
+  const isInvented = end > Math.min(from + SLAB_ROWS, size)
+  if (isInvented) return { missing, changed: 0, doubled: 0 }
+  return { missing: missing + doubled === 0 ? 1 : missing, changed: 0, doubled }
 }
 
 /** Of all whole numbers below `end`; ClickHouse keeps the last 64 bits. */
@@ -99,14 +111,22 @@ async function findInvented(
   slabs: readonly Slab[],
   sizes: Readonly<Record<string, number>>,
 ): Promise<InventedRows[]> {
-  const lasts = new Map<string, number>()
-  for (const { ledger, last } of slabs) lasts.set(ledger, Math.max(lasts.get(ledger) ?? 0, Number(last)))
   const invented: InventedRows[] = []
-  for (const [ledger, last] of lasts) {
+  for (const [ledger, of] of Map.groupBy(slabs, (slab) => slab.ledger)) {
     const size = sizeOf(ledger, sizes)
+    const last = of.reduce((highest, slab) => Math.max(highest, Number(slab.last)), 0)
     if (last < size) continue
-    const beyond = await countBeyond(store, table, ledger, size)
+    // Of names that somebody made up there may be as many as rows: they are not asked for one by one.
+    const beyond = size === 0 ? together(of) : await countBeyond(store, table, ledger, size)
     if (beyond.count > 0) invented.push({ ledger, size, ...beyond })
   }
   return invented
+}
+
+function together(slabs: readonly Slab[]): Pick<InventedRows, 'first' | 'last' | 'count'> {
+  return {
+    first: slabs.reduce((lowest, { first }) => Math.min(lowest, Number(first)), Number.MAX_SAFE_INTEGER),
+    last: slabs.reduce((highest, { last }) => Math.max(highest, Number(last)), 0),
+    count: slabs.reduce((sum, { count }) => sum + Number(count), 0),
+  }
 }

@@ -186,6 +186,8 @@ test('P6: where most is gone the table is made anew beside, instead of piece by 
   await byHand(client, `INSERT INTO ${sql} SELECT * REPLACE (concat('ledger', toString(index)) AS ledger) ${some}`)
   await eventually(() => here.progress.at(-1)?.table.includes('_2_t') === true, 30_000)
   await here.caughtUp()
+  const none = { missing: 0, changed: 0, doubled: 0 }
+  assert.deepEqual(disagreements(here), [{ ledger: '', from: 0, to: 40, ...none, invented: 40 }])
 })
 
 test(
