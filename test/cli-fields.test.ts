@@ -14,7 +14,7 @@ test('fields lists what can be searched by, as tables and as JSON, with nothing 
   await append(server, [eventAt(1, { 'odd\u001b[31m key': 'red\u001b[31m' }), eventAt(2, { tookMs: 5 })])
   const world = { variables: variablesFor(server) }
   const { out } = await stele(world, 'fields')
-  assert.match(out, /^FIELD +IS +EXAMPLES\nactor +who did it, or who signed in +alice\n/)
+  assert.match(out, /^FIELD +IS +EXAMPLES\nactor +who did it, or who signed in +actor:alice\n/)
   assert.match(out, /\nexists +has a value .* exists:session\n\nPATH +EVENTS +EXAMPLE\n/)
   assert.match(out, /\nraw\.tookms +1 +5\n/)
   assert.ok(!out.includes('\u001b'))
@@ -33,4 +33,19 @@ test('fields lists what can be searched by, as tables and as JSON, with nothing 
   ]) {
     assert.equal((await stele(world, 'fields', ...wrong)).code, 2, wrong.join(' '))
   }
+})
+
+test('in a terminal of 80 columns fields are wrapped and none is cut, and a pipe has whole lines', async (context) => {
+  const { server } = await ground(context)
+  const actor = `${'long words '.repeat(12)}end`
+  await append(server, [eventAt(1, { actor })])
+  const world = { variables: variablesFor(server) }
+  const piped = (await stele(world, 'fields')).out
+  assert.ok(
+    piped.split('\n').some((line) => line.startsWith('actor ') && line.endsWith(`actor:"${actor}"`)),
+    piped,
+  )
+  const { out } = await stele({ ...world, isTerminal: true, columns: 80 }, 'fields')
+  for (const line of out.split('\n')) assert.ok(line.length <= 80, line)
+  assert.ok(out.replaceAll(/\s+/g, ' ').includes(`actor:"${actor}"`), out)
 })

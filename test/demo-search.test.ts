@@ -5,6 +5,7 @@
 // day the story is played and however much later they are typed.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 
 import type { Entry } from '@stele/proof'
@@ -54,6 +55,20 @@ test('each step’s search finds it among twenty hits at most, on any weekday th
       assert.ok(hits.includes(index), `${title}: ${search}`)
       assert.ok(hits.length <= MAX_HITS, `${title}: ${search} has ${hits.length} hits`)
     }
+  }
+})
+
+test('the README takes the index of the grant from a search, which finds that one event on weekdays and weekends', () => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  const commands = readme.slice(0, readme.indexOf('## In an incident'))
+  assert.doesNotMatch(commands, /stele (?:prove|related) \d|--from \d/, 'an index is of one run')
+  const [, search = ''] = /^GRANT=\$\(npx stele search --ledger demo '([^']+)' --json/m.exec(commands) ?? []
+  for (let days = 0; days < 3; days++) {
+    const playedMs = FRIDAY_MS + days * 2 * DAY_MS
+    const documents = documentsOf(demoStory(playedMs), playedMs)
+    const [grant, ...others] = found(search, documents, playedMs)
+    assert.deepEqual(others, [])
+    assert.ok(documents[grant!]?.target.includes('daan.verbeek@larkfield.example'), search)
   }
 })
 

@@ -3,14 +3,17 @@
 
 import type { SearchField, SearchFields, SearchPath } from '@stele/sdk'
 
+import { quoted } from '../query/tokens.ts'
 import { defineCommand } from './command.ts'
 import { connect, DEFAULT_LEDGER, serverOptions } from './connect.ts'
-import { clipped, count, jsonLine, printable } from './display.ts'
+import { count, jsonLine, printable, wrapped } from './display.ts'
 import { usageFailure } from './failure.ts'
 
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
-const EXAMPLE_COLUMNS = 60
+const MIN_COLUMNS = 60
+/** Where less is left of a line, a row has lines of its own for what stands behind its name. */
+const MIN_LAST_CHARS = 24
 const GAP = '  '
 
 export const fieldsCommand = defineCommand({
@@ -45,15 +48,17 @@ export const fieldsCommand = defineCommand({
     const connection = await connect(options, environment)
     const asked = { limit, signal: environment.interrupted, ...(begin === undefined ? {} : { begin }) }
     const answer = await connection.call({ safe: '' }, async (client) => await client.fields(ledger, asked))
-    await environment.stdout.write(options.json === true ? jsonLine(answer) : textOf(answer))
+    const { stdout } = environment
+    const columns = stdout.isTerminal ? Math.max(MIN_COLUMNS, stdout.columns) : Infinity
+    await stdout.write(options.json === true ? jsonLine(answer) : textOf(answer, columns))
     return 0
   },
 })
 
-function textOf({ fields, paths, more }: SearchFields): string {
+function textOf({ fields, paths, more }: SearchFields, columns: number): string {
   const parts = [
-    tableOf(['FIELD', 'IS', 'EXAMPLES'], fields.map(fieldRow)),
-    tableOf(['PATH', 'EVENTS', 'EXAMPLE'], paths.map(pathRow)),
+    tableOf(['FIELD', 'IS', 'EXAMPLES'], fields.map(fieldRow), columns),
+    tableOf(['PATH', 'EVENTS', 'EXAMPLE'], paths.map(pathRow), columns),
     more ? 'There are more paths: a PREFIX, or --limit, shows them.\n' : '',
   ]
   const said = parts.filter((part) => part !== '')
@@ -61,23 +66,42 @@ function textOf({ fields, paths, more }: SearchFields): string {
 }
 
 function fieldRow({ name, title, example, values = [] }: SearchField): string[] {
-  const shown = values.map(({ value, name: called = value }) => called)
-  const examples = shown.length === 0 ? printable(example) : clipped(printable(shown.join(', ')), EXAMPLE_COLUMNS)
+  const shown = values.map(({ value, name: called = value }) => `${name}:${valueWord(called)}`)
+  const examples = shown.length === 0 ? printable(example) : printable(shown.join(' OR '))
   return [printable(name), printable(title.replaceAll('`', '')), examples]
 }
 
 function pathRow({ path, count: events, example = '' }: SearchPath): string[] {
-  return [printable(path), count(events), clipped(printable(example), EXAMPLE_COLUMNS)]
+  return [printable(path), count(events), printable(example)]
 }
 
-function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** As a query has it, for exactly this value. */
+function valueWord(value: string): string {
+  return /^[\w@-]+(?:\.[\w@-]+)*$/.test(value) ? value : quoted(value, 'literal')
+}
+
+/** What does not fit is wrapped, never cut. */
+function tableOf(head: readonly string[], rows: readonly (readonly string[])[], columns: number): string {
   if (rows.length === 0) return ''
   const lines = [head, ...rows]
   const widths = head.map((_, column) => Math.max(...lines.map((line) => Array.from(line[column] ?? '').length)))
+  const margin = widths.slice(0, -1).reduce((sum, width) => sum + width + GAP.length, 0)
+  const isStacked = columns - margin < Math.min(MIN_LAST_CHARS, widths.at(-1) ?? 0)
   return lines
-    .map((line) => {
-      const cells = line.map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - Array.from(cell).length))
-      return `${cells.join(GAP).trimEnd()}\n`
-    })
+    .flatMap((line) => (isStacked ? stacked(line, columns) : inColumns(line, widths, margin, columns)))
     .join('')
+}
+
+function inColumns(line: readonly string[], widths: readonly number[], margin: number, columns: number): string[] {
+  const cells = line
+    .slice(0, -1)
+    .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - Array.from(cell).length))
+  const [first = '', ...rest] = wrapped(line.at(-1) ?? '', columns - margin)
+  const texts = [[...cells, first].join(GAP), ...rest.map((text) => ' '.repeat(margin) + text)]
+  return texts.map((text) => `${text.trimEnd()}\n`)
+}
+
+function stacked([name = '', ...rest]: readonly string[], columns: number): string[] {
+  const below = rest.flatMap((cell) => wrapped(cell, columns - 2 * GAP.length).map((text) => GAP + GAP + text))
+  return [name, ...below].map((text) => `${text.trimEnd()}\n`)
 }
