@@ -8,6 +8,7 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { CheckReport } from '../src/index/messages.ts'
+import { fields, keywords } from '../src/query/fields.ts'
 import { Cli, stele, steleFound, steleOk, variablesFor, type World } from './cli-fixture.ts'
 import { ListedIndex } from './listed-index.ts'
 import { eventsOf, startTestServer, type TestServer } from './server-fixture.ts'
@@ -92,6 +93,33 @@ test('where nothing is found, the values and paths that events have are named, a
     hint,
     "stele: whether events have such a field, this says: stele fields 'raw.kind of.thng' --ledger other",
   )
+})
+
+test('an option behind one dash is told, and an address after a dash is not', async (context) => {
+  const { world } = await ground(context)
+  const { code, err } = await stele(world, 'search', '-limit', '3', '-since')
+  assert.equal(code, 1)
+  assert.match(
+    err,
+    /^stele: -limit leaves out events with that word; the option is --limit\nstele: -since leaves .*; the option is --since\n/,
+  )
+  assert.doesNotMatch((await stele(world, 'search', '-alice', '-outcome:failure', '-constructor')).err, /option/)
+})
+
+test('the help of search names every field and keyword, ranges and networks, and where there is more', async (context) => {
+  const { world } = await ground(context)
+  const help = (await steleOk(world, 'search', '--help')).replaceAll(/\s+/g, ' ')
+  for (const { name } of [...fields, ...keywords]) assert.match(help, new RegExp(`[ ,]${name}[,. ]`))
+  for (const said of [
+    'raw.name.name',
+    'actor.user.name',
+    '5..10',
+    '>=high',
+    '10.0.0.0/8',
+    "'stele fields'",
+    'docs/search.md',
+  ])
+    assert.ok(help.includes(said), said)
 })
 
 test('a query that is too long is refused for its length, and never sent', async (context) => {

@@ -28,11 +28,24 @@ describe('a query that found nothing', () => {
     ],
     ['raw.took:>5', ['whether events have such a field, this says: stele fields raw.took']],
     ['actor.user.uid:1..2', []],
+    ['raw.targets.0.id:x', ['members of an array have no number: try raw.targets.id:x']],
     ['outcome:sucess', ['outcome:sucess: did you mean outcome:success']],
     ['alice or bob failed', ['or is looked for as a word: operators are in capitals']],
     ['after:2298-01-01', ['2298-01-01T00:00:00.000Z, after which events are asked for, has not come yet']],
     ['x', ['2298-01-01T00:00:00.000Z, after which events are asked for, has not come yet'], '2298-01-01'],
     ['x', [], '-1h'],
+    ['after:2025-01-20 before:2025-01-21', []],
+    [
+      'a after:2025-01-20 before:2025-01-19',
+      [
+        'nothing is after 2025-01-20T00:00:00.000Z and before 2025-01-19T00:00:00.000Z: ' +
+          'try after:2025-01-19T00:00:00.000Z before:2025-01-20T00:00:00.000Z',
+      ],
+    ],
+    [
+      'time:2025-01-02T03:04:05.678Z',
+      ['2025-01-02T03:04:05.678Z is a moment: time:>=2025-01-02T03:04:05.678Z is all since then'],
+    ],
   ]
   for (const [query, hints, since] of said) {
     it(`is told what may have been meant: ${query}`, () => assert.deepEqual(hinted(query, { since }), hints))

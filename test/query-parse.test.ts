@@ -175,7 +175,7 @@ describe('a fault in a query', () => {
     ['ip:300.1.1.1', 4, 9, /address/],
     ['ip:010.1.1.1', 4, 9, /address/],
     ['class:authentcation', 7, 13, /no class/, 'authentication'],
-    ['class:>3005', 7, 5, /no order/, '3005'],
+    ['class:>3005', 7, 5, /no order/, '(3006 OR 6003)'],
     ['severity:hgh', 10, 3, /no severity/, 'high'],
     ['severity:>fatal', 10, 6, /0 to 6/],
     ['after:tomorrow', 7, 8, /a time is written .*yesterday/],

@@ -78,6 +78,13 @@ describe('paths, ranges and times', () => {
     ['exists:unmapped', 8, 8, /its own path, as raw.name/],
     ['exists:unmapped.foo', 8, 12, /its own path, as raw.name/],
     ['http://foo', 1, 10, /text with a colon stands in quotes/, '"http://foo"'],
+    ['a raw.x.targets[0].id:x', 3, 19, /members of an array/, 'raw.x.targets.id'],
+    ['raw.targets[].id:(x OR y)', 1, 16, /members of an array/, 'raw.targets.id'],
+    ['-raw.targets[*]:x', 2, 14, /members of an array/, 'raw.targets'],
+    ['resources[0].name:x', 1, 17, /members of an array/, 'resources.name'],
+    ['exists:raw.targets[1].id', 8, 17, /members of an array/, 'raw.targets.id'],
+    ['class:3001..3002', 7, 10, /no order/, '(3001 OR 3002)'],
+    ['severity:foo', 10, 3, /name: they are unknown, informational, low, medium, high, critical, fatal, other/],
     ['risk_scor:>5', 1, 9, /no field/, 'risk_score'],
     ['raw.:x', 1, 6, /written raw.name/, '"raw.:x"'],
     ['raw:x', 1, 5, /written raw.name/, '"raw:x"'],
@@ -93,7 +100,8 @@ describe('paths, ranges and times', () => {
     ['time:soon', 6, 4, /a time is written/],
     ['time:2026-02..2026-01', 6, 16, /from the lower/, '2026-01..2026-02'],
     ['severity:high..low', 10, 9, /0 to 6/],
-    ['class:3001..3005', 7, 10, /no order/, '3001'],
+    ['class:3001..3005', 7, 10, /no order/, '(3001 OR 3002 OR 3003 OR 3004 OR 3005)'],
+    ['class:>=3005', 7, 6, /no order/, '(3005 OR 3006 OR 6003)'],
   ]
   for (const [text, column, length, message, suggestion] of faults) {
     it(`are refused with the place and what to write: ${JSON.stringify(text.slice(0, 40))}`, () => {

@@ -19,40 +19,42 @@ const DEFAULT_LIMIT = 50
 const MAX_PAGE = 1_000
 const MIN_COLUMNS = 60
 
+const options = {
+  ledger: {
+    type: 'string',
+    value: 'NAME',
+    help: `the ledger, or * for all that the token may read but access and system; else ${DEFAULT_LEDGER}`,
+  },
+  since: {
+    type: 'string',
+    value: 'TIME',
+    help: 'only events at or after it: a date, a month, an RFC 3339 time, today, yesterday, or as 24h, 7d: so long ago',
+  },
+  until: { type: 'string', value: 'TIME', help: 'only events before it' },
+  limit: { type: 'string', value: 'N', help: `shows N events at most; else ${DEFAULT_LIMIT}` },
+  export: {
+    type: 'string',
+    value: 'FILE',
+    help: 'writes all that is found to a new file, of any size, and beside it FILE.summary, which the ledger has signed: what was asked, how many were found, at which size of the ledger, and the SHA-256 of the file',
+  },
+  format: { type: 'string', value: 'FORMAT', help: 'of the file: ndjson or csv; else as its name ends, else ndjson' },
+  receipts: { type: 'boolean', help: 'NDJSON alone: each line has what proves its entry to be in the ledger' },
+  wait: { type: 'string', value: 'INDEX', help: 'waits, 10 s at most, until the event of that index can be found' },
+  ...serverOptions,
+  json: {
+    type: 'boolean',
+    help: 'prints a line of JSON an event: ledger (of all), index, at, time, source, event (or eventBase64), entry, salt, ocsf; then on standard error one of shown, total, indexed, size, more',
+  },
+} as const
+
 export const search = defineCommand({
   name: 'search',
   summary: 'Finds events, newest first',
   description:
-    "Words are looked for anywhere in an event, field:value in one place of it: actor, target, action, outcome, ip, source, app, session, correlation, class, severity, privilege, country, any path of OCSF as actor.user.name, the source's own as raw.name.name ('stele fields' lists them), and time, after, before and exists. Words side by side must all be there; OR, NOT (or a dash) and parentheses combine them, * stands for any characters, quotes keep words together (for the shell, put the whole query into single quotes then). Each event is read from the ledger and checked against it. That events were read is recorded in the ledger access, with the query; access and system are searched by --ledger access, or with * where the query names them: ledger:access. Times are UTC.\n'stele prove INDEX' writes the proof of one that was found.",
+    "Words are looked for anywhere in an event, field:value in one place of it: actor, target, action, outcome, ip, source, app, session, correlation, class, severity, privilege, country, ledger, any path of OCSF as actor.user.name, the source's own as raw.name.name ('stele fields' lists all of them with examples), and time, after, before and exists. Ranges are severity:>=high, raw.took:5..10 and time:2026-01-01..2026-01-08, networks ip:10.0.0.0/8; docs/search.md has the whole language. Words side by side must all be there; OR, NOT (or a dash) and parentheses combine them, * stands for any characters, quotes keep words together (for the shell, put the whole query into single quotes then). Each event is read from the ledger and checked against it. That events were read is recorded in the ledger access, with the query; access and system are searched by --ledger access, or with * where the query names them: ledger:access. Times are UTC.\n'stele prove INDEX' writes the proof of one that was found.",
   operands: '[QUERY]…',
   dashOperands: true,
-  options: {
-    ledger: {
-      type: 'string',
-      value: 'NAME',
-      help: `the ledger, or * for all that the token may read but access and system; else ${DEFAULT_LEDGER}`,
-    },
-    since: {
-      type: 'string',
-      value: 'TIME',
-      help: 'only events at or after it: a date, a month, an RFC 3339 time, today, yesterday, or as 24h, 7d: so long ago',
-    },
-    until: { type: 'string', value: 'TIME', help: 'only events before it' },
-    limit: { type: 'string', value: 'N', help: `shows N events at most; else ${DEFAULT_LIMIT}` },
-    export: {
-      type: 'string',
-      value: 'FILE',
-      help: 'writes all that is found to a new file, of any size, and beside it FILE.summary, which the ledger has signed: what was asked, how many were found, at which size of the ledger, and the SHA-256 of the file',
-    },
-    format: { type: 'string', value: 'FORMAT', help: 'of the file: ndjson or csv; else as its name ends, else ndjson' },
-    receipts: { type: 'boolean', help: 'NDJSON alone: each line has what proves its entry to be in the ledger' },
-    wait: { type: 'string', value: 'INDEX', help: 'waits, 10 s at most, until the event of that index can be found' },
-    ...serverOptions,
-    json: {
-      type: 'boolean',
-      help: 'prints a line of JSON an event: ledger (of all), index, at, time, source, event (or eventBase64), entry, salt, ocsf; then on standard error one of shown, total, indexed, size, more',
-    },
-  },
+  options,
   examples: [
     { command: 'stele search alice@contoso.com', does: 'shows the newest 50 events in which that address stands' },
     {
@@ -74,6 +76,7 @@ export const search = defineCommand({
     const { ledger = DEFAULT_LEDGER, since, until } = options
     const query = operands.join(' ')
     demandQueryLength(query)
+    await environment.stderr.write(dashText(operands))
     if (options.export !== undefined) {
       for (const other of ['limit', 'wait', 'json'] as const) {
         if (options[other] !== undefined) throw usageFailure(`--${other} does not go with --export`, 'Leave it out')
@@ -113,6 +116,14 @@ export const search = defineCommand({
     return 1
   },
 })
+
+/** One dash leaves out what follows it, whatever option is named so. */
+function dashText(operands: readonly string[]): string {
+  return operands
+    .filter((word) => /^-[a-z]/.test(word) && Object.hasOwn(options, word.slice(1)))
+    .map((word) => `stele: ${word} leaves out events with that word; the option is -${word}\n`)
+    .join('')
+}
 
 /** What was shown so far. */
 class Shown {

@@ -46,7 +46,7 @@ export function formatQuery(query: Query): string {
 function formatPathTerm(path: string, test: PathTest): string {
   switch (test.kind) {
     case 'exists':
-      return `exists:${/^[^\s():"*]+$/.test(path) ? path : quoted(path, 'literal')}`
+      return `exists:${/^[^\s():"*[\]]+$/.test(path) ? path : quoted(path, 'literal')}`
     case 'pattern':
       return `${formatPath(path)}:${formatWhole(test.pattern)}`
     case 'cidr':

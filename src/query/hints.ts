@@ -47,7 +47,20 @@ export function hintsOf(query: Query, context: HintContext): readonly string[] {
   const { nowMs, since } = context
   const sinceMs = since === undefined ? undefined : parseTime(since, nowMs)
   const outside: Term[] = sinceMs === undefined ? [] : [{ kind: 'after', ms: sinceMs }]
-  return [...new Set([...termsOf(query), ...outside].flatMap((part) => hintsOfTerm(part, context)))].slice(0, MAX_HINTS)
+  return [
+    ...new Set([...timeHints(query), ...[...termsOf(query), ...outside].flatMap((part) => hintsOfTerm(part, context))]),
+  ].slice(0, MAX_HINTS)
+}
+
+/** Of times that must both hold. */
+function timeHints(query: Query): readonly string[] {
+  if (query.kind !== 'and') return []
+  const after = Math.max(...query.of.map((part) => (part.kind === 'after' ? part.ms : -Infinity)))
+  const before = Math.min(...query.of.map((part) => (part.kind === 'before' ? part.ms : Infinity)))
+  if (!Number.isFinite(after) || !Number.isFinite(before)) return []
+  const [from, until] = [formatTime(after), formatTime(before)]
+  if (after >= before) return [`nothing is after ${from} and before ${until}: try after:${until} before:${from}`]
+  return before - after === 1 ? [`${from} is a moment: time:>=${from} is all since then`] : []
 }
 
 type Term = Exclude<Query, { kind: 'and' | 'or' | 'not' }>
@@ -106,6 +119,11 @@ type PathQuery = Extract<Query, { kind: 'path' }>
 
 function hintsOfPath(query: PathQuery, { known, fieldsCommand }: HintContext): readonly string[] {
   const { path, test } = query
+  // A number may be a name, too.
+  const members = isOwn(path) ? path.replaceAll(/\.[0-9]+(?=\.|$)/g, '') : path
+  if (members !== path && members !== 'raw') {
+    return [`members of an array have no number: try ${formatQuery({ ...query, path: members })}`]
+  }
   const written = formatPath(path)
   const paths = isOwn(path) ? known?.paths : undefined
   if (paths !== undefined && !paths.includes(written)) return [pathHint(path, paths, fieldsCommand)]

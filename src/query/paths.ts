@@ -68,7 +68,7 @@ function rawPath(name: string): string | undefined {
 
 /** As `pathOf` reads it again. */
 export function formatPath(path: string): string {
-  if (!path.startsWith('raw.') || /^raw(?:\.[^\s:()".*]+)+$/.test(path)) return path
+  if (!path.startsWith('raw.') || /^raw(?:\.[^\s:()".*[\]]+)+$/.test(path)) return path
   return `raw."${path.slice('raw.'.length).replaceAll(/["\\]/g, '\\$&')}"`
 }
 

@@ -21,9 +21,9 @@ import { piecesOf } from './match.ts'
 import { nearest } from './nearest.ts'
 import { pathTest, timeTerm } from './path-term.ts'
 import { existingPathOf, isWithinOcsf, kindOf, nearestPath, pathInQuotes, pathOf } from './paths.ts'
-import { comparisonOf } from './range.ts'
+import { type Comparison, comparisonOf, isWithin } from './range.ts'
 import { parseTime, TIME_FORMS } from './time.ts'
-import { type Parenthesis, quoted, type Value } from './tokens.ts'
+import { type Parenthesis, quoted, refuseMembers, type Value } from './tokens.ts'
 import { isAny, type Pattern, type Query } from './tree.ts'
 
 /** Each costs a value's length once more in ClickHouse's matcher. */
@@ -103,6 +103,7 @@ function existing(token: Value): Query {
   const field = fieldOf(asked.toLowerCase())
   if (field !== undefined) return existsTerm(field.name, token)
   if (asked.toLowerCase() === 'time') throw alwaysThere('time', token)
+  if (!token.isQuoted) refuseMembers(asked, token.valueStart)
   const path = token.isQuoted ? pathInQuotes(asked) : existingPathOf(asked)
   if (path !== undefined) return { kind: 'path', path, test: { kind: 'exists' } }
   const message = isExplained(asked) ? unknownMessage(asked) : 'there is no such field'
@@ -150,9 +151,7 @@ function numberTerm(field: NumberField, pattern: Pattern, token: Value): Query {
     return { kind: 'number', field, from: number, to: number }
   }
   if (field === 'class') {
-    const value = comparison.kind === '..' ? comparison.from : comparison.value
-    idOf(field, value, token)
-    throw fault(token, 'classes are in no order', value)
+    throw fault(token, 'classes are in no order', classesWithin(comparison, token))
   }
   if (comparison.kind === '..') {
     const { from, to } = comparison
@@ -179,9 +178,34 @@ function idOf(field: NumberField, value: string, token: Value): number {
   const key = value.replaceAll(/[^a-z0-9]/g, '')
   const digits = field === 'class' ? /^[0-9]{1,9}$/ : /^(?:[0-9]|[1-9][0-9])$/
   const number = digits.test(value) ? Number(value) : known.get(key)
-  if (number === undefined) throw fault(token, `there is no ${field} of that name`, nearest(key, known.keys()))
+  if (number === undefined)
+    throw fault(token, `there is no ${field} of that name${namesOf(field)}`, nearest(key, known.keys()))
   if (![...known.values()].includes(number)) throw fault(token, `there is no ${field} ${number}: ${numbersOf(field)}`)
   return number
+}
+
+/** The classes of which a range would be: a list of them. */
+function classesWithin(comparison: Comparison, token: Value): string | undefined {
+  const [from, to] = endsOf(comparison).map((text) => (text === '' ? undefined : idOf('class', text, token)))
+  const isIncluded = comparison.kind === '..' || comparison.kind.endsWith('=')
+  const range = {
+    ...(from === undefined ? {} : { from: { value: from, isIncluded } }),
+    ...(to === undefined ? {} : { to: { value: to, isIncluded } }),
+  }
+  const within = [...new Set(classes.values())]
+    .filter((number) => isWithin(number, range))
+    .toSorted((one, other) => one - other)
+  if (within.length < 2) return within[0]?.toString()
+  return `(${within.join(' OR ')})`
+}
+
+function endsOf(comparison: Comparison): readonly string[] {
+  if (comparison.kind === '..') return [comparison.from, comparison.to]
+  return comparison.kind.startsWith('>') ? [comparison.value, ''] : ['', comparison.value]
+}
+
+function namesOf(field: NumberField): string {
+  return field === 'severity' ? `: they are ${[...severities.keys()].join(', ')}` : ''
 }
 
 function numbersOf(field: NumberField): string {

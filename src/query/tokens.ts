@@ -41,6 +41,8 @@ const FIELD = /(?:raw(?:\.(?:"(?:[^"\\]|\\.)*"|[^\s:()".]+))+|[A-Za-z_][A-Za-z0-
 const BARE = /[^\s()"]+/y
 /** How other languages hold a field against a value. */
 const COMPARED = /([A-Za-z_][A-Za-z0-9_.]*)(!=|==?|[<>]=?)/y
+/** How other languages name members of an array. */
+const INDEXED = /([A-Za-z_][^\s:()"[\]]*\[(?:[0-9]+|\*)?\][^\s:()"]*):/y
 const SPACED_VALUE = /\s+([^\s()"]+)/y
 const operators: ReadonlyMap<string, Operator['kind']> = new Map([
   ['AND', 'and'],
@@ -168,11 +170,21 @@ function refuseLookalike(text: string, position: number): void {
   throw new QueryFault(message, position, position + phrase[0].length, quoted(phrase[1]!))
 }
 
+/** `raw.members[0].id`: all members of an array are looked at. Throws QueryFault. */
+export function refuseMembers(name: string, start: number): void {
+  const whole = name.replaceAll(/\[(?:[0-9]+|\*)?\]/g, '')
+  if (whole === name || !isField(whole)) return
+  const message = 'members of an array have no number: one of them is enough; a name with brackets stands in quotes'
+  throw new QueryFault(message, start, start + name.length, whole)
+}
+
 /** `!alice`, `actor=alice` and `severity>=high`, which would be looked for as text. */
 function refuseForeign(text: string, position: number): void {
   if (text[position] === '!' && /[\w("*]/.test(text[position + 1] ?? '')) {
     throw new QueryFault('! is written NOT or -; the sign itself stands in quotes', position, position + 1, '-')
   }
+  const indexed = matchAt(INDEXED, text, position)?.[1]
+  if (indexed !== undefined) refuseMembers(indexed, position)
   const [written, name = '', sign = ''] = matchAt(COMPARED, text, position) ?? ['']
   if (!isShort(name) && !(name.includes('.') && isField(name))) return
   const meant = `${sign === '!=' ? '-' : ''}${name}:${/[<>]/.test(sign) ? sign : ''}`
