@@ -14,8 +14,9 @@ import { ed25519Verifier, fromBase64, hashLeaf, openExportSummary, utf8, verifyI
 import { CSV_COLUMNS } from '../src/http/export-rows.ts'
 import { SearchFault } from '../src/index/search.ts'
 import { csvRecords } from './csv-records.ts'
-import { append, eventAt, EVENTS, ground, MINUTE_MS, START_MS } from './search-ground.ts'
-import { eventsOf, eventually, type Json, problemOf, type TestServer } from './server-fixture.ts'
+import { ListedIndex } from './listed-index.ts'
+import { append, eventAt, EVENTS, ground, MINUTE_MS, search, START_MS } from './search-ground.ts'
+import { eventsOf, eventually, type Json, problemOf, startTestServer, type TestServer } from './server-fixture.ts'
 
 const EXPORT = `${EVENTS}/export`
 
@@ -239,6 +240,30 @@ test('an export that cannot go on breaks off its connection, whatever the reason
   await problemOf(await server.ask('/v1/ledgers/heads/events/export'), 403, 'ledger-reserved')
   await problemOf(await server.ask('/v1/ledgers/*/events/export'), 404, 'ledger-unknown')
   await problemOf(await server.ask('/v1/ledgers/main/exports/none'), 404, 'not-found')
+})
+
+test('every page of an export is a search of its token: it uses up the budget, and waits while there is none left', async (context) => {
+  const server = await startTestServer(context, { config: { searchBudgetMs: 1_000 } })
+  const index = ListedIndex.of(server)
+  await append(
+    server,
+    Array.from({ length: 3_100 }, (_, n) => eventAt(n % 50, { n })),
+  )
+  // Its rows are made now.
+  await search(server)
+  index.delayMs = 400
+  const token = await server.token(['read'])
+  const before = index.askedCount
+  const text = (await server.ask(`${EXPORT}?name=waits`, { token })).text()
+  await eventually(() => index.askedCount > before + 1)
+  await sleep(1_800)
+  assert.ok(index.askedCount < before + 4, 'a later page waits')
+  await problemOf(await server.ask(EVENTS, { token }), 429, 'too-many-requests')
+  const other = await server.token(['read'])
+  assert.equal((await server.ask(`${EVENTS}?limit=1`, { token: other })).status, 200, 'another token')
+  // Whoever may not search any more does not wait on.
+  await server.ask(`/v1/tokens/${token.split('_')[1]}`, { method: 'DELETE' })
+  await assert.rejects(text)
 })
 
 test("an export's summary is for the token that made it", async (context) => {

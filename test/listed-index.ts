@@ -11,6 +11,7 @@ import { MAX_BUCKET_VALUES } from '../src/index/histogram.ts'
 import type { CheckReport } from '../src/index/messages.ts'
 import type { Bucket, Found, HitOrder, Search, SearchScope, Shape, ValueCount } from '../src/index/search.ts'
 import type { SearchFault } from '../src/index/search-fault.ts'
+import type { Turn } from '../src/index/search-turn.ts'
 import { type SearchDocument, documentOf } from '../src/query/document.ts'
 import { matches } from '../src/query/evaluate.ts'
 import type { FieldName } from '../src/query/fields.ts'
@@ -86,7 +87,11 @@ export class ListedIndex {
   }
 
   readonly #search = {
-    inTurn: () => this.#search,
+    inTurn: (turn: Turn) => ({
+      ...this.#search,
+      hits: async (...asked: Parameters<Search['hits']>) =>
+        await turn(10_000, async () => await this.#search.hits(...asked)),
+    }),
     hits: async (
       scope: SearchScope,
       asked: { limit: number; after?: Found; order?: HitOrder },

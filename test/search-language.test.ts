@@ -244,6 +244,27 @@ describe('the search language in ClickHouse', { skip: noClickHouse }, () => {
     }
   })
 
+  it('finds hundreds of values at one path at once, and refuses as too heavy what is more than ClickHouse takes', async () => {
+    const many = (of: (at: number) => string) => Array.from({ length: 120 }, (_, at) => of(at)).join(' OR ')
+    let hitCount = 0
+    for (const path of ['raw.key', 'raw.a', 'raw.b']) {
+      const ranges = `${many((at) => `${at}..${at + 0.5}`)} OR >1000 OR <-2 OR >=900 OR <=-1.5`
+      const values = many((at) => (at === 7 ? 'true' : `v${at}`))
+      const mixed = '<0 OR 10.0.0.0/8 OR *e* OR fe80::/16 OR 5..6 OR x OR true'
+      for (const text of [ranges, values, mixed, `${ranges} OR ${values}`].map((of) => `${path}:(${of})`)) {
+        const all = expected(scopeOf(text))
+        hitCount += all.length
+        assert.deepEqual(await pages(scopeOf(text), 1_000), all.map(foundOf), text)
+      }
+    }
+    assert.ok(hitCount > 50, `${hitCount} hits`)
+    const wide = scopeOf(Array.from({ length: 256 }, (_, at) => `raw.x${at}:${at}..${at + 1}`).join(' OR '))
+    await assert.rejects(
+      search.hits(wide, { limit: 1 }, signal),
+      (error: unknown) => error instanceof SearchFault && error.reason === 'too-heavy' && !error.isOfTime,
+    )
+  })
+
   it('says that a search is too heavy, that nothing is there to ask, and stops when nobody waits', async () => {
     const scope = scopeOf('*e*')
     const heavy = scopeOf(Array.from({ length: 256 }, (_, at) => `*${at}*x*`).join(' OR '))

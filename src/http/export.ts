@@ -77,7 +77,7 @@ function answerOf(
   }
   const { signal } = stop
   const pieces = exports.pieces(run, progress, {
-    search: () => services.index.search,
+    search: () => services.searches.inTurnOf(caller.by, signal),
     sources: (holding) => hitSources(holding, signal, services),
     signal,
     demandGoingOn: () => {

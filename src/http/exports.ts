@@ -61,6 +61,7 @@ export interface ExportProgress {
 }
 
 export interface ExportEnds {
+  /** What the next page is asked of; throws `too-many-requests` where it has to wait. */
   readonly search: () => Search
   readonly sources: (holding: Holding) => HitSources
   readonly signal: AbortSignal
@@ -192,15 +193,20 @@ export class Exports {
     }
   }
 
-  async #nextPage(after: Found, { scope }: ExportRun, { search, signal }: ExportEnds): Promise<readonly Found[]> {
-    for (let tries = 1; ; tries++) {
+  /** An export waits where a search would be told to come back. */
+  async #nextPage(after: Found, { scope }: ExportRun, ends: ExportEnds): Promise<readonly Found[]> {
+    const { search, signal } = ends
+    for (let tries = 1; ;) {
+      ends.demandGoingOn()
       try {
         const { hits } = await search().hits(scope, { limit: PAGE_COUNT, after }, signal)
         const [last] = hits.slice(-1)
         if (last === undefined || comesBefore(after, last)) return hits
         throw new Error('the index leads in a circle: stele check index says what is wrong with it')
       } catch (error) {
-        if (!(error instanceof SearchFault) || error.reason !== 'unavailable' || tries >= MAX_TRIES) throw error
+        const isBudget = error instanceof Problem && error.code === 'too-many-requests'
+        const isAway = error instanceof SearchFault && error.reason === 'unavailable' && tries++ < MAX_TRIES
+        if (!isBudget && !isAway) throw error
         await this.#clock.sleep(PAUSE_MS, signal)
       }
     }

@@ -69,6 +69,12 @@ export class Searches {
     }
   }
 
+  /** For work that goes on when its search was answered: its next question. Throws `too-many-requests` like any other. */
+  inTurnOf(by: string, gone: AbortSignal): Search {
+    this.#lanes.demand(by)
+    return this.#index.search.inTurn(this.#lanes.of(by, gone))
+  }
+
   #enter(by: string): void {
     this.#lanes.demand(by)
     const ofToken = this.#running.get(by) ?? 0

@@ -67,6 +67,9 @@ export interface SearchLimits {
 /** Hits are counted exactly up to here. */
 const MAX_EXACT_COUNT = 10_000
 const MAX_RESULT_ROWS = 50_000
+/** ClickHouse takes 1,000 values and settings, and 256 KiB of SQL; beyond it says no more than that it did not understand. */
+const MAX_PARAMETERS = 900
+const MAX_SQL_BYTES = 255 * 1024
 const RESPONSE_BYTES = 64 * 1024 * 1024
 const standardLimits: SearchLimits = {
   timeMs: 10_000,
@@ -258,6 +261,7 @@ export class Search {
   ): Promise<readonly Row[]> {
     signal.throwIfAborted()
     if (searched(scope).length === 0) return []
+    demandRoom(query, parameters)
     const { max_execution_time: seconds = this.#limits.timeMs / 1_000, ...others } = settings
     return await this.#turn(seconds * 1_000, async (limits) => {
       const client = this.#client()
@@ -316,6 +320,12 @@ export class Search {
 function demandWhole(foundCount: number, elapsedNs: string | undefined, { timeMs }: AskLimits): void {
   if (foundCount > MAX_EXACT_COUNT || Number(elapsedNs) < timeMs * 1e6) return
   throw new SearchFault('too-heavy', 'Counting takes longer than it may.', true, foundCount)
+}
+
+function demandRoom(query: string, { count }: Parameters): void {
+  if (count <= MAX_PARAMETERS && query.length <= MAX_SQL_BYTES) return
+  const mend = 'Ask for less at once: most is needed by values at many different paths.'
+  throw new SearchFault('too-heavy', `The search needs more terms than one may have. ${mend}`)
 }
 
 /** Behind a hit in the order of hits. */

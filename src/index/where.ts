@@ -9,25 +9,39 @@ import { beforeDot } from '../query/evaluate.ts'
 import { type FieldName, fieldOf, type TextField } from '../query/fields.ts'
 import { PLACE_LINES } from '../query/event-text.ts'
 import { piecesOf, wordsOf } from '../query/match.ts'
-import { NUMBER_EXPRESSION } from '../query/range.ts'
+import { NUMBER_EXPRESSION, type NumberRange } from '../query/range.ts'
 import { MAX_TIME_MS, MIN_TIME_MS } from '../query/time.ts'
 import type { PathTest, Pattern, Query, Term } from '../query/tree.ts'
 import { quoted } from './tables.ts'
 
-type ParameterType = 'String' | 'Array(String)' | 'IPv6' | 'Int64' | 'Float64' | 'UInt64' | 'Array(UInt64)'
+type ParameterType = 'String' | 'Array(String)' | 'IPv6' | 'Int64' | 'UInt64' | 'Array(Float64)' | 'Array(UInt64)'
 
-/** Values bound to a statement. */
+type ParameterValue = string | number | readonly string[] | readonly number[]
+
+/** Values bound to a statement, each once: a server takes only so many. */
 export class Parameters {
-  readonly values: Record<string, string | number | readonly string[] | readonly number[]> = {}
-  #count = 0
+  readonly values: Record<string, ParameterValue> = {}
+  readonly #placeholders = new Map<string, string>()
+
+  get count(): number {
+    return this.#placeholders.size
+  }
 
   /** The placeholder that stands for the value. */
-  bind(type: ParameterType, value: string | number | readonly string[] | readonly number[]): string {
-    const name = `p${this.#count++}`
+  bind(type: ParameterType, value: ParameterValue): string {
+    const key = `${type} ${typeof value === 'object' ? JSON.stringify(value) : value}`
+    const known = this.#placeholders.get(key)
+    if (known !== undefined) return known
+    const name = `p${this.count}`
+    const placeholder = `{${name}:${type}}`
     this.values[name] = value
-    return `{${name}:${type}}`
+    this.#placeholders.set(key, placeholder)
+    return placeholder
   }
 }
+
+/** What a value at a path is asked. */
+type ValueTest = Exclude<PathTest, { kind: 'exists' }>
 
 /** Most tokens that one function of ClickHouse's token index takes. */
 const MAX_TOKENS = 64
@@ -46,17 +60,25 @@ export function conditionOf(query: Query, parameters: Parameters): string {
   return query.kind === 'all' ? '1' : `(${termCondition(query, parameters)})`
 }
 
-/** Whole values of one field are looked for together: `actor:(a OR b)` is one look into the index. */
+/**
+ * Whole values of one field are looked for together: `actor:(a OR b)` is one look into the index. So are values at one
+ * path, whose lines are taken apart once.
+ */
 function alternatives(of: readonly Query[], parameters: Parameters): string[] {
   const wholes = new Map<TextField, string[]>()
+  const atPaths = new Map<string, ValueTest[]>()
   const conditions: string[] = []
   for (const part of of) {
     if (part.kind === 'field' && part.pattern.length === 1) {
       const values = wholes.get(part.field) ?? []
       wholes.set(part.field, [...values, part.pattern[0]!])
+    } else if (part.kind === 'path' && part.test.kind !== 'exists') {
+      const tests = atPaths.get(part.path) ?? []
+      atPaths.set(part.path, [...tests, part.test])
     } else conditions.push(conditionOf(part, parameters))
   }
   for (const [field, values] of wholes) conditions.push(hasAny(field, values, parameters))
+  for (const [path, tests] of atPaths) conditions.push(`(${valueCondition(path, tests, parameters)})`)
   return conditions
 }
 
@@ -97,7 +119,9 @@ function termCondition(term: Term, parameters: Parameters): string {
       return `${column} >= ${from} AND ${column} <= ${parameters.bind('Int64', term.to)}`
     }
     case 'path':
-      return pathCondition(term.path, term.test, parameters)
+      return term.test.kind === 'exists'
+        ? `${holdsPath(`\n${term.path}\n`, parameters)} OR ${holdsPath(`\n${term.path}.`, parameters)}`
+        : valueCondition(term.path, [term.test], parameters)
     case 'after':
       return `${quoted('time')} >= ${timeValue(term.ms, parameters)}`
     case 'before':
@@ -145,16 +169,13 @@ function textCondition(pattern: Pattern, parameters: Parameters): string {
  * only the text of what is left is taken apart into lines. Where few values stand at the path, those are looked at; else
  * all lines are, each once, since a function of ClickHouse would be handed the whole text anew for every place.
  */
-function pathCondition(path: string, test: PathTest, parameters: Parameters): string {
-  const holds = (begin: string) => `position(${quoted('paths')}, ${parameters.bind('String', begin)}) > 0`
-  if (test.kind === 'exists') return `${holds(`\n${path}\n`)} OR ${holds(`\n${path}.`)}`
-  const conditions = [holds(`\n${path}\n`)]
-  if (test.kind === 'pattern') conditions.push(...wordConditions(path, test.pattern, parameters))
+function valueCondition(path: string, tests: readonly ValueTest[], parameters: Parameters): string {
+  const conditions = [holdsPath(`\n${path}\n`, parameters), ...wordConditions(path, tests, parameters)]
   const upTo = parameters.bind('String', `(?s)^(.*?\n)${literal(path)}\n`)
   const first = `countSubstrings(extract(${quoted('paths')}, ${upTo}), '\\n') * ${PLACE_LINES}`
   const ofPath = `arrayFilter(place -> place >= ${first} AND place < ${first} + ${PLACE_LINES}, ${quoted('places')})`
   const lines = `splitByChar('\\n', concat(${columnOf('text')}, '\\n', ${columnOf('more')}))`
-  const isSo = lineCondition(test, parameters)
+  const isSo = lineConditions(tests, parameters).join(' OR ')
   const few = `arrayExists(line -> ${isSo}, arrayMap(place -> ${lines}[place - ${first}], ${ofPath}))`
   const fitting = `arrayFilter((number, line) -> ${isSo}, arrayEnumerate(${lines}), ${lines})`
   const many = `hasAny(${quoted('places')}, arrayMap(number -> toUInt32(${first} + number), ${fitting}))`
@@ -162,36 +183,65 @@ function pathCondition(path: string, test: PathTest, parameters: Parameters): st
   return conditions.join(' AND ')
 }
 
-/** The source's own values are in the text; OCSF's may be behind it. */
-function wordConditions(path: string, pattern: Pattern, parameters: Parameters): string[] {
-  const words = wordsOf(pattern)
-  if (words.length === 0) return []
-  const placeholder = parameters.bind('Array(String)', words.slice(0, MAX_TOKENS))
-  const inText = `hasAllTokens(${columnOf('text')}, ${placeholder})`
-  return [path.startsWith('raw.') ? inText : `(${inText} OR hasAllTokens(${columnOf('more')}, ${placeholder}))`]
+function holdsPath(begin: string, parameters: Parameters): string {
+  return `position(${quoted('paths')}, ${parameters.bind('String', begin)}) > 0`
 }
 
-function lineCondition(test: Exclude<PathTest, { kind: 'exists' }>, parameters: Parameters): string {
-  switch (test.kind) {
-    case 'pattern': {
-      const [whole] = test.pattern
-      if (test.pattern.length === 1) return `line = ${parameters.bind('String', whole!)}`
-      return `line LIKE ${parameters.bind('String', likePattern(test.pattern))}`
-    }
-    case 'cidr': {
-      const [from, to] = [test.from, test.to].map((hex) => parameters.bind('IPv6', formatAddress(hex)))
-      const address = 'toIPv6OrNull(line)'
-      return `match(line, '${ADDRESS}') AND ifNull(${address} >= ${from} AND ${address} <= ${to}, 0)`
-    }
-    case 'range': {
-      const bounds: string[] = []
-      const { from, to } = test
-      const isNumber = parameters.bind('String', NUMBER_EXPRESSION)
-      if (from !== undefined) bounds.push(`${from.isIncluded ? '>=' : '>'} ${parameters.bind('Float64', from.value)}`)
-      if (to !== undefined) bounds.push(`${to.isIncluded ? '<=' : '<'} ${parameters.bind('Float64', to.value)}`)
-      return [`match(line, ${isNumber})`, ...bounds.map((bound) => `toFloat64OrZero(line) ${bound}`)].join(' AND ')
-    }
+/** The source's own values are in the text; OCSF's may be behind it. */
+function wordConditions(path: string, tests: readonly ValueTest[], parameters: Parameters): string[] {
+  const conditions: string[] = []
+  for (const test of tests) {
+    const words = test.kind === 'pattern' ? wordsOf(test.pattern) : []
+    // What has no words may hold whatever words are there.
+    if (words.length === 0) return []
+    const placeholder = parameters.bind('Array(String)', words.slice(0, MAX_TOKENS))
+    conditions.push(`hasAllTokens(${columnOf('text')}, ${placeholder})`)
+    if (!path.startsWith('raw.')) conditions.push(`hasAllTokens(${columnOf('more')}, ${placeholder})`)
   }
+  return [conditions.length === 1 ? conditions[0]! : `(${conditions.join(' OR ')})`]
+}
+
+/** Of which a line has to meet one; what all of a kind ask first is asked once. */
+function lineConditions(tests: readonly ValueTest[], parameters: Parameters): string[] {
+  const [wholes, addresses, conditions]: [string[], string[], string[]] = [[], [], []]
+  const ranges: NumberRange[] = []
+  for (const test of tests) {
+    if (test.kind === 'cidr') {
+      const [from, to] = [test.from, test.to].map((hex) => parameters.bind('IPv6', formatAddress(hex)))
+      addresses.push(`toIPv6OrNull(line) >= ${from} AND toIPv6OrNull(line) <= ${to}`)
+    } else if (test.kind === 'range') ranges.push(test)
+    else if (test.pattern.length === 1) wholes.push(test.pattern[0]!)
+    else conditions.push(`line LIKE ${parameters.bind('String', likePattern(test.pattern))}`)
+  }
+  if (wholes.length === 1) conditions.push(`line = ${parameters.bind('String', wholes[0]!)}`)
+  if (wholes.length > 1) conditions.push(`has(${parameters.bind('Array(String)', wholes)}, line)`)
+  if (addresses.length > 0) conditions.push(`match(line, '${ADDRESS}') AND ifNull(${addresses.join(' OR ')}, 0)`)
+  if (ranges.length > 0) {
+    const isNumber = `match(line, ${parameters.bind('String', NUMBER_EXPRESSION)})`
+    conditions.push(`${isNumber} AND (${rangeConditions(ranges, parameters).join(' OR ')})`)
+  }
+  return conditions
+}
+
+/** Ranges that hold their bounds alike are a list: ClickHouse would be seconds about hundreds of comparisons. */
+function rangeConditions(ranges: readonly NumberRange[], parameters: Parameters): string[] {
+  const alike = new Map<string, { readonly from: number[]; readonly to: number[] }>()
+  for (const { from, to } of ranges) {
+    const signs = `${from?.isIncluded === false ? '>' : '>='} ${to?.isIncluded === false ? '<' : '<='}`
+    const bounds = alike.get(signs) ?? { from: [], to: [] }
+    // No number of an event is beyond these.
+    bounds.from.push(from?.value ?? -Number.MAX_VALUE)
+    bounds.to.push(to?.value ?? Number.MAX_VALUE)
+    alike.set(signs, bounds)
+  }
+  const number = 'toFloat64OrZero(line)'
+  return [...alike].map(([signs, { from, to }]) => {
+    const [more, less] = signs.split(' ')
+    const [lower, upper] = [from, to].map((values) => parameters.bind('Array(Float64)', values))
+    if (from.length === 1) return `${number} ${more} ${lower}[1] AND ${number} ${less} ${upper}[1]`
+    const isWithin = `arrayExists((from, to) -> number ${more} from AND number ${less} to, ${lower}, ${upper})`
+    return `arrayExists(number -> ${isWithin}, [${number}])`
+  })
 }
 
 function likePattern(pattern: Pattern): string {
