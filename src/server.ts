@@ -148,6 +148,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = sys
       normalise,
       verifierPage,
       clock,
+      random,
       version,
       log,
       ...secure,

@@ -7,10 +7,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { ByteBudget, Holding } from '../src/http/budget.ts'
-import { type Cursor, formatCursor, parseCursor, type Question } from '../src/http/cursor.ts'
+import { type Cursor, Cursors, type Question } from '../src/http/cursor.ts'
+import { SystemRandom } from '../src/platform/random.ts'
 import { Problem } from '../src/schema/problem.ts'
 
 const question: Question = { ledger: '*', q: 'actor:alice', since: '-7d', until: undefined }
+const cursors = new Cursors(new SystemRandom())
 const names = ['main', 'payments', 'access']
 const cursor: Cursor = {
   nowMs: 1_767_000_000_123,
@@ -28,14 +30,14 @@ function isForeign(error: unknown): boolean {
 }
 
 test('a cursor gives back what it was made of, and a ledger that was created since is none of its search', () => {
-  const text = formatCursor(question, names, cursor)
+  const text = cursors.format(question, names, cursor)
   assert.match(text, /^[A-Za-z0-9_-]+$/)
-  assert.deepEqual(parseCursor(text, question, names), cursor)
-  assert.deepEqual(parseCursor(text, question, [...names, 'new']), cursor)
+  assert.deepEqual(cursors.parse(text, question, names), cursor)
+  assert.deepEqual(cursors.parse(text, question, [...names, 'new']), cursor)
 })
 
 test('a cursor is of one question and of the ledgers that it was made for: it opens no other', () => {
-  const text = formatCursor(question, names, cursor)
+  const text = cursors.format(question, names, cursor)
   const others: readonly (readonly [Question, readonly string[]])[] = [
     [{ ...question, ledger: 'main' }, names],
     [{ ...question, q: 'actor:bob' }, names],
@@ -46,12 +48,12 @@ test('a cursor is of one question and of the ledgers that it was made for: it op
     [question, ['secret', 'payments', 'access']],
   ]
   for (const [asked, readable] of others) {
-    assert.throws(() => parseCursor(text, asked, readable), isForeign, JSON.stringify([asked, readable]))
+    assert.throws(() => cursors.parse(text, asked, readable), isForeign, JSON.stringify([asked, readable]))
   }
 })
 
 test('whatever else is given as a cursor is refused in the same words', () => {
-  const text = formatCursor(question, names, cursor)
+  const text = cursors.format(question, names, cursor)
   const parts = JSON.parse(Buffer.from(text, 'base64url').toString()) as unknown[]
   const made = (change: (parts: unknown[]) => void): string => {
     const copy = structuredClone(parts)
@@ -67,7 +69,7 @@ test('whatever else is given as a cursor is refused in the same words', () => {
     Buffer.from('null').toString('base64url'),
     Buffer.from('{"__proto__":1}').toString('base64url'),
     made((parts) => (parts[0] = 1)),
-    made((parts) => (parts[1] = 'x'.repeat(11))),
+    made((parts) => (parts[1] = 'x'.repeat(22))),
     made((parts) => (parts[2] = -1)),
     made((parts) => (parts[2] = 1.5)),
     made((parts) => (parts[3] = '1')),
@@ -84,7 +86,18 @@ test('whatever else is given as a cursor is refused in the same words', () => {
     made((parts) => (parts[9] = ['7', 1, 0])),
     made((parts) => parts.push(1)),
   ]
-  for (const one of forged) assert.throws(() => parseCursor(one, question, names), isForeign, one)
+  for (const one of forged) assert.throws(() => cursors.parse(one, question, names), isForeign, one)
+})
+
+test('P7: what a cursor says of the total goes on record, so nothing that it says can be changed, and it ends with the server', () => {
+  const text = cursors.format(question, names, cursor)
+  const parts = JSON.parse(Buffer.from(text, 'base64url').toString()) as unknown[]
+  for (const [position, value] of [999_999_999, 999_999, true, 1, 0, 1, 7, [7, 2 ** 40, 1]].entries()) {
+    const forged = Buffer.from(JSON.stringify(parts.with(position + 2, value))).toString('base64url')
+    assert.throws(() => cursors.parse(forged, question, names), isForeign, JSON.stringify(value))
+  }
+  const other = new Cursors(new SystemRandom())
+  assert.throws(() => other.parse(text, question, names), /begin again without a cursor/)
 })
 
 test('a request holds what it took until it settles on less, small ones hold nothing, and none holds more than there is', () => {

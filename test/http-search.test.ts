@@ -140,7 +140,7 @@ test('a cursor goes on with its own search and its own ledgers only, and never b
   await bad({ ledger: '*', cursor: own.next, since: '2026-01-01' }, bound)
   await bad({ cursor: 'x' })
   const parts = JSON.parse(Buffer.from((await search(server, { limit: '1' })).next, 'base64url').toString())
-  parts[8] = [4]
+  parts[3] = 999_999
   await bad({ cursor: Buffer.from(JSON.stringify(parts)).toString('base64url') })
   assert.deepEqual(indexesOf(await search(server, { ledger: '*', limit: '1', cursor: own.next }, bound)), [1])
 })

@@ -3,15 +3,15 @@
 
 /**
  * Where a search goes on. A cursor holds the sizes that the ledgers had when the search began, and what "now" was, so
- * that its pages are those of one moment while events arrive. It is not secret and not signed: it only narrows. The
- * ledgers are always those that the token may read now, sizes beyond what there is are refused, and so is a cursor of
- * another question; whoever forges one gets a part of what they could ask for anyway.
+ * that its pages are those of one moment while events arrive. It is not secret, but nobody else can make one: what it
+ * says of the total goes on record. It is of one question and of ledgers that the token may read now; the key is of this
+ * start of the server, so that a cursor ends with it.
  */
-import { hash } from 'node:crypto'
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import type { HitOrder } from '../index/search.ts'
-import { MAX_TIME_MS, MIN_TIME_MS } from '../query/time.ts'
 import type { Query } from '../query/tree.ts'
+import type { Random } from '../platform/random.ts'
 import { Problem } from '../schema/problem.ts'
 
 /** What is asked, as it was written; `ledgers` in the order in which they were created. */
@@ -38,13 +38,15 @@ export interface Cursor {
   readonly last: { readonly ledger: number; readonly index: number; readonly timeMs: number }
 }
 
-const VERSION = 2
-const DIGEST_CHARS = 11
+const VERSION = 3
+const KEY_BYTES = 32
+/** 128 bits. */
+const TAG_BYTES = 16
 
 const whole = z.int().nonnegative()
 const form = z.tuple([
   z.literal(VERSION),
-  z.string().length(DIGEST_CHARS),
+  z.base64url().length(Math.ceil((TAG_BYTES * 4) / 3)),
   whole,
   whole,
   z.boolean(),
@@ -55,39 +57,41 @@ const form = z.tuple([
   z.array(whole).min(1),
 ])
 
-export function formatCursor(question: Question, names: readonly string[], cursor: Cursor): string {
-  const { nowMs, total, seenCount, last, sizes } = cursor
-  const { ledger, index, timeMs } = last
-  const digest = digestOf(question, names)
-  const parts: z.infer<typeof form> = [
-    VERSION,
-    digest,
-    nowMs,
-    total.count,
-    total.exact,
-    seenCount,
-    ledger,
-    index,
-    timeMs,
-    [...sizes],
-  ]
-  return Buffer.from(JSON.stringify(parts)).toString('base64url')
-}
+/** Makes cursors, and knows its own again. */
+export class Cursors {
+  readonly #key = new Uint8Array(KEY_BYTES)
 
-/**
- * Reads a cursor of this very question. `names` are the ledgers that may be read now: those that were created since
- * stand at the end, and are none of this search. Throws `invalid-field`.
- */
-export function parseCursor(text: string, question: Question, names: readonly string[]): Cursor {
-  const parts = form.safeParse(jsonOf(text))
-  if (!parts.success) throw foreign()
-  const [, digest, nowMs, count, exact, seenCount, ledger, index, timeMs, sizes] = parts.data
-  const isOurs = sizes.length <= names.length && digest === digestOf(question, names.slice(0, sizes.length))
-  // No page shows an entry twice.
-  const mostCount = sizes.reduce((sum, size) => sum + size, 0)
-  if (!isOurs || seenCount > mostCount || index >= (sizes[ledger] ?? 0) || timeMs < MIN_TIME_MS || timeMs > MAX_TIME_MS)
-    throw foreign()
-  return { nowMs, total: { count, exact }, seenCount, sizes, last: { ledger, index, timeMs } }
+  constructor(random: Random) {
+    random.fill(this.#key, 0, KEY_BYTES)
+  }
+
+  format(question: Question, names: readonly string[], cursor: Cursor): string {
+    const { nowMs, total, seenCount, last, sizes } = cursor
+    const { ledger, index, timeMs } = last
+    const said = [nowMs, total.count, total.exact, seenCount, ledger, index, timeMs, sizes]
+    const tag = this.#tag(question, names, said).toString('base64url')
+    return Buffer.from(JSON.stringify([VERSION, tag, ...said])).toString('base64url')
+  }
+
+  /**
+   * Reads a cursor of this very question. `names` are the ledgers that may be read now: those that were created since
+   * stand at the end, and are none of this search. Throws `invalid-field`.
+   */
+  parse(text: string, question: Question, names: readonly string[]): Cursor {
+    const parts = form.safeParse(jsonOf(text))
+    if (!parts.success) throw foreign()
+    const [, tag, ...said] = parts.data
+    const [nowMs, count, exact, seenCount, ledger, index, timeMs, sizes] = said
+    const wanted = this.#tag(question, names.slice(0, sizes.length), said)
+    if (sizes.length > names.length || !timingSafeEqual(Buffer.from(tag, 'base64url'), wanted)) throw foreign()
+    return { nowMs, total: { count, exact }, seenCount, sizes, last: { ledger, index, timeMs } }
+  }
+
+  #tag(question: Question, names: readonly string[], said: readonly unknown[]): Buffer {
+    const { ledger, q, about, since, until, order = 'newest' } = question
+    const text = JSON.stringify([ledger, q, about ?? null, since ?? null, until ?? null, names, order, said])
+    return createHmac('sha256', this.#key).update(text).digest().subarray(0, TAG_BYTES)
+  }
 }
 
 function jsonOf(text: string): unknown {
@@ -100,12 +104,9 @@ function jsonOf(text: string): unknown {
   }
 }
 
-function digestOf({ ledger, q, about, since, until, order = 'newest' }: Question, names: readonly string[]): string {
-  const text = JSON.stringify([ledger, q, about ?? null, since ?? null, until ?? null, names, order])
-  return hash('sha256', text, 'base64url').slice(0, DIGEST_CHARS)
-}
-
 function foreign(): Problem {
-  const mend = 'Give the next of the answer before, with the same ledger, q, since and until, or leave it out.'
+  const mend =
+    'Give the next of the answer before, with the same ledger, q, since and until. Cursors end when the server is ' +
+    'started anew: begin again without a cursor.'
   return new Problem('invalid-field', `cursor: it is not one of this search. ${mend}`)
 }

@@ -23,6 +23,7 @@ import type { normalise } from '../sources/normalise.ts'
 import type { Administration } from '../state/administration.ts'
 import type { CosigningService } from '../witness/cosigning.ts'
 import type { ByteBudget, Holding } from './budget.ts'
+import type { Cursors } from './cursor.ts'
 import type { Exports } from './exports.ts'
 import type { Heads } from './heads.ts'
 import type { Intake } from './intake.ts'
@@ -127,6 +128,7 @@ export interface Services {
   readonly metrics: Metrics
   readonly tails: Tails
   readonly exports: Exports
+  readonly cursors: Cursors
   readonly index: IndexService
   readonly keeper: KeeperService
   readonly cosigning: CosigningService

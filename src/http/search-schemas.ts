@@ -47,11 +47,10 @@ const asked = {
 export const eventsQuery = z.strictObject({
   ...asked,
   limit: between(1, MAX_HITS, 50, 'How many hits at most.'),
-  cursor: z
-    .string()
-    .max(MAX_CURSOR_CHARS)
-    .optional()
-    .meta({ description: '`next` of the answer before, to the same question: the hits behind those.' }),
+  cursor: z.string().max(MAX_CURSOR_CHARS).optional().meta({
+    description:
+      '`next` of the answer before, to the same question: the hits behind those. It ends when the server is started anew.',
+  }),
   wait: indexText.optional().meta({
     description: 'Waits, 10 s at most, until the event of that index can be found: one that was just appended.',
   }),
@@ -78,11 +77,10 @@ export const timelineQuery = z.strictObject({
   ...asked,
   limit: between(1, MAX_HITS, 50, 'How many events at most.'),
   order,
-  cursor: z
-    .string()
-    .max(MAX_CURSOR_CHARS)
-    .optional()
-    .meta({ description: '`next` of the answer before, to the same question: the events behind those.' }),
+  cursor: z.string().max(MAX_CURSOR_CHARS).optional().meta({
+    description:
+      '`next` of the answer before, to the same question: the events behind those. It ends when the server is started anew.',
+  }),
 })
 
 /** Fields whose values tie events together. */

@@ -8,7 +8,7 @@ import type { Found, SearchScope } from '../index/search.ts'
 import { Problem } from '../schema/problem.ts'
 import { EVERY_LEDGER } from './admission.ts'
 import type { Holding } from './budget.ts'
-import { type Cursor, formatCursor, parseCursor, type Question } from './cursor.ts'
+import type { Cursor, Question } from './cursor.ts'
 import { type HitForm, hitForm, HitReader, type HitPage, type HitSources } from './hits.ts'
 import { demandSearched, ledgersOf, questionOf, reachOf, recordOf, scopeOf, sizesNow } from './question.ts'
 import type { Answer, Call, Services } from './route.ts'
@@ -62,10 +62,10 @@ export async function answerPage(call: AnyCall, services: Services, request: Pag
   return await services.searches.run(caller, response, async (searching) => {
     if (wait !== undefined) await waitFor(ledger, wait, searching.gone, services)
     const readable = ledgersOf(question, wallMs, caller, services)
-    const cursor = request.cursor === undefined ? undefined : parseCursor(request.cursor, question, readable)
+    const cursor = request.cursor === undefined ? undefined : services.cursors.parse(request.cursor, question, readable)
     const names = cursor === undefined ? readable : readable.slice(0, cursor.sizes.length)
     const nowMs = cursor?.nowMs ?? wallMs
-    const scope = scopeOf(question, names, sizesOf(names, cursor, services), nowMs)
+    const scope = scopeOf(question, names, cursor?.sizes ?? sizesNow(names, services), nowMs)
     return await pageOf({ request, names, scope, nowMs, cursor }, searching, call, services)
   })
 }
@@ -94,7 +94,7 @@ async function pageOf(page: Page, { search, gone }: Searching, call: AnyCall, se
   services.metrics.disagreed(read.disagreements)
   const told = atLeast(total, foundCount)
   const isMore = read.seenCount < hits.length && read.last !== undefined
-  const next = isMore ? formatCursor(question, names, followOn(page, told, read, read.last)) : undefined
+  const next = isMore ? services.cursors.format(question, names, followOn(page, told, read, read.last)) : undefined
   return {
     body: pageBody(
       read,
@@ -128,17 +128,6 @@ export function shownOf({ shown }: HitPage): LedgerRead[] {
 /** Counting may have been given up, or the index exchanged between its two answers: there are all that were found. */
 export function atLeast({ count, exact }: Cursor['total'], foundCount: number): Cursor['total'] {
   return { count: Math.max(count, foundCount), exact: exact && count >= foundCount }
-}
-
-/** The durable sizes as the first page found them, or those of now: what is searched, and no more until the last page. */
-function sizesOf(names: readonly string[], cursor: Cursor | undefined, services: Services): readonly number[] {
-  if (cursor === undefined) return sizesNow(names, services)
-  const { ledgers } = services
-  if (names.every((name, position) => (cursor.sizes[position] ?? 0) <= ledgers.log(name).size)) return cursor.sizes
-  throw new Problem(
-    'invalid-field',
-    'cursor: the ledger is smaller than it was: it was rolled back, or is another one.',
-  )
 }
 
 function lastOf({ last }: Cursor, names: readonly string[]): Found {

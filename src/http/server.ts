@@ -9,9 +9,11 @@ import type { Socket } from 'node:net'
 import { Rates } from '../access/rates.ts'
 import type { DamagedError } from '../ledger/read.ts'
 import { MAX_QUERY_CHARS } from '../query/parse.ts'
+import type { Random } from '../platform/random.ts'
 import { Problem } from '../schema/problem.ts'
 import { ByteBudget } from './budget.ts'
 import { Connections } from './connections.ts'
+import { Cursors } from './cursor.ts'
 import { Exports } from './exports.ts'
 import { Heads } from './heads.ts'
 import { Intake } from './intake.ts'
@@ -48,6 +50,7 @@ export interface HttpOptions extends Pick<
   | 'cosigning'
   | 'normalise'
 > {
+  readonly random: Random
   /** Other than what is usual. */
   readonly timeouts?: Partial<Timeouts>
   /** What the searches of one token may take of the index's time a minute. */
@@ -86,6 +89,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     metrics,
     tails,
     exports,
+    cursors: new Cursors(options.random),
     searches: new Searches(index, clock, metrics, options.searchBudgetMs),
     verifierPage: new VerifierPage(options.verifierPage),
     onDamage,
