@@ -58,14 +58,17 @@ export const eventsQuery = z.strictObject({
 
 const MAX_NAMES = 16
 const entity = z
-  .union([z.string(), z.array(z.string()).min(1).max(MAX_NAMES)], {
-    error: `it is missing, or there more than ${MAX_NAMES} times`,
-  })
-  .transform((names) => (typeof names === 'string' ? [names] : names))
+  .preprocess(
+    (names) => (typeof names === 'string' ? [names] : names),
+    z
+      .array(z.string())
+      .min(1)
+      .max(MAX_NAMES, { error: `it is there more than ${MAX_NAMES} times` }),
+  )
   .meta({
     description:
       'A name of somebody or something, as a whole: a sign-in name, an id, a display name. Given several times, these are names of one.',
-    examples: ['alice@contoso.com'],
+    examples: [['alice@contoso.com']],
   })
 const order = z
   .enum(['newest', 'oldest'])
