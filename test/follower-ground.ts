@@ -17,7 +17,7 @@ import { type Ground, indexGround, render } from './index-ground.ts'
 import { eventually } from './server-fixture.ts'
 
 /** A follower ends with its process, which it does not keep alive here. */
-class IdleClock extends SystemClock {
+export class IdleClock extends SystemClock {
   override async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     await sleep(ms, undefined, { ref: false, ...(signal === undefined ? {} : { signal }) })
   }

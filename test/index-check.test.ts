@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import type { ClickHouseSettings } from '@clickhouse/client'
 import { noClickHouse } from './clickhouse-fixture.ts'
 import { byHand, type OwnedClickHouse, startOwnedClickHouse } from './clickhouse-owner.ts'
 import { type Ground, indexGround } from './index-ground.ts'
@@ -71,6 +72,21 @@ test(
     assert.equal(findingCount, 7)
   },
 )
+
+test('P6: rows made too large to be held together are found all the same', { skip }, async (context) => {
+  const ground = await filled(context)
+  const { sql } = ground
+  const bounded = ground.store.rows.bind(ground.store)
+  ground.store.rows = async <Row>(query: string, parameters?: Record<string, unknown>, settings?: ClickHouseSettings) =>
+    await bounded<Row>(query, parameters, { max_threads: 1, ...settings, max_memory_usage: '200000000' })
+  const some = `FROM (SELECT * FROM ${sql} WHERE ledger = 'main' AND index < 10)`
+  for (let insert = 0; insert < 7; insert++) {
+    const large = "SELECT * REPLACE (100 AS index, repeat(repeat('a', 1000000), 4) AS text)"
+    await byHand(ground.client, `INSERT INTO ${sql} ${large} ${some}`)
+  }
+  const { findings } = await ground.check()
+  assert.deepEqual(findings, [{ ledger: 'main', index: 100, kind: 'doubled' }])
+})
 
 test('P6: an index that was emptied by hand is reported entry by entry', { skip }, async (context) => {
   const ground = await filled(context)

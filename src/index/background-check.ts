@@ -33,6 +33,8 @@ export interface CheckSchedule {
   /** A pass begins no sooner after the begin of the one before. */
   readonly everyMs: number
   readonly quickEveryMs: number
+  /** A comparison that failed is tried again so much later. */
+  readonly againAfterMs: number
   /** Queries that began before a range was whole again end within it. */
   readonly settledAfterMs: number
 }
@@ -44,6 +46,7 @@ export const DAILY_CHECK: CheckSchedule = {
   withinMs: 20 * 3_600_000,
   everyMs: 3_600_000,
   quickEveryMs: 60_000,
+  againAfterMs: 5_000,
   settledAfterMs: 15_000,
 }
 
@@ -77,7 +80,8 @@ const MAX_INVENTED_LEDGERS = 32
 const LOADED = 0.6
 const LOOKED_EVERY_MS = 1_000
 const PACED_EVERY = 64
-const AGAIN_AFTER_MS = 5_000
+/** Of one comparison, while the server answers. */
+const MAX_TRIES = 4
 /** It is told how far a pass is, no more often. */
 const TOLD_EVERY_MS = 2_000
 /** What somebody waits for comes first. */
@@ -164,8 +168,9 @@ export class BackgroundCheck {
           try {
             await this.#look(key, { ledger, from, to }, pace)
           } catch (error) {
+            if (error instanceof StoreFault) this.#leaveUncompared([{ ledger, from, to }], error)
             // The ledger itself is damaged, which is for its verification to say.
-            if (!(error instanceof DataFault)) throw error
+            else if (!(error instanceof DataFault)) throw error
             unread ??= error.message
           }
           done += to - from
@@ -184,13 +189,24 @@ export class BackgroundCheck {
     const { doubts, schedule } = this.#options
     const ranges = await this.#compare(key, range, pace)
     if (ranges.length > 0) return await this.#mend(key, ranges, pace)
+    doubts.compared(range)
     doubts.settle(range, schedule.settledAfterMs)
   }
 
-  /** Waits for a server that is away. */
+  /** Of what is known to be wrong, all is indexed anew where it cannot be compared. */
+  async #lookAtSuspect(key: TableKey, suspect: DisagreeingRange): Promise<void> {
+    try {
+      await this.#look(key, suspect, this.#brisk())
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error
+      await this.#mend(key, [suspect], this.#brisk())
+    }
+  }
+
+  /** Waits for a server that is away; rejects with a StoreFault where one that answers fails again and again. */
   async #compare(key: TableKey, only: IndexRange, pace: Pace): Promise<readonly DisagreeingRange[]> {
-    const { source, opened, clock } = this.#options
-    for (;;) {
+    const { source, opened, clock, schedule } = this.#options
+    for (let tries = 1; ;) {
       const { feed, indexed } = this.#current(key)
       const document = feed.document.bind(feed)
       const parts = { ...opened(), table: key, source, document, indexed, only, pace, settings: QUIET }
@@ -199,10 +215,25 @@ export class BackgroundCheck {
         await check.run()
         return check.result.ranges
       } catch (error) {
-        if (!(error instanceof StoreFault)) throw error
-        await clock.sleep(AGAIN_AFTER_MS)
+        if (!(error instanceof StoreFault) || tries >= MAX_TRIES) throw error
+        await clock.sleep(schedule.againAfterMs)
+        if (await this.#answers()) tries++
       }
     }
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      await this.#options.opened().store.rows('SELECT 1')
+      return true
+    } catch (error) {
+      if (error instanceof StoreFault) return false
+      throw error
+    }
+  }
+
+  #leaveUncompared(ranges: readonly IndexRange[], { message }: StoreFault): void {
+    this.#options.doubts.leave(ranges, `cannot be compared: ${message}`)
   }
 
   async #mend(key: TableKey, found: readonly DisagreeingRange[], pace: Pace): Promise<void> {
@@ -212,6 +243,7 @@ export class BackgroundCheck {
       const whole = { ledger: ranges[0]!.ledger, from: ranges[0]!.from, to: ranges.at(-1)!.to }
       onDisagreed({ ...whole, ...summed(ranges) })
       doubts.raise(ranges)
+      doubts.compared(slabOf(whole))
       const hopeful = ranges.filter((range) => doubts.mayRepair(range))
       if (hopeful.length === 0) return
       try {
@@ -226,7 +258,12 @@ export class BackgroundCheck {
         this.#current(key)
         return doubts.leave(ranges, `is not indexed anew: ${error.message}`)
       }
-      ranges = await this.#compare(key, whole, pace)
+      try {
+        ranges = await this.#compare(key, whole, pace)
+      } catch (error) {
+        if (!(error instanceof StoreFault)) throw error
+        return this.#leaveUncompared(ranges, error)
+      }
       if (ranges.length === 0) doubts.settle(whole, schedule.settledAfterMs)
     }
   }
@@ -251,9 +288,10 @@ export class BackgroundCheck {
     if (suspects.length > MAX_SUSPECTS || found.invented.length > MAX_INVENTED_LEDGERS) {
       return this.#hopeless(key, suspects, found.invented)
     }
+    doubts.suspect(suspects)
     doubts.settleBeyond(found.invented.map(({ ledger }) => ledger))
     for (const rows of found.invented) await this.#uninvent(key, rows)
-    for (const range of suspects) await this.#look(key, range, this.#brisk())
+    for (const suspect of suspects) await this.#lookAtSuspect(key, suspect)
   }
 
   async #uninvent(key: TableKey, rows: InventedRows): Promise<void> {
@@ -318,6 +356,11 @@ export class BackgroundCheck {
 
 function isPassing(error: unknown): boolean {
   return error instanceof Displaced || error instanceof StoreFault || error instanceof DataFault
+}
+
+function slabOf({ ledger, from }: IndexRange): IndexRange {
+  const start = from - (from % SLAB_ROWS)
+  return { ledger, from: start, to: start + SLAB_ROWS }
 }
 
 function inventedIn(ledger: string, rows: readonly InventedRows[]): Disagreement {

@@ -6,15 +6,15 @@
  * range of indexes the hash of those rows must be the one that ClickHouse computes over its own. Where it is not, the
  * range's rows are compared one by one. What the index has beyond the ledgers was invented.
  */
-import { createHash, type Hash } from 'node:crypto'
+import { createHash, type Hash, hash as hashOnce } from 'node:crypto'
 import type { ClickHouseSettings } from '@clickhouse/client'
 import { type Counts, EntryStream, type LedgerFiles, type StreamedEntry } from '../ledger/entry-stream.ts'
 import type { SearchDocument } from '../query/document.ts'
 import { countIn, isIndexed, type LedgerSource } from './ledger-source.ts'
 import { differingColumns } from './row-diff.ts'
 import { RowBlock } from './rows.ts'
-import type { IndexStore } from './store.ts'
-import { quoted, rowBytesSql, type TableKey, tableName } from './tables.ts'
+import { type IndexStore, StoreFault } from './store.ts'
+import { quoted, rowBytesSql, rowHashSql, type TableKey, tableName } from './tables.ts'
 
 const RANGE_COUNT = 1_024
 const RANGE_BYTES = 4 * 1024 * 1024
@@ -22,6 +22,10 @@ const RANGE_BYTES = 4 * 1024 * 1024
 const ASKED_RANGES = 32
 const ASKED_BYTES = 32 * 1024 * 1024
 const MAX_LISTED = 1_000
+/** Slow, and the only way where rows are so large that many of them take all memory. */
+const FEW_AT_ONCE = { max_threads: 1, max_block_size: '2' } as const
+/** Of rows of one range that are read to name the columns that differ; of those beyond, only the index is said. */
+const NAMED_BYTES = 32 * 1024 * 1024
 
 export interface CheckFinding {
   readonly ledger: string
@@ -118,13 +122,13 @@ export class IndexCheck {
   async #askFor(ledger: string, expected: readonly RangeHash[]): Promise<void> {
     const [from, to] = [expected[0]!.from, expected.at(-1)!.to]
     const starts = expected.map((range) => range.from)
-    const rows = await this.#options.store.rows<{ start: string; hash: string }>(
-      'SELECT toString(roundDown(index, {starts:Array(UInt64)})) AS start, ' +
-        'lower(hex(SHA256(arrayStringConcat(arrayMap(pair -> pair.2, arraySort(groupArray((index, row)))))))) AS hash ' +
-        `FROM (SELECT index, ${rowBytesSql} AS row FROM ${this.#sql} ` +
+    // A row is as large as somebody makes it, and there may be any number of them: only so many hashes are kept.
+    const rows = await this.#rows<{ start: string; hash: string }>(
+      'SELECT toString(roundDown(index, {starts:Array(UInt64)})) AS start, lower(hex(SHA256(arrayStringConcat(' +
+        `arrayMap(pair -> pair.2, arraySort(groupArray(${RANGE_COUNT + 1})((index, row)))))))) AS hash ` +
+        `FROM (SELECT index, ${rowHashSql} AS row FROM ${this.#sql} ` +
         'WHERE ledger = {ledger:String} AND index >= {from:UInt64} AND index < {to:UInt64}) GROUP BY start',
       { ledger, from, to, starts },
-      this.#options.settings,
     )
     const found = new Map(rows.map(({ start, hash }) => [Number(start), hash]))
     const bad = expected.filter((range) => found.get(range.from) !== range.hash)
@@ -148,26 +152,61 @@ export class IndexCheck {
   }
 
   async #compare(ledger: string, { from, to }: RangeHash, expected: ReadonlyMap<number, Buffer>): Promise<void> {
-    const held = await this.#options.store.rows<{ place: string; rows: string[] }>(
-      `SELECT toString(index) AS place, groupArray(base64Encode(${rowBytesSql})) AS rows FROM ${this.#sql} ` +
-        'WHERE ledger = {ledger:String} AND index >= {from:UInt64} AND index < {to:UInt64} GROUP BY index',
+    const held = await this.#rows<{ place: string; count: string; hash: string; size: string }>(
+      `SELECT toString(index) AS place, toString(count()) AS count, any(row) AS hash, toString(any(length)) AS size ` +
+        `FROM (SELECT index, ${rowHashSql} AS row, length(${rowBytesSql}) AS length FROM ${this.#sql} ` +
+        'WHERE ledger = {ledger:String} AND index >= {from:UInt64} AND index < {to:UInt64}) GROUP BY index',
       { ledger, from, to },
     )
-    const found = new Map(held.map(({ place, rows }) => [Number(place), rows.map((row) => Buffer.from(row, 'base64'))]))
+    const found = new Map(held.map(({ place, ...row }) => [Number(place), row]))
+    const isChanged = ({ count, hash }: { count: string; hash: string }, row: Buffer) =>
+      count === '1' && hash !== hashOf(row)
+    let namedBytes = 0
+    const named = [...expected.keys()].filter((index) => {
+      const row = found.get(index)
+      if (row === undefined || !isChanged(row, expected.get(index)!)) return false
+      namedBytes += Number(row.size)
+      return namedBytes <= NAMED_BYTES
+    })
+    const texts = await this.#rowsAt(ledger, named)
     const counts = { missing: 0, changed: 0, doubled: 0 }
     const report = (finding: CheckFinding & { readonly kind: keyof typeof counts }) => {
       counts[finding.kind]++
       this.#report(finding)
     }
     for (const [index, row] of expected) {
-      const rows = found.get(index) ?? []
-      const [only] = rows
+      const only = found.get(index)
       if (only === undefined) report({ ledger, index, kind: 'missing' })
-      else if (rows.length > 1) report({ ledger, index, kind: 'doubled' })
-      else if (!only.equals(row)) report({ ledger, index, kind: 'changed', columns: differingColumns(row, only) })
+      else if (only.count !== '1') report({ ledger, index, kind: 'doubled' })
+      else if (isChanged(only, row)) {
+        const text = texts.get(index)
+        const columns = text === undefined ? {} : { columns: differingColumns(row, text) }
+        report({ ledger, index, kind: 'changed', ...columns })
+      }
     }
     // What was on its way when its hash was asked for may have come.
     if (Object.values(counts).some((count) => count > 0)) this.#ranges.push({ ledger, from, to, ...counts })
+  }
+
+  async #rowsAt(ledger: string, indexes: readonly number[]): Promise<ReadonlyMap<number, Buffer>> {
+    if (indexes.length === 0) return new Map()
+    const rows = await this.#rows<{ place: string; row: string }>(
+      `SELECT toString(index) AS place, base64Encode(${rowBytesSql}) AS row FROM ${this.#sql} ` +
+        'WHERE ledger = {ledger:String} AND has({indexes:Array(UInt64)}, index) ' +
+        'AND index >= {from:UInt64} AND index <= {to:UInt64}',
+      { ledger, indexes, from: indexes[0], to: indexes.at(-1) },
+    )
+    return new Map(rows.map(({ place, row }) => [Number(place), Buffer.from(row, 'base64')]))
+  }
+
+  async #rows<Row>(query: string, parameters: Record<string, unknown>): Promise<Row[]> {
+    const { store, settings } = this.#options
+    try {
+      return await store.rows<Row>(query, parameters, settings)
+    } catch (error) {
+      if (!(error instanceof StoreFault) || error.trouble !== 'full') throw error
+      return await store.rows<Row>(query, parameters, { ...settings, ...FEW_AT_ONCE })
+    }
   }
 
   async #findInvented(): Promise<void> {
@@ -247,7 +286,12 @@ export async function countBeyond(
   return { count: Number(found?.count ?? 0), first: Number(found?.first ?? 0), last: Number(found?.last ?? 0) }
 }
 
-/** Of the rows from one index on, and before another. */
+/** As `rowHashSql` gives it. */
+function hashOf(row: Buffer): string {
+  return hashOnce('sha256', row)
+}
+
+/** Of the hashes of the rows from one index on, and before another. */
 interface RangeHash {
   readonly from: number
   readonly to: number
@@ -271,7 +315,7 @@ class RangeHashes {
       this.#hash = createHash('sha256')
       this.#from = index
     }
-    this.#hash.update(row)
+    this.#hash.update(hashOf(row))
     this.#bytes += row.length
     this.#to = index + 1
   }

@@ -31,6 +31,8 @@ export class Doubts {
   readonly #clock: Clock
   readonly #onChange: () => void
   #doubts = new Map<string, Doubt>()
+  /** Of which it is known that something in them is wrong, and not yet what. */
+  #suspects: readonly IndexRange[] = []
 
   constructor(clock: Clock, onChange: () => void) {
     this.#clock = clock
@@ -40,8 +42,7 @@ export class Doubts {
   /** Entries of each ledger that are in doubt. */
   get counts(): Readonly<Record<string, number>> {
     const counts = new Map<string, number>()
-    for (const { range } of this.#opened()) {
-      const { ledger, from, to } = range
+    for (const { ledger, from, to } of this.#inDoubt()) {
       counts.set(ledger, (counts.get(ledger) ?? 0) + to - from)
     }
     return Object.fromEntries(counts)
@@ -49,16 +50,27 @@ export class Doubts {
 
   /** What is to be said of it; undefined where nothing is in doubt. */
   get reason(): string | undefined {
-    const opened = this.#opened()
-    const [first] = opened
+    const [first] = this.#inDoubt()
     if (first === undefined) return undefined
-    const left = opened.find((doubt) => doubt.left !== undefined)
-    const { ledger, from, to } = (left ?? first).range
+    const left = this.#opened().find((doubt) => doubt.left !== undefined)
+    const { ledger, from, to } = left?.range ?? first
     const where =
       from === to
         ? 'the index has rows that no entry has made'
         : `${from} to ${to - 1} of ${ledger} were not indexed as the ledger has them`
     return left === undefined ? `${where} and are indexed anew` : `${where} and ${left.left}`
+  }
+
+  /** In place of all that were suspected before. */
+  suspect(ranges: readonly IndexRange[]): void {
+    if (ranges.length === 0 && this.#suspects.length === 0) return
+    this.#suspects = ranges
+    this.#onChange()
+  }
+
+  /** What was suspected was compared: what of it is wrong was raised. */
+  compared(range: IndexRange): void {
+    this.suspect(this.#suspects.filter((suspect) => !isWithin(suspect, range)))
   }
 
   raise(ranges: readonly IndexRange[]): void {
@@ -114,7 +126,14 @@ export class Doubts {
   /** Another table is searched. */
   forget(): void {
     this.#doubts = new Map()
+    this.#suspects = []
     this.#onChange()
+  }
+
+  #inDoubt(): IndexRange[] {
+    const opened = this.#opened().map(({ range }) => range)
+    const isSuspected = (range: IndexRange) => this.#suspects.some((suspect) => isWithin(range, suspect))
+    return [...opened.filter((range) => !isSuspected(range)), ...this.#suspects]
   }
 
   #opened(): Doubt[] {

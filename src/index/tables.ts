@@ -129,3 +129,6 @@ export function quoted(name: string): string {
 
 /** All columns of a row as the bytes in which it was inserted. */
 export const rowBytesSql = `formatRow('RowBinary', ${columns.map(({ name }) => quoted(name)).join(', ')})`
+
+/** Their hash, in hexadecimal digits. */
+export const rowHashSql = `lower(hex(SHA256(${rowBytesSql})))`

@@ -29,6 +29,7 @@ const AT_ONCE: CheckSchedule = {
   loadedShare: 1,
   everyMs: 0,
   quickEveryMs: 50,
+  againAfterMs: 50,
   settledAfterMs: 500,
 }
 /** Only the quick pass has a chance. */
