@@ -47,8 +47,8 @@ type ValueTest = Exclude<PathTest, { kind: 'exists' }>
 const MAX_TOKENS = 64
 /** Values at one path that are looked at by themselves. */
 const FEW_PLACES = 4
-/** All that can be an address, and little else. */
-const ADDRESS = '^[0-9a-f:.]{2,45}$'
+/** All that can be an address, and little else: ClickHouse reads parts of IPv4 with zeros before them, too. */
+const ADDRESS = '^(?:[0-9a-f:]*:)?(?:(?:0|[1-9][0-9]{0,2})(?:\\\\.(?:0|[1-9][0-9]{0,2})){3}|[0-9a-f:]{0,39})$'
 const WORD = '[0-9a-z\\x{80}-\\x{10ffff}]'
 const NO_WORD = '[^0-9a-z\\x{80}-\\x{10ffff}]'
 
