@@ -42,7 +42,7 @@ const server = createServer((request, response) => {
 })
 
 async function answer(path: string): Promise<[type: string, body: string]> {
-  const [, file] = /^\/src\/((?:log\/)?[a-z0-9-]+\.ts)$/.exec(path) ?? []
+  const [, file] = /^\/src\/((?:(?:log|export)\/)?[a-z0-9-]+\.ts)$/.exec(path) ?? []
   if (file !== undefined)
     return ['text/javascript', stripTypeScriptTypes(await readFile(new URL(file, SOURCES), 'utf8'))]
   if (path !== '/') throw new Error('not here')
