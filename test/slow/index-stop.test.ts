@@ -12,12 +12,12 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { OwnedError } from '../src/ledger/opening.ts'
-import { noClickHouse } from './clickhouse-fixture.ts'
-import { isAlive, lastFirst } from './embedded-ground.ts'
-import { agrees, append, caughtUp, childrenOf, finds } from './index-children.ts'
-import { scratch } from './scratch.ts'
-import { eventually, MovedClock, startTestServer } from './server-fixture.ts'
+import { OwnedError } from '../../src/ledger/opening.ts'
+import { noClickHouse } from '../clickhouse-fixture.ts'
+import { isAlive, lastFirst } from '../embedded-ground.ts'
+import { agrees, append, caughtUp, childrenOf, finds } from '../index-children.ts'
+import { scratch } from '../scratch.ts'
+import { eventually, MovedClock, startTestServer } from '../server-fixture.ts'
 
 const skip = noClickHouse
 const config = { noIndex: false }
@@ -64,7 +64,7 @@ test(
   async (context) => {
     const t = lastFirst(context)
     const directory = scratch(t)
-    const script = join(import.meta.dirname, 'index-parent.ts')
+    const script = join(import.meta.dirname, '..', 'index-parent.ts')
     const parent = spawn(process.execPath, [script, directory, '70000'], { stdio: ['ignore', 'pipe', 'inherit'] })
     t.after(() => void parent.kill('SIGKILL'))
     const [line] = (await once(createInterface({ input: parent.stdout }), 'line')) as [string]

@@ -9,12 +9,12 @@ import { test } from 'node:test'
 
 import { z } from 'zod'
 
-import { routes } from '../../../src/http/routes.ts'
-import { ledgerSchema } from '../../../src/http/schemas.ts'
-import { scenarios } from './every-field.ts'
-import { type Findings, lieAbout, record, type Scenario } from './replay.ts'
-import { formOf } from './response-fields.ts'
-import { namesOf, NEVER_SENT, NOT_CALLED, WORDS } from './words.ts'
+import { routes } from '../../../../src/http/routes.ts'
+import { ledgerSchema } from '../../../../src/http/schemas.ts'
+import { scenarios } from '../every-field.ts'
+import { type Findings, lieAbout, record, type Scenario } from '../replay.ts'
+import { formOf } from '../response-fields.ts'
+import { namesOf, NEVER_SENT, NOT_CALLED, WORDS } from '../words.ts'
 
 const newFindings = (): Findings => ({ told: new Set(), believed: new Map(), answers: new Set(), lieCount: 0 })
 
