@@ -23,7 +23,7 @@ import { beyond } from './listed-index.ts'
 import { documents, NOW_MS, oddTexts, queryTexts } from './search-arbitraries.ts'
 
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-const RUNS = Number(process.env['RUNS'] ?? 20)
+const RUNS = Number(process.env['RUNS'] ?? 10)
 const LEDGERS = ['main', 'access', 'payments-2']
 const EVENT_COUNT = 400
 
